@@ -1,0 +1,88 @@
+package event
+
+import (
+	"fmt"
+	"testing"
+)
+
+// payment is the schema that benchmarks and most tests decode.
+func payment() *Schema {
+	opt := Type{Kind: String, Optional: true}
+	return &Schema{
+		Name: "payment", TimeField: "ts", TimeUnit: Milli,
+		Fields: []Field{
+			{"ts", Type{Kind: Time}}, {"card", Type{Kind: String}}, {"amount", Type{Kind: Float}},
+			{"country", Type{Kind: String}}, {"merchant", opt},
+		},
+	}
+}
+
+// layoutOf lays out the named top-level fields.
+func layoutOf(s *Schema, names ...string) *Layout {
+	l := &Layout{Schema: s}
+	t := s.Type()
+	for _, n := range names {
+		l.Add([]string{n}, t.Field(n).Type)
+	}
+	return l
+}
+
+func payments(n int) *Batch {
+	b := &Batch{}
+	for i := range n {
+		rec := fmt.Sprintf(`{"type":"payment","ts":%d,"card":"c%06d","amount":%d.%02d,"country":"DE","merchant":"m%03d"}`,
+			1700000000000+i*37, i*7919%10000, i*31%1000, i%100, i%500)
+		b.Add(0, int64(i), 0, []byte(rec))
+	}
+	return b
+}
+
+func BenchmarkDecode(b *testing.B) {
+	for _, fields := range [][]string{{}, {"card", "amount"}, {"card", "amount", "country", "merchant"}} {
+		b.Run(fmt.Sprintf("slots=%d", len(fields)), func(b *testing.B) {
+			benchmarkDecode(b, payments(10_000), layoutOf(payment(), fields...), Options{})
+		})
+	}
+}
+
+func BenchmarkDecodeShapes(b *testing.B) {
+	for name, record := range map[string]string{
+		"text=rfc3339": `{"type":"device","t":"2026-01-02T03:04:05.123Z","s":"c000123","f":512.34,"i":7}`,
+		"nested":       `{"type":"device","s":"c000123","r":{"x":1,"os":{"name":"linux","major":6}},"tags":["a","b",{"c":[1,2,3]}]}`,
+		"escapes":      `{"type":"device","s":"a \"quoted\" word\n","i":7,"f":1.5e3}`,
+		"envelope":     `{"specversion":"1.0","id":"1","source":"/s","type":"com.x.device","time":"2026-01-02T03:04:05Z","data":{"s":"x","i":5}}`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			batch := &Batch{}
+			for i := range 1000 {
+				batch.Add(0, int64(i), 0, []byte(record))
+			}
+			benchmarkDecode(b, batch, deviceLayout(), Options{})
+		})
+	}
+	b.Run("csv", func(b *testing.B) {
+		batch := &Batch{Header: [][]byte{[]byte("type,ts,card,amount,country,merchant")}}
+		for i := range 1000 {
+			batch.Add(0, int64(i), 0, fmt.Appendf(nil, "payment,%d,c%06d,%d.%02d,DE,m%03d", 1700000000000+i, i, i, i%100, i%500))
+		}
+		benchmarkDecode(b, batch, layoutOf(payment(), "card", "amount", "country", "merchant"), Options{Format: FormatCSV})
+	})
+}
+
+// benchmarkDecode decodes a batch again and again, a thousand events an arena.
+func benchmarkDecode(b *testing.B, batch *Batch, l *Layout, o Options) {
+	arena, d := &Arena{}, NewDecoder([]*Layout{l}, o)
+	for i := range 1000 { // the arena grows before the clock starts
+		d.Decode(batch, i, arena)
+	}
+	b.ReportAllocs()
+	b.SetBytes(int64(len(batch.Text) / len(batch.Records)))
+	for i := 0; b.Loop(); i++ {
+		if i%1000 == 0 {
+			arena.Reset()
+		}
+		if out, err := d.Decode(batch, i%len(batch.Records), arena); out != Decoded {
+			b.Fatal(out, err)
+		}
+	}
+}

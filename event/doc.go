@@ -1,0 +1,36 @@
+// Package event holds the values that flow through the engine: records, events,
+// schemas, positions, keys and alerts, and the decoders that turn bytes into events.
+//
+// # Words
+//
+// A record is bytes with a position (partition, offset). An event is a decoded
+// record: a type, an event time, an identity and an array of 8-byte slots, one for
+// each field that some live rule reads. A [Schema] is a declared event type, a
+// [Layout] says which of its fields have a slot. A [Batch] carries records, an
+// [Arena] the events that a [Decoder] made of them. An event in them is valid until
+// either is reset.
+//
+// # From bytes to an event
+//
+// The scanner (scan.go) validates a record and notes the members of its object on a
+// tape; only then is its type known, for the type may stand anywhere. The decoder
+// (decoder.go) finds the type, looking into CloudEvents envelopes (envelope.go), and
+// fills the slots from the tape (fill.go) by the fields that the layout names
+// (fields.go). What is remembered of the order of keys makes this fast (order.go) and
+// must never show in a result. A CSV row becomes a JSON record first (csv.go).
+//
+// # Invariants
+//
+//   - An event is self-contained: every string slot points into the event's own
+//     Text, so an event is retained by copying Text and Slots, nothing else.
+//   - A slot without its bit in the bitmap is nil, whatever its value.
+//   - Times are int64 nanoseconds since the Unix epoch.
+//   - Whether a record is an event depends on its schema alone, never on which
+//     fields have slots.
+//   - Encoded keys and their hashes (key.go) are kept in state: their form never changes.
+//
+// What a decoder remembers is bounded: 64 keys of up to 64 bytes for each of 64 types,
+// 100 names of undeclared types, and scratch memory of a few times the longest record.
+//
+// The package imports nothing of the project. Open event.go first, then decoder.go.
+package event

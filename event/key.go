@@ -1,0 +1,205 @@
+package event
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"math"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// ErrKey is the error of [ParseKey] for bytes that are no key.
+var ErrKey = errors.New("not an encoded key")
+
+// The tags of key parts. They are in state directories: never change or reuse one.
+// Their order is the order of parts of different kinds, nil first.
+const (
+	tagNil byte = iota
+	tagFalse
+	tagTrue
+	tagInt
+	tagFloat
+	tagTime
+	tagDuration
+	tagString
+	tagIP
+	tagJSON // a list or a record, as JSON
+)
+
+// Texts end with textEnd; a zero byte within them is written as textZero. Both
+// begin with zero, and the end sorts before whatever a longer text has in its place.
+const (
+	textEnd  = "\x00\x00"
+	textZero = "\x00\xff"
+)
+
+// AppendKey appends one part of a key. The bytes say where they end, so the parts of
+// a key are appended one after the other; equal values of one kind give equal bytes,
+// different ones, and values of different kinds, different bytes; and
+// bytes.Compare of two keys orders them part by part: false before true, numbers and times
+// by size, texts bytewise. The form is stable: it is kept in state.
+func AppendKey(b []byte, v Value) []byte {
+	switch v.Kind {
+	case Bool, Int, Float, Time, Duration:
+		return appendNumberKey(b, v.Kind, v.N)
+	case String, IP:
+		return appendTextKey(b, v.Kind, stringBytes(v.S))
+	case List, Record:
+		return appendText(append(b, tagJSON), AppendJSON(nil, v))
+	}
+	return append(b, tagNil)
+}
+
+// AppendKey appends slot i, laid out by l, as a part of a key: the same bytes as
+// [AppendKey] of its Value, without making one where it is scalar.
+func (e *Event) AppendKey(b []byte, l *Layout, i int) []byte {
+	if !e.Has(i) {
+		return append(b, tagNil)
+	}
+	v := e.Slots[l.Words()+i]
+	switch k := l.Slots[i].Type.Kind; k {
+	case Bool, Int, Float, Time, Duration:
+		return appendNumberKey(b, k, v)
+	case String, IP:
+		return appendTextKey(b, k, Ref(v).Bytes(e.Text))
+	default:
+		return AppendKey(b, e.Value(l, i))
+	}
+}
+
+// appendNumberKey appends numbers in a form whose bytes sort as the numbers do: the
+// sign bit turned over, and in negative floats all other bits too.
+func appendNumberKey(b []byte, k Kind, n uint64) []byte {
+	const sign = 1 << 63
+	switch k {
+	case Bool:
+		return append(b, tagFalse+byte(n&1))
+	case Float:
+		if n == sign {
+			n = 0 // zero has no sign
+		}
+		if n&sign != 0 {
+			n = ^n
+		} else {
+			n |= sign
+		}
+		return binary.BigEndian.AppendUint64(append(b, tagFloat), n)
+	case Time:
+		return binary.BigEndian.AppendUint64(append(b, tagTime), n^sign)
+	case Duration:
+		return binary.BigEndian.AppendUint64(append(b, tagDuration), n^sign)
+	default:
+		return binary.BigEndian.AppendUint64(append(b, tagInt), n^sign)
+	}
+}
+
+func appendTextKey(b []byte, k Kind, text []byte) []byte {
+	tag := tagString
+	if k == IP {
+		tag = tagIP
+	}
+	return appendText(append(b, tag), text)
+}
+
+func appendText(b, text []byte) []byte {
+	for {
+		n := bytes.IndexByte(text, 0)
+		if n < 0 {
+			return append(append(b, text...), textEnd...)
+		}
+		b = append(append(b, text[:n]...), textZero...)
+		text = text[n+1:]
+	}
+}
+
+// ParseKey appends the values of an encoded key's parts to dst. Texts share the
+// memory of key where they can. The error is ErrKey.
+func ParseKey(dst []Value, key []byte) ([]Value, error) {
+	for len(key) > 0 {
+		v, rest, ok := parsePart(key)
+		if !ok {
+			return dst, ErrKey
+		}
+		dst, key = append(dst, v), rest
+	}
+	return dst, nil
+}
+
+func parsePart(key []byte) (v Value, rest []byte, ok bool) {
+	tag, key := key[0], key[1:]
+	switch tag {
+	case tagNil:
+		return Value{}, key, true
+	case tagFalse, tagTrue:
+		return OfBool(tag == tagTrue), key, true
+	case tagInt, tagFloat, tagTime, tagDuration:
+		if len(key) < 8 {
+			return v, nil, false
+		}
+		return parseNumberKey(tag, binary.BigEndian.Uint64(key)), key[8:], true
+	case tagString, tagIP, tagJSON:
+		text, rest, ok := parseText(key)
+		if !ok {
+			return v, nil, false
+		}
+		return textValue(tag, text), rest, true
+	}
+	return v, nil, false
+}
+
+func parseNumberKey(tag byte, n uint64) Value {
+	const sign = 1 << 63
+	switch tag {
+	case tagFloat:
+		if n&sign != 0 {
+			return OfFloat(math.Float64frombits(n ^ sign))
+		}
+		return OfFloat(math.Float64frombits(^n))
+	case tagTime:
+		return OfKind(Time, int64(n^sign))
+	case tagDuration:
+		return OfKind(Duration, int64(n^sign))
+	}
+	return OfInt(int64(n ^ sign))
+}
+
+func textValue(tag byte, text []byte) Value {
+	switch tag {
+	case tagIP:
+		return Value{Kind: IP, S: view(text)}
+	case tagJSON:
+		return ParseJSON(text)
+	}
+	return OfString(view(text))
+}
+
+// parseText reads a text up to its end; it is copied only where it holds zeros.
+func parseText(key []byte) (text, rest []byte, ok bool) {
+	whole := true
+	for at := 0; ; {
+		n := bytes.IndexByte(key[at:], 0)
+		if n < 0 || at+n+1 == len(key) {
+			return nil, nil, false
+		}
+		n += at
+		if whole {
+			text = key[:n:n]
+		} else {
+			text = append(text, key[at:n]...)
+		}
+		switch key[n+1] {
+		case textEnd[1]:
+			return text, key[n+2:], true
+		case textZero[1]:
+			text, whole = append(text, 0), false
+		default:
+			return nil, nil, false
+		}
+		at = n + 2
+	}
+}
+
+// Hash hashes an encoded key (XXH64, seed 0), for placement in shards: the same in
+// every process and release.
+func Hash(key []byte) uint64 { return xxhash.Sum64(key) }
