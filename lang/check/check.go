@@ -1,0 +1,142 @@
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/cepheus-cep/cepheus/lang/plan"
+	"github.com/cepheus-cep/cepheus/lang/predicate"
+	"github.com/cepheus-cep/cepheus/lang/source"
+	"github.com/cepheus-cep/cepheus/lang/syntax"
+)
+
+// Check checks the files of one rule set and compiles them. The messages are all that
+// is wrong, warnings included, in file order. The Set is nil where any message is an
+// error; it is also nil where a declaration is broken, of which the parser has told.
+// Broken rules are not checked, nor what rests on broken declarations.
+func Check(files []*syntax.File) (*plan.Set, source.Errors) {
+	c := &checker{
+		set:     &plan.Set{},
+		globals: &predicate.Globals{},
+		names:   map[string]syntax.Decl{},
+		rules:   map[string]*syntax.Rule{},
+		types:   map[string]*plan.Type{},
+		seen:    map[seenKey]bool{},
+		poison:  map[string]bool{},
+	}
+	c.declare(files)
+	c.compileTypes()
+	c.compileGlobals()
+	c.compileRules()
+	c.errs.Sort()
+	if c.broken || c.errs.HasErrors() {
+		return nil, c.errs
+	}
+	for _, r := range c.set.Rules {
+		r.Version = ruleVersion(c.set, r)
+	}
+	c.set.Version = setVersion(c.set)
+	return c.set, c.errs
+}
+
+// checker is the work on one rule set.
+type checker struct {
+	set     *plan.Set
+	errs    source.Errors
+	seen    map[seenKey]bool
+	broken  bool // a declaration did not parse
+	globals *predicate.Globals
+
+	poison map[string]bool        // names of which nothing is known, for their declarations are broken
+	names  map[string]syntax.Decl // events, lets, fns, lists and tables by name
+	rules  map[string]*syntax.Rule
+	types  map[string]*plan.Type // declared and not broken
+	events []string              // names of all declared events; made when first asked for
+	edges  []derivation
+}
+
+// seenKey names a message. An expression is compiled for each event type it sees;
+// what is wrong with it is told once.
+type seenKey struct {
+	span source.Span
+	code string
+}
+
+func (c *checker) report(e source.Error) {
+	key := seenKey{e.Span, e.Code}
+	if c.seen[key] {
+		return
+	}
+	c.seen[key] = true
+	c.errs = append(c.errs, e)
+}
+
+func (c *checker) fail(code string, at source.Span, mend, format string, args ...any) {
+	c.report(source.Error{Code: code, Span: at, Message: fmt.Sprintf(format, args...), Mend: mend})
+}
+
+func (c *checker) warn(code string, at source.Span, mend, message string) {
+	c.report(source.Error{Severity: source.Warning, Code: code, Span: at, Message: message, Mend: mend})
+}
+
+// failTwice reports the second of two things that share a name.
+func (c *checker) failTwice(code string, again, first source.Span, format string, args ...any) {
+	c.report(source.Error{
+		Code: code, Span: again, Message: fmt.Sprintf(format, args...),
+		Also: first, AlsoText: "first here",
+	})
+}
+
+// maxMessages is how many messages are gathered before expressions are no longer
+// looked at and near names no longer sought: many times what is shown, so that a file
+// full of faults takes no longer than a sound one.
+const maxMessages = 10 * source.MaxErrors
+
+func (c *checker) full() bool { return len(c.errs) >= maxMessages }
+
+// near makes a mend out of the candidate nearest to name; otherwise says what to do
+// where there is none.
+func (c *checker) near(name string, candidates []string, otherwise string) string {
+	if c.full() {
+		return otherwise
+	}
+	if found, ok := source.Near(name, candidates); ok {
+		return fmt.Sprintf("did you mean %q?", found)
+	}
+	return otherwise
+}
+
+// byName sorts declarations by name: what is compiled never depends on the order of
+// files.
+func byName[D syntax.Decl](decls []D) []D {
+	slices.SortStableFunc(decls, func(a, b D) int { return cmp.Compare(a.DeclName().Text, b.DeclName().Text) })
+	return decls
+}
+
+// typeNamed returns the type that an event name means. ok is false where there is
+// none to work with: it is not declared, which is reported, or broken.
+func (c *checker) typeNamed(name syntax.Name) (*plan.Type, bool) {
+	if t, ok := c.types[name.Text]; ok {
+		return t, true
+	}
+	if _, ok := c.names[name.Text].(*syntax.Event); ok {
+		return nil, false
+	}
+	c.fail(codeUnknownEvent, name.Span, c.near(name.Text, c.eventNames(), "declare it: event "+name.Text+" { … }"),
+		"unknown event type %q", name.Text)
+	return nil, false
+}
+
+// eventNames lists the declared event types, broken ones too, sorted.
+func (c *checker) eventNames() []string {
+	if c.events == nil {
+		for _, d := range declared[*syntax.Event](c) {
+			c.events = append(c.events, d.Name.Text)
+		}
+	}
+	return c.events
+}
+
+// typeIndex is the number of a type in Set.Types.
+func (c *checker) typeIndex(t *plan.Type) int { return slices.Index(c.set.Types, t) }

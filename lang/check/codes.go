@@ -1,0 +1,46 @@
+package check
+
+// The codes of the errors and warnings of this room. They are stable: docs/errors.md
+// lists them, and a number is never given a second meaning.
+const (
+	codeDuplicate     = "R101"
+	codeUnknownEvent  = "R102"
+	codeDuplicateItem = "R103"
+	codeNoSuchField   = "R104"
+	codeAttributeType = "R105"
+	codeUnknownType   = "R106"
+	codeReserved      = "R107"
+
+	codeClause       = "R301"
+	codeMissing      = "R302"
+	codeKeyName      = "R303"
+	codeKeyType      = "R304"
+	codeKeyField     = "R305"
+	codeTwoTypes     = "R306"
+	codeStepKeys     = "R307"
+	codeDuration     = "R308"
+	codeWindows      = "R309"
+	codeZone         = "R310"
+	codeSuppressBy   = "R311"
+	codeDerivedField = "R312"
+	codeCycle        = "R313"
+	codeAggInput     = "R314"
+
+	codeStepName       = "R401"
+	codeNothing        = "R402"
+	codeNegationEnd    = "R403"
+	codeNegationStart  = "R404"
+	codeNegationGap    = "R405"
+	codeNegationInside = "R406"
+	codeBounds         = "R407"
+	codeForWithin      = "R408"
+	codeLastAbsence    = "R409"
+	codeNegationBeside = "R410"
+
+	codeNotYet = "R900"
+
+	codeUnknownName = "R201" // given by package predicate, bettered here
+
+	codeNoWithin  = "W101"
+	codeNeverMore = "W102"
+)

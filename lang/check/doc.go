@@ -1,0 +1,41 @@
+// Package check turns parsed rule files into a plan: it resolves names, types every
+// expression, proves that clauses, windows and patterns are lawful, and reports all
+// that is wrong with a rule set at once.
+//
+// # Words
+//
+// A declaration is a top-level item of a file. The kind of a rule (filter, window,
+// pattern) follows from its clauses. An input is an event type that a rule reads; an
+// expression is compiled once for each input whose events it sees. A place is the
+// spot of a rule where an expression stands; its scope says which names it sees.
+//
+// # Place in the flow
+//
+//	syntax.File ─► check ─► plan.Set
+//	                 └─► predicate (each expression)
+//
+// # What it decides where the language leaves room
+//
+//   - Events, constants, functions, lists and tables share one namespace, for an
+//     expression may name any of them. Rules have one of their own, so that a rule may
+//     make an event of its name.
+//   - A condition sees the steps written before it, but not those in another branch
+//     of | (never taken before it) nor on another side of & or any (which may come
+//     later). An until sees no step: it ends all runs of the key.
+//   - A step's name may be left out where its event type stands once in the pattern;
+//     until does not count.
+//   - With match, where filters the events of the types that from names; other types
+//     of the pattern pass.
+//   - A pattern whose every wait is bounded by a gap or by for gets no warning that
+//     it has no within: none of its runs lives forever.
+//
+// # Invariants
+//
+//   - A Set comes only without errors; then every index, type and duration in it holds
+//     what package plan promises.
+//   - Types and rules are compiled in order of name: no number depends on the names or
+//     the order of files.
+//   - What the engine cannot run yet is refused in notyet.go, and nowhere else.
+//
+// Open check.go first, then rule.go and pattern.go.
+package check

@@ -1,0 +1,41 @@
+package lang
+
+import (
+	"github.com/cepheus-cep/cepheus/lang/check"
+	"github.com/cepheus-cep/cepheus/lang/plan"
+	"github.com/cepheus-cep/cepheus/lang/source"
+	"github.com/cepheus-cep/cepheus/lang/syntax"
+)
+
+// Compile compiles the files of one rule set, which share one namespace; their order
+// does not matter. The messages are all that was found, errors and warnings, in order
+// of file name and place, at most [source.MaxErrors]. The Set is nil if one of them is
+// an error, and never nil otherwise: no files make an empty set. The files are not
+// changed and belong to the caller; messages refer to them.
+func Compile(files []*source.File) (*plan.Set, source.Errors) {
+	var errs source.Errors
+	var set *plan.Set
+	parsed, whole := parse(files, &errs)
+	if whole {
+		checked, more := check.Check(parsed)
+		set, errs = checked, append(errs, more...)
+	}
+	errs.Sort()
+	if errs.HasErrors() {
+		set = nil
+	}
+	return set, errs.Limit(source.MaxErrors)
+}
+
+// parse reads all files. whole is false where nothing could be read of one: then
+// nothing can be said of the names in the others.
+func parse(files []*source.File, errs *source.Errors) (parsed []*syntax.File, whole bool) {
+	whole = true
+	for _, f := range files {
+		p, more := syntax.Parse(f)
+		*errs = append(*errs, more...)
+		parsed = append(parsed, p)
+		whole = whole && (len(p.Decls) > 0 || !more.HasErrors())
+	}
+	return parsed, whole
+}
