@@ -1,0 +1,332 @@
+package state
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+)
+
+// Options of a store on disk. The zero value is good for production.
+type Options struct {
+	// NoSync leaves the moment of writing to the operating system. A killed process
+	// still loses nothing; after a power cut or a crash of the machine the last epochs
+	// can be gone, or, worse, a marker can have outlived the batches it vouches for.
+	// For tests and for runs that can be repeated.
+	NoSync bool
+
+	// MemTable is the size in bytes of Badger's write buffer, of which up to three are
+	// in memory. Default 16 MiB, least 1 MiB. An epoch above about a seventh of it
+	// takes several transactions.
+	MemTable int64
+
+	// Log gets Badger's messages; its chatter at debug level. Nil discards them.
+	Log *slog.Logger
+
+	// FreeSpace returns the free bytes of the file system that holds dir. Nil asks the
+	// operating system, where it can be asked.
+	FreeSpace func(dir string) (uint64, error)
+
+	// beforeWrite is called before each transaction, with its number since opening; an
+	// error stands for a failed write. For tests of torn epochs.
+	beforeWrite func(n int) error
+}
+
+const (
+	defaultMemTable = 16 << 20
+	leastMemTable   = 1 << 20
+)
+
+func (o *Options) validate() error {
+	if o.MemTable == 0 {
+		o.MemTable = defaultMemTable
+	}
+	if o.MemTable < leastMemTable {
+		return fmt.Errorf("state: write buffer of %d bytes is below the least of %d", o.MemTable, leastMemTable)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.FreeSpace == nil {
+		o.FreeSpace = freeSpace
+	}
+	return nil
+}
+
+// badger translates the options. Memory is kept small: no block cache, for blocks are
+// not compressed and are read from the mapped files; two write buffers.
+func (o *Options) badger(dir string) badger.Options {
+	b := badger.DefaultOptions(dir)
+	b.SyncWrites = !o.NoSync
+	b.DetectConflicts = false // one writer, blind writes
+	b.NumVersionsToKeep = 1   // below the discard timestamp, which never passes the marker
+	b.MemTableSize = o.MemTable
+	b.NumMemtables = 2
+	b.NumCompactors = 2
+	b.Compression, b.BlockCacheSize = options.None, 0
+	b.ValueThreshold = min(1<<20, o.MemTable/10)
+	b.ValueLogFileSize = MaxValue + 1<<20
+	b.MetricsEnabled = false
+	b.Logger = logger{o.Log}
+	return b
+}
+
+// Badger is the store on disk. It is safe for several goroutines, one of which commits.
+type Badger struct {
+	dir string
+	opt Options
+	db  *badger.DB
+
+	commit sync.Mutex // held by the one commit under way; taken before mu
+	writes int        // transactions since opening
+	broken error      // why no more commits are taken
+
+	mu      sync.RWMutex // epoch and closed; a read holds it until its snapshot is taken
+	epoch   uint64
+	closed  bool
+	readers sync.WaitGroup // scans under way
+}
+
+// OpenBadger opens the state directory dir, or makes it, and undoes what a torn epoch
+// left. The errors that a caller may want to tell apart: *LockedError, *NotStateError,
+// *FormatError, *CorruptError.
+func OpenBadger(dir string, o Options) (*Badger, error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	if err := prepareDir(dir); err != nil {
+		return nil, err
+	}
+	db, err := badger.OpenManaged(o.badger(filepath.Join(dir, treeDir)))
+	if err != nil {
+		return nil, openError(dir, err)
+	}
+	s := &Badger{dir: dir, opt: o, db: db}
+	if err := s.recover(); err != nil {
+		return nil, errors.Join(fmt.Errorf("recover state directory %s: %w", dir, err), db.Close())
+	}
+	return s, nil
+}
+
+// recover finds the last complete epoch and repairs forward where something lies above.
+func (s *Badger) recover() error {
+	marker, err := s.readMarker()
+	if err != nil {
+		return err
+	}
+	s.epoch = marker
+	if seen := s.db.MaxVersion(); seen > marker {
+		if s.epoch, err = s.repair(marker, seen+1); err != nil {
+			return err
+		}
+	}
+	s.db.SetDiscardTs(s.epoch)
+	return nil
+}
+
+// readMarker returns the last complete epoch, 0 where there is none.
+func (s *Badger) readMarker() (uint64, error) {
+	txn := s.db.NewTransactionAt(^uint64(0), false)
+	defer txn.Discard()
+	item, err := txn.Get(markerKey)
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read marker: %w", err)
+	}
+	var epoch uint64
+	err = item.Value(func(stored []byte) error {
+		value, err := unframe(s.dir, markerKey, stored)
+		if err == nil && len(value) == 8 {
+			epoch = binary.BigEndian.Uint64(value)
+		}
+		return err
+	})
+	if err == nil && epoch != item.Version() {
+		err = corrupt(s.dir, markerKey, fmt.Sprintf("marker of epoch %d was written in epoch %d", epoch, item.Version()))
+	}
+	return epoch, err
+}
+
+// Durable is true: what is committed survives the process.
+func (s *Badger) Durable() bool { return true }
+
+// Epoch returns the number of the last complete epoch, 0 before the first.
+func (s *Badger) Epoch() uint64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.epoch
+}
+
+// Commit makes everything in b durable as epoch Epoch()+1, or nothing of it. An error
+// that came before writing (an ended context, a record out of bounds, *SpaceError)
+// leaves the store as it was; after any other the store takes no more commits and has
+// to be opened again. A commit that began to write does not look at ctx any more.
+func (s *Badger) Commit(ctx context.Context, b *Batch) error {
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	if err := s.admit(ctx, b); err != nil {
+		return err
+	}
+	epoch := s.Epoch() + 1
+	if err := s.write(epoch, b); err != nil {
+		s.broken = fmt.Errorf("commit epoch %d of %d records to state directory %s: %w", epoch, b.Len(), s.dir, err)
+		return s.broken
+	}
+	s.mu.Lock()
+	s.epoch = epoch
+	s.mu.Unlock()
+	s.db.SetDiscardTs(epoch)
+	return nil
+}
+
+// admit says whether an epoch may begin.
+func (s *Badger) admit(ctx context.Context, b *Batch) error {
+	s.mu.RLock()
+	closed := s.closed
+	s.mu.RUnlock()
+	switch {
+	case closed:
+		return ErrClosed
+	case s.broken != nil:
+		return fmt.Errorf("an earlier commit did not end, the store has to be opened again: %w", s.broken)
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	if err := checkSizes(b); err != nil {
+		return err
+	}
+	return s.checkSpace(b)
+}
+
+// checkSpace refuses an epoch on a disk nearly full: three write buffers, for the log,
+// a flush and a compaction, and the epoch itself must fit.
+func (s *Badger) checkSpace(b *Batch) error {
+	free, err := s.opt.FreeSpace(s.dir)
+	if err != nil {
+		return fmt.Errorf("look at the free space of state directory %s: %w", s.dir, err)
+	}
+	if need := uint64(3*s.opt.MemTable) + uint64(b.Bytes()); free < need {
+		return &SpaceError{Dir: s.dir, Free: free, Need: need}
+	}
+	return nil
+}
+
+// Get appends the value of key to into and returns it; false where there is none.
+func (s *Badger) Get(t Table, key, into []byte) ([]byte, bool, error) {
+	s.mu.RLock() // held throughout, so that no commit lets go of the versions read here
+	defer s.mu.RUnlock()
+	if s.closed {
+		return into, false, ErrClosed
+	}
+	var buf [64]byte
+	full := append(append(buf[:0], byte(t)), key...)
+	txn := s.db.NewTransactionAt(s.epoch, false)
+	defer txn.Discard()
+	item, err := txn.Get(full)
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return into, false, nil
+	}
+	if err == nil {
+		err = item.Value(func(stored []byte) error {
+			value, err := unframe(s.dir, full, stored)
+			into = append(into, value...)
+			return err
+		})
+	}
+	if err != nil {
+		return into, false, fmt.Errorf("read a record of table %s: %w", t, err)
+	}
+	return into, true, nil
+}
+
+// Scan calls visit in ascending order of keys for the keys of t that begin with prefix
+// and are not below from, as of the last commit before the call. Key and value are
+// valid until visit returns and must not be changed. visit may read the store and
+// commit to it, and must not close it. An error of visit ends the scan and is returned,
+// except ErrStop.
+func (s *Badger) Scan(ctx context.Context, t Table, prefix, from []byte, visit func(key, value []byte) error) error {
+	full := append([]byte{byte(t)}, prefix...)
+	it, done, err := s.snapshot(full)
+	if err != nil {
+		return err
+	}
+	defer done()
+	for it.Seek(append([]byte{byte(t)}, larger(prefix, from)...)); it.Valid(); it.Next() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := s.visit(it.Item(), visit); err != nil {
+			return unlessStop(err)
+		}
+	}
+	return nil
+}
+
+// snapshot returns an iterator over the last complete epoch. It pins the files it reads
+// when it is made; commits after that do not disturb it.
+func (s *Badger) snapshot(prefix []byte) (it *badger.Iterator, done func(), err error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return nil, nil, ErrClosed
+	}
+	s.readers.Add(1)
+	txn := s.db.NewTransactionAt(s.epoch, false)
+	it = txn.NewIterator(badger.IteratorOptions{Prefix: prefix})
+	return it, func() { it.Close(); txn.Discard(); s.readers.Done() }, nil
+}
+
+func (s *Badger) visit(item *badger.Item, visit func(key, value []byte) error) error {
+	return item.Value(func(stored []byte) error {
+		value, err := unframe(s.dir, item.Key(), stored)
+		if err != nil {
+			return err
+		}
+		return visit(item.Key()[1:], value)
+	})
+}
+
+// Close waits for the commit and the scans under way, then closes the files and gives
+// up the lock. A second Close does nothing.
+func (s *Badger) Close() error {
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	s.mu.Lock()
+	closed := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if closed {
+		return nil
+	}
+	s.readers.Wait()
+	if err := s.db.Close(); err != nil {
+		return fmt.Errorf("close state directory %s: %w", s.dir, err)
+	}
+	return nil
+}
+
+// logger gives Badger's messages to slog.
+type logger struct{ log *slog.Logger }
+
+func (l logger) Errorf(f string, a ...any) {
+	l.log.Error("state store", "message", fmt.Sprintf(f, a...))
+}
+func (l logger) Warningf(f string, a ...any) {
+	l.log.Warn("state store", "message", fmt.Sprintf(f, a...))
+}
+func (l logger) Infof(f string, a ...any)  { l.chatter(f, a) }
+func (l logger) Debugf(f string, a ...any) { l.chatter(f, a) }
+
+func (l logger) chatter(f string, a []any) {
+	if l.log.Enabled(context.Background(), slog.LevelDebug) {
+		l.log.Debug("state store", "message", fmt.Sprintf(f, a...))
+	}
+}

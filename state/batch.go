@@ -1,0 +1,124 @@
+package state
+
+import (
+	"bytes"
+	"hash/maphash"
+)
+
+// Batch collects the writes of one epoch: at most one a key, the last wins. The zero
+// Batch is empty and ready. A batch is not safe for several goroutines; a store keeps
+// nothing of it after Commit has returned.
+//
+// Records lie in one arena as they go to disk (table, key, frame, value), so that a
+// commit copies nothing. Where a key is written again its earlier record stays in the
+// arena unused until Reset.
+type Batch struct {
+	arena []byte
+	ops   []op
+	slots []int32 // open addressing over ops: index+1, 0 is free; a power of two
+	seed  maphash.Seed
+	bytes int // of the live records
+}
+
+// op is one write: key at off, then, unless deleted, frame and value.
+type op struct {
+	off, keyLen, size int // size: of key, frame and value together
+	deleted           bool
+}
+
+// keepArena is how much memory a Reset batch holds on to, in bytes: enough for the
+// usual epoch, small beside the process.
+const keepArena = 16 << 20
+
+// Put writes a copy of value under a copy of key.
+func (b *Batch) Put(t Table, key, value []byte) {
+	off := b.key(t, key)
+	full := b.arena[off:]
+	b.arena = appendFrame(b.arena, full, value)
+	b.set(op{off: off, keyLen: len(full), size: len(b.arena) - off})
+}
+
+// Delete removes key, whether it is there or not.
+func (b *Batch) Delete(t Table, key []byte) {
+	off := b.key(t, key)
+	n := len(b.arena) - off
+	b.set(op{off: off, keyLen: n, size: n, deleted: true})
+}
+
+// Reset empties the batch and keeps a bounded part of its memory.
+func (b *Batch) Reset() {
+	if cap(b.arena) > keepArena {
+		*b = Batch{}
+		return
+	}
+	b.arena, b.ops, b.bytes = b.arena[:0], b.ops[:0], 0
+	clear(b.slots)
+}
+
+// Len returns the number of keys written.
+func (b *Batch) Len() int { return len(b.ops) }
+
+// Bytes returns the size of the writes as they go to the store, in bytes: keys, values
+// and frames, without what the store adds.
+func (b *Batch) Bytes() int { return b.bytes }
+
+func (b *Batch) key(t Table, key []byte) int {
+	off := len(b.arena)
+	b.arena = append(append(b.arena, byte(t)), key...)
+	return off
+}
+
+// set enters o, over an earlier write of its key if there is one.
+func (b *Batch) set(o op) {
+	if len(b.ops)*4 >= len(b.slots)*3 {
+		b.grow()
+	}
+	slot := b.find(b.fullKey(&o))
+	b.bytes += o.size
+	if i := b.slots[slot]; i != 0 {
+		b.bytes -= b.ops[i-1].size
+		b.ops[i-1] = o
+		return
+	}
+	b.ops = append(b.ops, o)
+	b.slots[slot] = int32(len(b.ops))
+}
+
+// find returns the slot of key, or the free one where it belongs.
+func (b *Batch) find(key []byte) int {
+	mask := len(b.slots) - 1
+	slot := int(maphash.Bytes(b.seed, key)) & mask
+	for b.slots[slot] != 0 && !bytes.Equal(b.fullKey(&b.ops[b.slots[slot]-1]), key) {
+		slot = (slot + 1) & mask
+	}
+	return slot
+}
+
+func (b *Batch) grow() {
+	if b.slots == nil {
+		b.seed = maphash.MakeSeed()
+	}
+	b.slots = make([]int32, max(64, 2*len(b.slots)))
+	for i := range b.ops {
+		b.slots[b.find(b.fullKey(&b.ops[i]))] = int32(i + 1)
+	}
+}
+
+// fullKey is table and key, stored the frame with the value, nil where deleted.
+func (b *Batch) fullKey(o *op) []byte { return b.arena[o.off : o.off+o.keyLen : o.off+o.keyLen] }
+
+func (b *Batch) stored(o *op) []byte {
+	if o.deleted {
+		return nil
+	}
+	return b.arena[o.off+o.keyLen : o.off+o.size : o.off+o.size]
+}
+
+func (b *Batch) table(o *op) Table { return Table(b.arena[o.off]) }
+
+func (b *Batch) value(o *op) []byte {
+	if o.deleted {
+		return nil
+	}
+	return b.stored(o)[frameSize:]
+}

@@ -1,0 +1,152 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// The layout of a state directory.
+const (
+	formatFile    = "FORMAT"
+	formatTemp    = "FORMAT.tmp"
+	formatPrefix  = "cepheus-state "
+	formatVersion = "1"
+	treeDir       = "tree"
+)
+
+// LockedError says that another process holds the state directory.
+type LockedError struct {
+	Dir string
+	PID string // of the holder where known, else empty
+}
+
+// Error names the directory, the holder and the mend.
+func (e *LockedError) Error() string {
+	by := ""
+	if e.PID != "" {
+		by = " (process " + e.PID + ")"
+	}
+	return fmt.Sprintf("state directory %s is in use by another process%s; stop that one, or give this one a directory of its own", e.Dir, by)
+}
+
+// NotStateError says that a directory holds something else.
+type NotStateError struct {
+	Dir   string
+	Found string // a file that is there
+}
+
+// Error names the directory and what was found.
+func (e *NotStateError) Error() string {
+	return fmt.Sprintf("%s is not a state directory: it holds %s and no %s; name an empty or a new directory", e.Dir, e.Found, formatFile)
+}
+
+// FormatError says that a state directory was written in another format.
+type FormatError struct {
+	Dir   string
+	Found string
+}
+
+// Error names both versions and the mend.
+func (e *FormatError) Error() string {
+	return fmt.Sprintf("state directory %s has format %q, this release reads %q; open it with the release that wrote it, or start on a fresh directory",
+		e.Dir, e.Found, formatPrefix+formatVersion)
+}
+
+// SpaceError says that a commit was refused because the disk is nearly full. Nothing
+// was written; the same commit may be tried again when there is room.
+type SpaceError struct {
+	Dir        string
+	Free, Need uint64 // bytes
+}
+
+// Error names the directory and what is missing.
+func (e *SpaceError) Error() string {
+	return fmt.Sprintf("disk of state directory %s is nearly full: %d MiB free, %d MiB needed to commit; make room, nothing committed is lost",
+		e.Dir, e.Free>>20, (e.Need+1<<20-1)>>20)
+}
+
+// prepareDir makes dir a state directory where it is new or empty, and refuses what is
+// none of ours.
+func prepareDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil { // people's data is in it
+		return fmt.Errorf("make state directory %s: %w", dir, err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, formatFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return initDir(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("open state directory %s: %w", dir, err)
+	}
+	if found := strings.TrimSpace(string(text[:min(len(text), 80)])); found != formatPrefix+formatVersion {
+		return &FormatError{Dir: dir, Found: found}
+	}
+	return nil
+}
+
+// initDir writes the format file, so that a crash leaves either none or a whole one.
+func initDir(dir string) error {
+	if err := checkEmpty(dir); err != nil {
+		return err
+	}
+	temp := filepath.Join(dir, formatTemp)
+	err := writeSynced(temp, []byte(formatPrefix+formatVersion+"\n"))
+	if err == nil {
+		err = os.Rename(temp, filepath.Join(dir, formatFile))
+	}
+	if err == nil {
+		err = syncPath(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("make state directory %s: %w", dir, err)
+	}
+	return nil
+}
+
+func checkEmpty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("open state directory %s: %w", dir, err)
+	}
+	for _, e := range entries {
+		switch e.Name() {
+		case formatTemp, "lost+found": // of a start that was cut short, of a fresh file system
+		default:
+			return &NotStateError{Dir: dir, Found: e.Name()}
+		}
+	}
+	return nil
+}
+
+func writeSynced(path string, text []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(text); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+func syncPath(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// openError tells a held lock from other failures of Badger's Open.
+func openError(dir string, err error) error {
+	if errors.Is(err, syscall.EWOULDBLOCK) || strings.Contains(err.Error(), "directory lock") {
+		pid, _ := os.ReadFile(filepath.Join(dir, treeDir, "LOCK")) // only advice
+		return &LockedError{Dir: dir, PID: strings.TrimSpace(string(pid))}
+	}
+	return fmt.Errorf("open state directory %s: %w", dir, err)
+}

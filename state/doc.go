@@ -1,0 +1,42 @@
+// Package state keeps what the engine must not forget: key states, timers,
+// de-duplication marks, outbox rows, source positions. It is the only room of Badger.
+//
+// # Words
+//
+// An epoch is the unit of commit: a [Batch] of writes which becomes durable as a
+// whole, or not at all. Epochs are numbered and only grow; after a repair numbers are
+// skipped. A [Table] is the first byte of every key. A frame is what stands around a
+// value on disk: a version byte and a checksum over key and value.
+//
+// # Place in the flow
+//
+// The engine collects the effects of an epoch in a Batch and commits it; the
+// dispatcher of the sinks reads the committed rows through [Outbox]. [Badger] is the
+// store on disk, [Memory] its twin for runs without a state directory; both pass
+// storetest. Records are encoded by who owns them: this room knows bytes.
+//
+// # Invariants
+//
+//   - All reads see the last complete epoch, never a part of the one being written.
+//   - Every write of epoch n has the timestamp n, and the marker "n is complete" is in
+//     the same transaction, or, where the epoch needs several, is written after all of
+//     them are durable. A timestamp is never used for two epochs.
+//   - The versions of the last complete epoch are kept until the next is complete, so
+//     that a torn epoch can be undone at the next start. That start writes, for every
+//     key with a version above the marker, its value as of the marker, or a delete, in
+//     a fresh epoch above all timestamps seen. (To delete at the torn timestamp would
+//     hide the good value too.)
+//   - After a commit that began to write and did not end, the store takes no more
+//     commits until it is opened again.
+//
+// # On disk
+//
+//	DIR/FORMAT   "cepheus-state 1": the version of everything below
+//	DIR/tree/    Badger's files; its lock stands for the whole directory
+//
+// A ballast file against a full disk, value-log collection and backups are not here
+// yet; before each epoch the free space is looked at, because a full disk reaches
+// Badger's mapped log as a signal and not as an error.
+//
+// Open state.go first, then badger.go.
+package state

@@ -1,0 +1,35 @@
+package state_test
+
+import (
+	"testing"
+
+	"github.com/cepheus-cep/cepheus/state"
+	"github.com/cepheus-cep/cepheus/state/storetest"
+)
+
+func TestMemory(t *testing.T) {
+	storetest.Run(t, storetest.Opener{
+		New: func(testing.TB) storetest.Store { return state.NewMemory() },
+	})
+}
+
+func TestBadger(t *testing.T) {
+	dirs := map[storetest.Store]string{}
+	open := func(t testing.TB, dir string) storetest.Store {
+		s, err := state.OpenBadger(dir, state.Options{MemTable: 1 << 20, NoSync: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		dirs[s] = dir
+		return s
+	}
+	storetest.Run(t, storetest.Opener{
+		New: func(t testing.TB) storetest.Store { return open(t, t.TempDir()) },
+		Reopen: func(t testing.TB, s storetest.Store) storetest.Store {
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return open(t, dirs[s])
+		},
+	})
+}
