@@ -1,0 +1,357 @@
+package sinks
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// outbox is a plain one: rows[i] has number first+i.
+type outbox struct {
+	mu        sync.Mutex
+	first     uint64
+	rows      []string
+	delivered map[string]uint64
+	err       error
+}
+
+func newOutbox(n int) *outbox {
+	o := &outbox{first: 1, delivered: map[string]uint64{}}
+	o.add(n)
+	return o
+}
+
+// add appends n rows and returns the number of the last.
+func (o *outbox) add(n int) uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for range n {
+		o.rows = append(o.rows, fmt.Sprintf("alert %d", o.first+uint64(len(o.rows))))
+	}
+	return o.first + uint64(len(o.rows)) - 1
+}
+
+func (o *outbox) Rows(_ context.Context, after uint64, visit func(uint64, []byte) error) error {
+	o.mu.Lock()
+	rows, first, err := o.rows, o.first, o.err
+	o.mu.Unlock()
+	shared := []byte{}
+	for i, r := range rows {
+		if row := first + uint64(i); row > after && err == nil {
+			shared = append(shared[:0], r...) // as a store does: valid until visit returns
+			err = visit(row, shared)
+		}
+	}
+	return err
+}
+
+func (o *outbox) Delivered(sink string) (uint64, error) { return o.delivered[sink], o.err }
+
+// sink remembers what was flushed. Before each delivery it asks gate, if there is one.
+type sink struct {
+	mu      sync.Mutex
+	taken   []string
+	flushed []string
+	gate    func(rows []Row) error
+	flush   error
+}
+
+func (s *sink) Deliver(_ context.Context, rows []Row) error {
+	if s.gate != nil {
+		if err := s.gate(rows); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range rows {
+		s.taken = append(s.taken, fmt.Sprintf("%d:%s", r.Number, r.Alert))
+	}
+	return nil
+}
+
+func (s *sink) Flush(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flushed = append([]string(nil), s.taken...)
+	return s.flush
+}
+
+func (s *sink) Close() error { return nil }
+
+func (s *sink) got() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.flushed
+}
+
+func wantRows(from, to int) (rows []string) {
+	for i := from; i <= to; i++ {
+		rows = append(rows, fmt.Sprintf("%d:alert %d", i, i))
+	}
+	return rows
+}
+
+func dispatcher(t testing.TB, box Outbox, o Options, targets ...Target) *Dispatcher {
+	t.Helper()
+	d, err := NewDispatcher(box, targets, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestEachSinkGetsRowsInOrderFromItsOwnPosition(t *testing.T) {
+	box := newOutbox(25)
+	box.delivered = map[string]uint64{"b": 20}
+	a, b := &sink{}, &sink{}
+	d := dispatcher(t, box, Options{MaxRound: 3}, Target{"a", a}, Target{"b", b})
+	d.Drain()
+	if err := d.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(wantRows(1, 25), a.got()); diff != "" {
+		t.Errorf("a (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(wantRows(21, 25), b.got()); diff != "" {
+		t.Errorf("b (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]uint64{"a": 25, "b": 25}, d.Acks()); diff != "" {
+		t.Errorf("acks (-want +got):\n%s", diff)
+	}
+}
+
+func TestRowsCommittedWhileRunningAreDelivered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		box, s := newOutbox(0), &sink{}
+		d := dispatcher(t, box, Options{}, Target{"s", s})
+		result := make(chan error, 1)
+		go func() { result <- d.Run(t.Context()) }()
+		for n := 1; n <= 5; n++ {
+			if err := d.Committed(t.Context(), box.add(2)); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if diff := cmp.Diff(wantRows(1, 2*n), s.got()); diff != "" {
+				t.Errorf("after commit %d (-want +got):\n%s", n, diff)
+			}
+		}
+		d.Drain()
+		if err := <-result; err != nil {
+			t.Errorf("run: %v", err)
+		}
+		if err := d.Committed(t.Context(), 11); !errors.Is(err, ErrStopped) {
+			t.Errorf("commit after the end: %v", err)
+		}
+	})
+}
+
+func TestSlowSinkHoldsBackTheEngineAndNotTheOtherSink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		box, fast := newOutbox(0), &sink{}
+		step := make(chan struct{})
+		slow := &sink{gate: func([]Row) error { <-step; return nil }}
+		d := dispatcher(t, box, Options{MaxBacklog: 10, MaxRound: 1}, Target{"fast", fast}, Target{"slow", slow})
+		result, room := make(chan error, 1), make(chan error, 1)
+		go func() { result <- d.Run(t.Context()) }()
+		go func() { room <- d.Committed(t.Context(), box.add(12)) }()
+		for delivered := range 2 {
+			synctest.Wait()
+			select {
+			case err := <-room:
+				t.Fatalf("room for 12 rows with %d delivered and a backlog of 10: %v", delivered, err)
+			default:
+			}
+			if got := len(fast.got()); got != 12 {
+				t.Fatalf("fast sink got %d rows beside the slow one", got)
+			}
+			step <- struct{}{}
+		}
+		if err := <-room; err != nil {
+			t.Error(err)
+		}
+		close(step)
+		d.Drain()
+		if err := <-result; err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff(wantRows(1, 12), slow.got()); diff != "" {
+			t.Errorf("slow (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestCommittedHeedsItsContext(t *testing.T) {
+	d := dispatcher(t, newOutbox(5), Options{MaxBacklog: 1}, Target{"s", &sink{}})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := d.Committed(ctx, 5); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestFailingSinkEndsRunAndIsNotAcknowledged(t *testing.T) {
+	boom := errors.New("boom")
+	for name, bad := range map[string]*sink{
+		"deliver": {gate: func(rows []Row) error {
+			if rows[0].Number > 3 {
+				return boom
+			}
+			return nil
+		}},
+		"flush": {flush: boom},
+	} {
+		t.Run(name, func(t *testing.T) {
+			box := newOutbox(6)
+			d := dispatcher(t, box, Options{MaxRound: 3}, Target{"good", &sink{}}, Target{"bad", bad})
+			err := d.Run(t.Context())
+			var failed *Error
+			if !errors.As(err, &failed) || failed.Sink != "bad" || !errors.Is(err, boom) {
+				t.Fatalf("run: %v", err)
+			}
+			if err := d.Committed(t.Context(), 6); !errors.Is(err, boom) {
+				t.Errorf("committed: %v", err)
+			}
+			want := map[string]uint64{"deliver": 3, "flush": 0}[name]
+			if got := d.Acks()["bad"]; got != want {
+				t.Errorf("acknowledged %d, want %d", got, want)
+			}
+		})
+	}
+}
+
+func TestEndedContextStopsRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		d := dispatcher(t, newOutbox(1), Options{}, Target{"s", &sink{}})
+		result := make(chan error, 1)
+		go func() { result <- d.Run(ctx) }()
+		synctest.Wait()
+		cancel()
+		if err := <-result; !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestOutboxErrorIsTold(t *testing.T) {
+	box := newOutbox(1)
+	d := dispatcher(t, box, Options{}, Target{"s", &sink{}})
+	box.err = errors.New("corrupt")
+	if err := d.Run(t.Context()); !errors.Is(err, box.err) || !strings.Contains(err.Error(), "read outbox") {
+		t.Errorf("run: %v", err)
+	}
+	if _, err := NewDispatcher(box, []Target{{"s", &sink{}}}, Options{}); !errors.Is(err, box.err) {
+		t.Errorf("new: %v", err)
+	}
+}
+
+func TestWrongTargets(t *testing.T) {
+	for name, targets := range map[string][]Target{
+		"none": nil, "empty name": {{"", &sink{}}}, "twice": {{"a", &sink{}}, {"a", &sink{}}},
+	} {
+		if _, err := NewDispatcher(newOutbox(0), targets, Options{}); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	if _, err := NewDispatcher(newOutbox(0), []Target{{"a", &sink{}}}, Options{MaxBacklog: -1}); err == nil {
+		t.Error("a negative bound was accepted")
+	}
+}
+
+// TestNewSinkStartsAtWhatIsLeft: the rows below are gone, and it still counts as being
+// where the others are.
+func TestNewSinkStartsAtWhatIsLeft(t *testing.T) {
+	box := &outbox{first: 101, delivered: map[string]uint64{}}
+	s := &sink{}
+	d := dispatcher(t, box, Options{MaxBacklog: 5}, Target{"new", s})
+	result := make(chan error, 1)
+	go func() { result <- d.Run(t.Context()) }()
+	if err := d.Committed(t.Context(), 100); err != nil {
+		t.Fatal(err)
+	}
+	d.Drain()
+	if err := <-result; err != nil {
+		t.Fatal(err)
+	}
+	if got := d.Acks()["new"]; got != 100 || len(s.got()) != 0 {
+		t.Errorf("position %d, rows %v", got, s.got())
+	}
+}
+
+func TestRoundEndsAtItsBytes(t *testing.T) {
+	box, s := newOutbox(0), &sink{}
+	for range 3 {
+		box.rows = append(box.rows, strings.Repeat("x", roundBytes/2))
+	}
+	var rounds []int
+	s.gate = func(rows []Row) error { rounds = append(rounds, len(rows)); return nil }
+	d := dispatcher(t, box, Options{}, Target{"s", s})
+	d.Drain()
+	if err := d.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]int{2, 1}, rounds); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestAnyInterleavingDeliversAll adds rows in random lots to random sinks.
+func TestAnyInterleavingDeliversAll(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		box := newOutbox(rapid.IntRange(0, 5).Draw(r, "before"))
+		names, all := rapid.IntRange(1, 3).Draw(r, "sinks"), []*sink{}
+		var targets []Target
+		for i := range names {
+			all = append(all, &sink{})
+			targets = append(targets, Target{fmt.Sprint(i), all[i]})
+		}
+		o := Options{MaxRound: rapid.IntRange(1, 4).Draw(r, "round"), MaxBacklog: rapid.IntRange(1, 5).Draw(r, "backlog")}
+		d := dispatcher(t, box, o, targets...)
+		result := make(chan error, 1)
+		go func() { result <- d.Run(context.Background()) }()
+		last := box.add(0)
+		for _, n := range rapid.SliceOfN(rapid.IntRange(0, 9), 0, 9).Draw(r, "lots") {
+			last = box.add(n)
+			if err := d.Committed(context.Background(), last); err != nil {
+				r.Fatal(err)
+			}
+		}
+		d.Drain()
+		if err := <-result; err != nil {
+			r.Fatal(err)
+		}
+		for i, s := range all {
+			if diff := cmp.Diff(wantRows(1, int(last)), s.got()); diff != "" {
+				r.Errorf("sink %d (-want +got):\n%s", i, diff)
+			}
+		}
+	})
+}
+
+func TestRoundsReuseTheirMemory(t *testing.T) {
+	var r round
+	alert := bytes.Repeat([]byte("x"), 300)
+	fill := func() {
+		r.reset()
+		for i := range 100 {
+			r.add(uint64(i), alert)
+		}
+		r.rows()
+	}
+	fill()
+	if n := testing.AllocsPerRun(10, fill); n != 0 {
+		t.Errorf("%v allocations a round", n)
+	}
+}

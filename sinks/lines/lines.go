@@ -1,0 +1,109 @@
+package lines
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// File is open for appending. It is not safe for several goroutines.
+type File struct {
+	f       *os.File
+	w       *bufio.Writer
+	size    int64
+	regular bool
+	dirty   bool // something was appended since the last Sync
+}
+
+const bufferSize = 64 << 10
+
+// Open opens path for appending, makes it where it is not there (for its owner alone:
+// lines hold people's data), and mends its last line.
+func Open(path string) (*File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	l := &File{f: f, w: bufio.NewWriterSize(f, bufferSize)}
+	if err := l.mend(); err != nil {
+		return nil, errors.Join(fmt.Errorf("mend the last line of %s: %w", path, err), f.Close())
+	}
+	return l, nil
+}
+
+// mend brings a regular file to the end of a line.
+func (l *File) mend() error {
+	info, err := l.f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	l.regular, l.size = true, info.Size()
+	tail, err := l.tail()
+	switch {
+	case err != nil || len(tail) == 0:
+		return err
+	case tail[0] == '{' && !json.Valid(tail):
+		l.size -= int64(len(tail))
+		return l.f.Truncate(l.size)
+	default:
+		l.size++
+		_, err := l.f.Write([]byte{'\n'})
+		return err
+	}
+}
+
+// tail returns what stands after the last end of line.
+func (l *File) tail() ([]byte, error) {
+	const step = 64 << 10
+	var tail []byte
+	for end := l.size; end > 0; {
+		block := make([]byte, min(step, end))
+		end -= int64(len(block))
+		if _, err := l.f.ReadAt(block, end); err != nil && !errors.Is(err, io.EOF) {
+			return nil, err
+		}
+		if i := bytes.LastIndexByte(block, '\n'); i >= 0 {
+			return append(block[i+1:], tail...), nil
+		}
+		tail = append(block, tail...)
+	}
+	return tail, nil
+}
+
+// Size returns the length of the file in bytes with what is buffered.
+func (l *File) Size() int64 { return l.size }
+
+// Append adds a line, which holds no end of line itself, to the buffer.
+func (l *File) Append(line []byte) error {
+	l.dirty = true
+	l.size += int64(len(line)) + 1
+	if _, err := l.w.Write(line); err != nil {
+		return err
+	}
+	return l.w.WriteByte('\n')
+}
+
+// Sync writes the buffer out and returns when it is on the disk. It costs nothing where
+// nothing was appended.
+func (l *File) Sync() error {
+	if !l.dirty {
+		return nil
+	}
+	if err := l.w.Flush(); err != nil {
+		return err
+	}
+	if l.regular { // pipes and devices have no disk
+		if err := l.f.Sync(); err != nil {
+			return err
+		}
+	}
+	l.dirty = false
+	return nil
+}
+
+// Close syncs and closes.
+func (l *File) Close() error { return errors.Join(l.Sync(), l.f.Close()) }
