@@ -1,0 +1,140 @@
+package engine
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/lang/plan"
+	"github.com/cepheus-cep/cepheus/state"
+)
+
+// commit makes what the epoch did durable as one: alerts, and, where the store outlives
+// the process, key states, positions, silences and events that wait for their time.
+func (e *Engine) commit(ctx context.Context, ep *epoch, effects []effect) error {
+	e.batch.Reset()
+	e.send(effects)
+	if e.o.Dead != nil && len(ep.dead) > 0 {
+		if err := e.o.Dead(ep.dead); err != nil {
+			return fmt.Errorf("write %d dead letters: %w", len(ep.dead), err)
+		}
+	}
+	if e.o.Delivered != nil {
+		e.o.Outbox.Acknowledge(&e.batch, e.o.Delivered())
+	}
+	e.bookFaults()
+	if e.store.Durable() {
+		e.silences.forget(ep.until)
+		e.save()
+	} else if e.stats.Epochs%64 == 0 {
+		e.silences.forget(ep.until)
+	}
+	if e.batch.Len() == 0 {
+		return nil
+	}
+	if err := e.store.Commit(ctx, &e.batch); err != nil {
+		return fmt.Errorf("commit epoch after %d records: %w", e.stats.Records, err)
+	}
+	return nil
+}
+
+// send turns effects into alerts and puts those that are to be sent into the outbox.
+func (e *Engine) send(effects []effect) {
+	for i := range effects {
+		c := &effects[i]
+		rule := e.rules[c.rule].rule
+		stats := &e.stats.Rules[c.rule]
+		suppressed := uint64(0)
+		if rule.Suppress > 0 {
+			e.row = silenceKey(e.row[:0], rule.Name, c)
+			var send bool
+			if suppressed, send = e.silences.pass(e.row, c.Time, rule.Suppress); !send {
+				stats.Suppressed++
+				continue
+			}
+		}
+		if rule.Mode == plan.Shadow {
+			stats.Shadowed++
+			continue
+		}
+		stats.Alerts++
+		e.stats.Alerts++
+		e.row = e.render(c, suppressed).AppendJSON(e.row[:0])
+		e.o.Outbox.Append(&e.batch, e.row)
+	}
+}
+
+// save puts what changed into the batch. What is where:
+//
+//	TableKeys       rule name, slot, key → the machine's record
+//	TablePositions  partition name → next offset, watermark, fingerprint
+//	TableWaiting    partition name, order of arrival → an event that waits for its time
+//	TableSilences   see silenceKey → until, count
+//	TableMeta       see putNames
+func (e *Engine) save() {
+	if !e.named {
+		e.putNames()
+		e.named = true
+	}
+	for _, sh := range e.shards {
+		for n, u := range sh.units {
+			prefix := keyPrefix(nil, e.rules[n].rule.Name)
+			u.save(sh, func(key, record []byte) {
+				e.row = append(append(e.row[:0], prefix...), byte(event.Hash(key)%slots))
+				e.row = append(e.row, key...)
+				if record == nil {
+					e.batch.Delete(state.TableKeys, e.row)
+				} else {
+					e.batch.Put(state.TableKeys, e.row, record)
+				}
+			})
+		}
+	}
+	for _, p := range e.merge.parts {
+		e.savePartition(p)
+	}
+	for key := range e.silences.changed {
+		if q := e.silences.by[key]; q != nil {
+			e.batch.Put(state.TableSilences, []byte(key), q.append(nil))
+		} else {
+			e.batch.Delete(state.TableSilences, []byte(key))
+		}
+	}
+	clear(e.silences.changed)
+}
+
+// keyPrefix starts the key of a rule's records.
+func keyPrefix(b []byte, rule string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(rule)))
+	return append(b, rule...)
+}
+
+// savePartition saves where a partition stands, and the events that wait in it.
+func (e *Engine) savePartition(p *partition) {
+	name := p.AppendName(nil)
+	b := binary.AppendVarint(nil, p.next)
+	b = binary.AppendVarint(b, p.greatest)
+	b = binary.AppendVarint(b, p.at)
+	b = binary.AppendUvarint(b, p.arrived)
+	b = append(b, p.mark...)
+	e.batch.Put(state.TablePositions, name, b)
+
+	if len(p.waiting) == 0 && len(p.saved) == 0 {
+		return
+	}
+	key := keyPrefix(nil, string(name))
+	live := map[uint64]bool{}
+	for _, w := range p.waiting {
+		live[w.order] = true
+		if !p.saved[w.order] {
+			e.batch.Put(state.TableWaiting, binary.BigEndian.AppendUint64(key, w.order), appendEvent(nil, e.o.Set, w.ev))
+		}
+	}
+	for order := range p.saved {
+		if !live[order] {
+			e.batch.Delete(state.TableWaiting, binary.BigEndian.AppendUint64(key, order))
+		}
+	}
+	p.saved = live
+}

@@ -1,0 +1,34 @@
+// Package engine runs a compiled rule set over sources: it reads, decodes, routes,
+// orders by time, steps the machines of every key, and commits what they did.
+//
+// # The way of an event
+//
+//	reader ─► worker: decode, route ─► merger: order, watermark ─► epoch ─► shards ─► barrier
+//	   └ one a source   └ one a core       └──────── the coordinator (Run) ────────┘
+//	barrier ─► effects in order ─► suppress ─► render ─► commit ─► outbox ─► sinks
+//
+// # Words
+//
+// A job is one batch on its way. An epoch is the unit of work and of commit: inputs in
+// order, each with its ordinal, then the time up to which nothing more will come. A
+// shard owns the keys of some of 256 slots; a unit is one rule in one shard. An effect
+// is a match with its cause; after the barrier effects are sorted by cause and become
+// alerts. A stratum is a set of rules that may run at the same time: rules that read
+// what others make run in a later one.
+//
+// # Goroutines
+//
+// Run starts one reader a source and one worker a core, and waits for them. It is itself
+// the coordinator, which alone touches merger, epochs, outbox and store; shards run
+// between two barriers, each in one goroutine, and share nothing. All queues are
+// bounded: a reader is at most jobsAhead batches before the epochs.
+//
+// # The law
+//
+// The same records in each partition give the same alerts, byte for byte, whatever the
+// number of shards, the size of epochs, the store and the other rules. What keeps it:
+// the merger's order depends on times and positions alone; machines are pure; effects
+// are sorted by what caused them, and not by when they were made.
+//
+// Open engine.go first, then epoch.go and shard.go.
+package engine

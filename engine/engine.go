@@ -1,0 +1,360 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"runtime"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cepheus-cep/cepheus/engine/eval"
+	"github.com/cepheus-cep/cepheus/engine/index"
+	"github.com/cepheus-cep/cepheus/engine/machine"
+	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/lang/plan"
+	"github.com/cepheus-cep/cepheus/state"
+)
+
+// Source gives the records of one partition, in order. The engine calls Resume at most
+// once, before the first Next, and all methods from one goroutine at a time.
+type Source interface {
+	// Partition names the partition; it never changes.
+	Partition() event.Partition
+	// Resume makes the first Next begin at a Position of an earlier run, of which
+	// fingerprint was stored as well.
+	Resume(ctx context.Context, offset int64, fingerprint []byte) error
+	// Next appends at least one record to the batch, or returns an error; io.EOF at the
+	// end. It may do both. It returns soon after ctx is done.
+	Next(ctx context.Context, into *event.Batch) error
+	// Position is where reading goes on after the records returned so far.
+	Position() int64
+	// Fingerprint is to be stored with that position, or any before it; nil: nothing is.
+	Fingerprint() []byte
+}
+
+// Store is where the engine keeps what must not be lost.
+type Store interface {
+	// Durable reports whether what is committed outlives the process; if not, no key
+	// states are written.
+	Durable() bool
+	// Epoch is the number of the last complete epoch, 0 before the first.
+	Epoch() uint64
+	// Commit makes all of b durable as one epoch, or none of it.
+	Commit(ctx context.Context, b *state.Batch) error
+	Get(t state.Table, key, into []byte) ([]byte, bool, error)
+	Scan(ctx context.Context, t state.Table, prefix, from []byte, visit func(key, value []byte) error) error
+}
+
+// Outbox takes the alerts of an epoch into its batch.
+type Outbox interface {
+	// Append adds a rendered alert to the batch as the next row.
+	Append(b *state.Batch, alert []byte) uint64
+	// Acknowledge adds to the batch how far each sink has delivered.
+	Acknowledge(b *state.Batch, delivered map[string]uint64)
+}
+
+// Input is a source with how its records are read.
+type Input struct {
+	Source Source
+	Decode event.Options
+}
+
+// Options of an engine. Set, Store and Outbox must be there; the other zero values
+// are good.
+type Options struct {
+	Set    *plan.Set
+	Store  Store
+	Outbox Outbox
+	Inputs []Input
+
+	// Shards is how many goroutines step machines; default the number of cores, at most
+	// MaxShards. It may differ from run to run over the same state.
+	Shards int
+	// EpochEvents and EpochBytes bound the records of an epoch; defaults 8,192 and 16 MiB
+	// where commits cost nothing, 131,072 and 64 MiB where the store is durable.
+	EpochEvents, EpochBytes int
+	// CommitEvery is how long an epoch may stay open with a durable store; default 1 s.
+	CommitEvery time.Duration
+	// Final says that the end of the inputs is the end of time: open windows close and
+	// pending absences are decided.
+	Final bool
+	// Limits bound what a key remembers.
+	Limits machine.Limits
+
+	// Dead takes the records of an epoch that could not be taken, before it commits.
+	// Default: they are counted only.
+	Dead func([]Dead) error
+	// Committed is called after each commit; what it costs is back-pressure.
+	// Default: nothing.
+	Committed func(ctx context.Context) error
+	// Delivered says how far each sink has delivered, for the next epoch. Default: nil.
+	Delivered func() map[string]uint64
+	// Progress is called after each epoch with the totals so far. Default: nothing.
+	Progress func(*Stats)
+
+	Log *slog.Logger     // default: nothing is logged
+	Now func() time.Time // wall clock; default time.Now
+}
+
+func (o *Options) validate() error {
+	if o.Set == nil || o.Store == nil || o.Outbox == nil {
+		return errors.New("engine: rule set, store and outbox are needed")
+	}
+	if o.Shards == 0 {
+		o.Shards = runtime.GOMAXPROCS(0)
+	}
+	if o.Shards < 1 || o.Shards > MaxShards {
+		return fmt.Errorf("engine: %d shards: from 1 to %d", o.Shards, MaxShards)
+	}
+	events, bytes := 8<<10, 16<<20
+	if o.Store.Durable() {
+		events, bytes = 128<<10, 64<<20
+	}
+	if o.EpochEvents == 0 {
+		o.EpochEvents = events
+	}
+	if o.EpochBytes == 0 {
+		o.EpochBytes = bytes
+	}
+	if o.CommitEvery == 0 {
+		o.CommitEvery = time.Second
+	}
+	o.Limits = o.Limits.WithDefaults()
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.EpochEvents < 1 || o.EpochBytes < 1 {
+		return fmt.Errorf("engine: an epoch of %d events and %d bytes: at least 1", o.EpochEvents, o.EpochBytes)
+	}
+	return nil
+}
+
+// Stats are totals of one run, and of each rule.
+type Stats struct {
+	Records     uint64 // read
+	Events      uint64 // decoded and through an epoch
+	Undeclared  uint64 // of types that no file declares
+	Undecodable uint64 // given to the dead letters
+	Late        uint64 // older than their partition's watermark, dropped ones included
+	LateDropped uint64
+	Epochs      uint64
+	Alerts      uint64
+	Watermark   int64            // math.MinInt64: no event yet
+	Rules       []RuleStats      // in the order of Set.Rules
+	Mismatches  []event.Mismatch // fields of the wrong type, or missing though they must not be, known when the run has ended
+}
+
+// RuleStats are totals of one rule.
+type RuleStats struct {
+	Name       string
+	Alerts     uint64 // sent
+	Suppressed uint64
+	Shadowed   uint64 // alerts of a shadow rule, which are not sent
+	NilKeys    uint64 // events passed by because their key was nil
+	Errors     uint64 // evaluations that failed as they ran
+	LastError  string
+	Dropped    machine.Dropped
+	Keys       int
+}
+
+// Engine runs one rule set over its inputs, once.
+type Engine struct {
+	o       Options
+	store   Store
+	rules   []compiled
+	world   *eval.World
+	index   *index.Index
+	shards  []*shard
+	readers []*reader
+	merge   merger
+	epoch   epoch
+	failed  error // a source's, to be returned after what came before it is committed
+
+	effects   []effect
+	silences  silences
+	batch     state.Batch
+	alert     event.Alert
+	keyValues []event.Value
+	row       []byte
+	stats     Stats
+
+	obsolete [][]byte // records of keys to delete with the first epoch
+	gone     []string // rules whose states they are, if the set has them no more
+	named    bool     // names are in the store
+}
+
+// New compiles the rules and takes back what the store remembers of them. The inputs
+// are resumed; nothing is read yet.
+func New(ctx context.Context, o Options) (*Engine, error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	e := &Engine{o: o, store: o.Store, world: &eval.World{Types: o.Set.Types}}
+	e.stats.Watermark, e.merge.last = math.MinInt64, math.MinInt64
+	tests := make([]index.Rule, 0, len(o.Set.Rules))
+	for _, rule := range o.Set.Rules {
+		c, err := compile(rule, o.Set.Types)
+		if err != nil {
+			return nil, err
+		}
+		e.rules = append(e.rules, c)
+		e.stats.Rules = append(e.stats.Rules, RuleStats{Name: rule.Name})
+		if rule.Mode == plan.Off {
+			tests = append(tests, index.Rule{})
+			continue
+		}
+		tests = append(tests, c.tests())
+	}
+	e.index = index.New(o.Set.Types, tests)
+	for range o.Shards {
+		e.shards = append(e.shards, newShard(e.rules, e.world, o.Limits, o.Store.Durable()))
+	}
+	e.epoch.rules = e.rules
+	return e, e.restore(ctx)
+}
+
+// Run reads the inputs to their end, or until ctx is done, which is no error: the epoch
+// at hand is finished and committed first. It may be called once.
+func (e *Engine) Run(ctx context.Context) error {
+	reading, stop := context.WithCancel(ctx)
+	all, reading := errgroup.WithContext(reading)
+	jobs := make(chan *job)
+	for _, r := range e.readers {
+		all.Go(func() error { return r.run(reading, jobs) })
+	}
+	workers := make([]*worker, runtime.GOMAXPROCS(0))
+	for i := range workers {
+		workers[i] = e.newWorker()
+		all.Go(func() error { return workers[i].run(reading, jobs) })
+	}
+	err := e.coordinate(ctx)
+	stop()
+	err = errors.Join(err, all.Wait())
+	e.bookFields(workers)
+	return err
+}
+
+func (e *Engine) newWorker() *worker {
+	layouts := make([]*event.Layout, len(e.o.Set.Types))
+	for i, t := range e.o.Set.Types {
+		layouts[i] = &t.Layout
+	}
+	w := &worker{router: e.index.NewRouter(e.world), parts: e.world.Partitions}
+	for i, in := range e.o.Inputs {
+		w.decoders = append(w.decoders, event.NewDecoder(layouts, in.Decode))
+		w.bases = append(w.bases, e.readers[i].base)
+	}
+	return w
+}
+
+// coordinate fills, processes and commits epochs until the inputs end.
+func (e *Engine) coordinate(ctx context.Context) error {
+	for {
+		more, err := e.fill(ctx, &e.epoch)
+		stopped := ctx.Err() != nil
+		if err != nil && !stopped {
+			return err
+		}
+		ended := !more && !stopped
+		if ended && e.failed == nil && e.o.Final {
+			e.finish(&e.epoch)
+		}
+		if err := e.step(context.WithoutCancel(ctx), &e.epoch); err != nil {
+			return err
+		}
+		if ended || stopped {
+			return e.failed
+		}
+	}
+}
+
+// finish lets every event through that still waits, and ends time.
+func (e *Engine) finish(ep *epoch) {
+	ep.known = e.merge.watermark()
+	e.merge.flush = true
+	for w, ok := e.merge.take(); ok; w, ok = e.merge.take() {
+		e.admit(ep, w)
+	}
+	ep.until = endOfTime
+}
+
+// step takes an epoch through the shards and commits it.
+func (e *Engine) step(ctx context.Context, ep *epoch) error {
+	if !e.merge.flush {
+		ep.until = e.merge.watermark()
+		ep.known = ep.until
+	}
+	effects, err := e.process(ep)
+	if err != nil {
+		return err
+	}
+	if err := e.commit(ctx, ep, effects); err != nil {
+		return err
+	}
+	e.stats.Epochs++
+	e.stats.Watermark = max(e.stats.Watermark, ep.known)
+	e.let(ep)
+	if e.o.Progress != nil {
+		e.o.Progress(&e.stats)
+	}
+	if e.o.Committed != nil {
+		return e.o.Committed(ctx)
+	}
+	return nil
+}
+
+// Stats returns the totals of the run, to be read after Run has returned.
+func (e *Engine) Stats() *Stats {
+	for i := range e.stats.Rules {
+		r := &e.stats.Rules[i]
+		r.Keys, r.Dropped = 0, machine.Dropped{}
+		for _, sh := range e.shards {
+			r.Keys += sh.units[i].keys()
+			d := sh.dropped[i]
+			r.Dropped.Runs += d.Runs
+			r.Dropped.RunEvents += d.RunEvents
+			r.Dropped.WindowEvents += d.WindowEvents
+		}
+	}
+	return &e.stats
+}
+
+// bookFaults adds what the shards counted to the rules' totals.
+func (e *Engine) bookFaults() {
+	for _, sh := range e.shards {
+		for i := range sh.faults {
+			if f := &sh.faults[i]; f.Count > 0 {
+				e.stats.Rules[i].Errors += f.Count
+				e.stats.Rules[i].LastError = f.Last
+				*f = eval.Fault{}
+			}
+		}
+	}
+}
+
+// partitionNumber is the global number of a partition, known or new.
+func (e *Engine) partitionNumber(p event.Partition) int32 {
+	i := slices.Index(e.world.Partitions, p)
+	if i < 0 {
+		i = len(e.world.Partitions)
+		e.world.Partitions = append(e.world.Partitions, p)
+	}
+	return int32(i)
+}
+
+// bookFields adds up the fields that workers found wrong or missing.
+func (e *Engine) bookFields(workers []*worker) {
+	for _, w := range workers {
+		for _, d := range w.decoders {
+			e.stats.Mismatches = d.AppendMismatches(e.stats.Mismatches)
+		}
+	}
+}

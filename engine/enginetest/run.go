@@ -1,0 +1,135 @@
+package enginetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/cepheus-cep/cepheus/engine"
+	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/lang/plan"
+	"github.com/cepheus-cep/cepheus/state"
+)
+
+// Stream is one partition: its name and its records, in order.
+type Stream struct {
+	Name    string
+	Records []string
+}
+
+// Options of a run. None of them may change the alerts, but Final and Limits.
+type Options struct {
+	Shards      int // default 1
+	EpochEvents int // default 1,000
+	BatchSize   int // records a read; default 100
+	// Stops are numbers of records of each stream after which the engine is stopped and a
+	// new one goes on over the same store, which must be durable.
+	Stops []int
+	Final bool
+	// Store is what the engine keeps its state in; default a new memory store.
+	Store engine.Store
+}
+
+// Result is what came of a run.
+type Result struct {
+	Alerts []string // as JSON, in order
+	Dead   []engine.Dead
+	Stats  engine.Stats // of the last engine
+}
+
+// Run runs a rule set over streams.
+func Run(ctx context.Context, set *plan.Set, streams []Stream, o Options) (Result, error) {
+	if o.Store == nil {
+		o.Store = state.NewMemory()
+	}
+	var res Result
+	stops := append(append([]int(nil), o.Stops...), -1)
+	for i, stop := range stops {
+		last := i == len(stops)-1
+		if err := runOnce(ctx, set, streams, o, stop, o.Final && last, &res); err != nil {
+			return res, fmt.Errorf("engine %d of %d: %w", i+1, len(stops), err)
+		}
+	}
+	return res, nil
+}
+
+// errStopped ends a run in the middle of its streams, as a failing source would.
+var errStopped = errors.New("stopped by the test")
+
+// runOnce runs one engine; each source stops after stop records (-1: never).
+func runOnce(ctx context.Context, set *plan.Set, streams []Stream, o Options, stop int, final bool, res *Result) error {
+	box := &outbox{}
+	eo := engine.Options{
+		Set: set, Store: o.Store, Outbox: box, Final: final,
+		Shards: max(1, o.Shards), EpochEvents: o.EpochEvents,
+		Dead: func(d []engine.Dead) error { res.Dead = append(res.Dead, d...); return nil },
+	}
+	if eo.EpochEvents == 0 {
+		eo.EpochEvents = 1000
+	}
+	size := o.BatchSize
+	if size == 0 {
+		size = 100
+	}
+	for _, s := range streams {
+		eo.Inputs = append(eo.Inputs, engine.Input{Source: &memory{stream: s, size: size, left: stop}})
+	}
+	e, err := engine.New(ctx, eo)
+	if err != nil {
+		return err
+	}
+	err = e.Run(ctx)
+	res.Alerts = append(res.Alerts, box.rows...)
+	res.Stats = *e.Stats()
+	if errors.Is(err, errStopped) {
+		return nil
+	}
+	return err
+}
+
+// memory is a source over records in memory. A position is a number of records.
+type memory struct {
+	stream Stream
+	size   int
+	at     int
+	left   int // records it may still give; negative: no bound
+}
+
+func (m *memory) Partition() event.Partition { return event.Partition{Source: m.stream.Name} }
+
+func (m *memory) Resume(_ context.Context, offset int64, _ []byte) error {
+	if offset > int64(len(m.stream.Records)) {
+		return errors.New("resumed beyond the end")
+	}
+	m.at = int(offset)
+	return nil
+}
+
+func (m *memory) Next(_ context.Context, into *event.Batch) error {
+	for range m.size {
+		if m.at == len(m.stream.Records) {
+			return io.EOF
+		}
+		if m.left == 0 {
+			return errStopped
+		}
+		m.left--
+		into.Add(0, int64(m.at), int64(m.at)*1e9, []byte(m.stream.Records[m.at]))
+		m.at++
+	}
+	return nil
+}
+
+func (m *memory) Position() int64     { return int64(m.at) }
+func (m *memory) Fingerprint() []byte { return nil }
+
+// outbox collects the alerts.
+type outbox struct{ rows []string }
+
+func (o *outbox) Append(_ *state.Batch, alert []byte) uint64 {
+	o.rows = append(o.rows, string(alert))
+	return uint64(len(o.rows))
+}
+
+func (o *outbox) Acknowledge(*state.Batch, map[string]uint64) {}

@@ -1,0 +1,127 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/cepheus-cep/cepheus/engine/eval"
+	"github.com/cepheus-cep/cepheus/engine/index"
+	"github.com/cepheus-cep/cepheus/event"
+)
+
+// job is one batch of a source on its way: read, then decoded and routed by a worker,
+// then taken event by event into epochs. It is used again once all its events have
+// been through an epoch.
+type job struct {
+	source  int
+	batch   event.Batch
+	err     error // the source's last word, io.EOF at its end; batch may hold records too
+	arena   event.Arena
+	records []decoded // one a record of the batch
+	items   []index.Item
+	keys    []byte // of the items
+	dead    []Dead
+	counts  counts
+	after   int64  // position after the batch
+	mark    []byte // the source's fingerprint, to go with positions up to there
+	done    chan struct{}
+
+	next int // the first record not yet taken
+	held int // events taken and not yet through an epoch
+}
+
+// decoded says what became of one record.
+type decoded struct {
+	event    int32 // index into arena.Events; -1: none
+	from, to int32 // its items
+}
+
+// counts is what a worker counted in one job.
+type counts struct {
+	undeclared, undecodable, nilFields uint64
+	nilKeys                            []uint64 // by rule
+	faults                             eval.Fault
+}
+
+// Dead is a record that could not be taken, for the dead letters.
+type Dead struct {
+	Partition event.Partition
+	Offset    int64
+	Time      int64 // of the record, or of its arrival
+	Reason    string
+	Record    []byte
+}
+
+// worker decodes and routes jobs; one goroutine owns it.
+type worker struct {
+	decoders []*event.Decoder // by source
+	bases    []int32          // by source: global number of its partition 0
+	router   *index.Router
+	parts    []event.Partition
+}
+
+// run works off jobs until ctx is done.
+func (w *worker) run(ctx context.Context, jobs <-chan *job) error {
+	for {
+		select {
+		case j := <-jobs:
+			w.do(j)
+			close(j.done)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// do decodes and routes a job.
+func (w *worker) do(j *job) {
+	d, base := w.decoders[j.source], w.bases[j.source]
+	w.router.Reset()
+	for i := range j.batch.Records {
+		r := &j.batch.Records[i]
+		out := decoded{event: -1, from: int32(len(j.items))}
+		outcome, err := d.Decode(&j.batch, i, &j.arena)
+		switch outcome {
+		case event.Decoded:
+			out.event = int32(len(j.arena.Events) - 1)
+			ev := &j.arena.Events[out.event]
+			ev.Part = base + r.Part
+			j.items = w.router.Route(ev, j.items)
+		case event.Undeclared:
+			j.counts.undeclared++
+		case event.Undecodable:
+			j.counts.undecodable++
+			j.dead = append(j.dead, w.dead(j, i, base, err.Error()))
+		}
+		out.to = int32(len(j.items))
+		j.records = append(j.records, out)
+	}
+	j.keys = append(j.keys, w.router.Keys...)
+	w.count(j, d)
+}
+
+// count moves what decoder and router counted to the job.
+func (w *worker) count(j *job, d *event.Decoder) {
+	j.counts.nilKeys = append(j.counts.nilKeys[:0], w.router.NilKeys...)
+	clear(w.router.NilKeys)
+	j.counts.faults = w.router.TakeFaults()
+}
+
+func (w *worker) dead(j *job, i int, base int32, reason string) Dead {
+	r := &j.batch.Records[i]
+	return Dead{
+		Partition: w.parts[base+r.Part], Offset: r.Offset, Time: r.Time, Reason: reason,
+		Record: bytes.Clone(j.batch.Text[r.Start:r.End]),
+	}
+}
+
+// reset makes the job ready for another batch.
+func (j *job) reset() {
+	j.batch.Reset()
+	j.arena.Reset()
+	clear(j.dead)
+	j.records, j.items, j.keys, j.dead = j.records[:0], j.items[:0], j.keys[:0], j.dead[:0]
+	j.err, j.next, j.held = nil, 0, 0
+	j.counts = counts{nilKeys: j.counts.nilKeys[:0]}
+	j.done = make(chan struct{})
+}

@@ -1,0 +1,137 @@
+package keep
+
+import (
+	"math/bits"
+	"unsafe"
+)
+
+// Blob names a run of 8-byte words in a [Blobs]. The zero Blob is empty.
+type Blob uint64
+
+const (
+	pageWords  = 8 << 10 // 64 KiB a page
+	maxClass   = 48      // the class of pageWords words; larger blobs get a page of their own
+	blobLenBit = 24
+)
+
+// Blobs keeps runs of 8-byte words in pages, by size class: four classes to each
+// power of two, so that at most a fifth of a blob is unused. Freed room is used again
+// by blobs of its class. At most 2^32 blobs a class.
+type Blobs struct {
+	classes [maxClass + 1]class
+	large   [][]uint64
+	freed   []uint32 // free places in large
+	bytes   int64
+}
+
+type class struct {
+	pages [][]uint64
+	free  []uint32
+	next  uint32 // places handed out so far, free ones included
+}
+
+// classOf returns the class for n words and the words of its blobs.
+func classOf(n int) (int, int) {
+	if n <= 4 {
+		return n, n
+	}
+	shift := bits.Len(uint(n-1)) - 3
+	words := (n + 1<<shift - 1) >> shift << shift
+	return 4*shift + words>>shift, words
+}
+
+// Put stores room for n words and returns it with its name. The words hold what was
+// there before: the caller fills all of them.
+func (b *Blobs) Put(n int) (Blob, []uint64) {
+	if n == 0 {
+		return 0, nil
+	}
+	c, words := classOf(n)
+	b.bytes += int64(words) * 8
+	if c > maxClass || words > pageWords {
+		return b.putLarge(n)
+	}
+	cl := &b.classes[c]
+	at := cl.next
+	if last := len(cl.free) - 1; last >= 0 {
+		at, cl.free = cl.free[last], cl.free[:last]
+	} else {
+		cl.next++
+	}
+	perPage := uint32(pageWords / words)
+	if int(at/perPage) == len(cl.pages) {
+		cl.pages = append(cl.pages, make([]uint64, int(perPage)*words))
+	}
+	name := Blob(uint64(c+1)<<56 | uint64(at)<<blobLenBit | uint64(n))
+	return name, b.Get(name)
+}
+
+func (b *Blobs) putLarge(n int) (Blob, []uint64) {
+	var at uint32
+	if last := len(b.freed) - 1; last >= 0 {
+		at, b.freed = b.freed[last], b.freed[:last]
+		b.large[at] = make([]uint64, n)
+	} else {
+		at = uint32(len(b.large))
+		b.large = append(b.large, make([]uint64, n))
+	}
+	return Blob(uint64(255)<<56 | uint64(at)<<blobLenBit | uint64(n)), b.large[at]
+}
+
+// Get returns a blob's words; the slice is valid until the blob is freed.
+func (b *Blobs) Get(name Blob) []uint64 {
+	if name == 0 {
+		return nil
+	}
+	c, at, n := int(name>>56), uint32(name>>blobLenBit), int(name&(1<<blobLenBit-1))
+	if c == 255 {
+		return b.large[at]
+	}
+	_, words := classOf(n)
+	perPage := uint32(pageWords / words)
+	off := int(at%perPage) * words
+	return b.classes[c-1].pages[at/perPage][off : off+n : off+words]
+}
+
+// Free gives a blob's room back.
+func (b *Blobs) Free(name Blob) {
+	if name == 0 {
+		return
+	}
+	c, at, n := int(name>>56), uint32(name>>blobLenBit), int(name&(1<<blobLenBit-1))
+	_, words := classOf(n)
+	b.bytes -= int64(words) * 8
+	if c == 255 {
+		b.large[at] = nil
+		b.freed = append(b.freed, at)
+		return
+	}
+	cl := &b.classes[c-1]
+	cl.free = append(cl.free, at)
+}
+
+// Bytes is the room in use, in bytes.
+func (b *Blobs) Bytes() int64 { return b.bytes }
+
+// wordsFor is the number of words that hold n bytes.
+func wordsFor(n int) int { return (n + 7) / 8 }
+
+// asBytes views words as bytes.
+func asBytes(words []uint64) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), len(words)*8)
+}
+
+// PutBytes stores a copy of p. Its length is kept by the caller.
+func (b *Blobs) PutBytes(p []byte) Blob {
+	name, words := b.Put(wordsFor(len(p)))
+	copy(asBytes(words), p)
+	return name
+}
+
+// GetBytes returns the first n bytes of a blob.
+func (b *Blobs) GetBytes(name Blob, n int) []byte {
+	if n == 0 {
+		return nil
+	}
+	return asBytes(b.Get(name))[:n:n]
+}

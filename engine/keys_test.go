@@ -1,0 +1,42 @@
+package engine
+
+import (
+	"fmt"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestKeyTableIsAMap compares the table with a Go map, on few hashes, so that keys
+// collide and places move.
+func TestKeyTableIsAMap(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var table keyTable
+		want := map[string]int32{}
+		for range rapid.IntRange(0, 400).Draw(t, "steps") {
+			n := rapid.IntRange(0, 60).Draw(t, "key")
+			key, hash := fmt.Sprint("key", n), uint64(n%7)<<8
+			id := table.find(hash, []byte(key))
+			had, ok := want[key]
+			if ok != (id >= 0) || ok && had != id {
+				t.Fatalf("find(%s) = %d, want %d, %v", key, id, had, ok)
+			}
+			if ok {
+				table.remove(id)
+				delete(want, key)
+				continue
+			}
+			want[key] = table.add(hash, []byte(key))
+		}
+		taken := map[int32]bool{}
+		for key, id := range want {
+			if string(table.key(id)) != key || taken[id] {
+				t.Fatalf("number %d: %q, want %q", id, table.key(id), key)
+			}
+			taken[id] = true
+		}
+		if table.len() != len(want) {
+			t.Fatalf("len %d, want %d", table.len(), len(want))
+		}
+	})
+}

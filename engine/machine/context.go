@@ -1,0 +1,131 @@
+package machine
+
+import (
+	"github.com/cepheus-cep/cepheus/engine/eval"
+	"github.com/cepheus-cep/cepheus/engine/keep"
+	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/lang/plan"
+	"github.com/cepheus-cep/cepheus/windows"
+)
+
+// Limits bounds what a key may remember. Zero fields take the defaults.
+type Limits struct {
+	RunsPerKey      int // open runs of a key and rule; default 10,000
+	EventsPerRun    int // events that one repeated step keeps; default 10,000
+	EventsPerWindow int // events of one window of a key; default 1,000,000
+}
+
+// WithDefaults fills in what is zero.
+func (l Limits) WithDefaults() Limits {
+	if l.RunsPerKey == 0 {
+		l.RunsPerKey = 10_000
+	}
+	if l.EventsPerRun == 0 {
+		l.EventsPerRun = 10_000
+	}
+	if l.EventsPerWindow == 0 {
+		l.EventsPerWindow = 1_000_000
+	}
+	return l
+}
+
+// Context is what the machines of one shard work with. One goroutine owns it.
+type Context struct {
+	Frame  eval.Frame
+	Keep   *keep.Store
+	Limits Limits
+	Codec  EventCodec    // for Append and Decode
+	Key    []byte        // the key at hand, in the form of event.AppendKey
+	Effect func(*Effect) // takes an effect; it is the machine's again after the call
+
+	Dropped Dropped // of the rule at hand; the shard reads and clears it
+
+	heldAs keep.Ref  // the copy of the event at hand; 0: none yet
+	ident  [2]uint64 // hash of its identity, if known
+	known  bool
+
+	views   []event.Event // two a step of the frame: its first and last event
+	lists   []listView    // one a step
+	run     runAggs
+	window  windowAggs
+	keyVals []event.Value
+	effect  Effect
+	done    []int
+	args    []windows.Arg
+}
+
+// Dropped counts what limits have thrown away.
+type Dropped struct {
+	Runs, RunEvents, WindowEvents uint64
+}
+
+// Begin starts the work on one event: nothing of it is kept yet.
+func (x *Context) Begin() { x.known = false }
+
+// End ends the work on the event at hand.
+func (x *Context) End() {
+	x.Keep.Release(x.heldAs)
+	x.heldAs = 0
+}
+
+// hold keeps ev, the event at hand, for one more holder. All machines of a shard
+// share one copy.
+func (x *Context) hold(ev *event.Event) keep.Ref {
+	if x.heldAs == 0 {
+		x.heldAs = x.Keep.Hold(ev)
+	}
+	return x.Keep.Share(x.heldAs)
+}
+
+// identity hashes the identity of ev, the event at hand, once for all machines.
+func (x *Context) identity(ev *event.Event) [2]uint64 {
+	if !x.known {
+		x.ident, x.known = identity(x.Frame.World, ev), true
+	}
+	return x.ident
+}
+
+// keys fills the frame's key values from the key at hand.
+func (x *Context) keys(parts []plan.Key) {
+	if len(parts) == 0 {
+		return
+	}
+	var err error
+	if x.keyVals, err = event.ParseKey(x.keyVals[:0], x.Key); err != nil {
+		panic("machine: " + err.Error()) // keys are made by event.AppendKey alone
+	}
+	x.Frame.Keys = x.keyVals
+}
+
+// Effect is a match of a rule, before it is an alert. It and all it points to are
+// valid during the call only.
+type Effect struct {
+	Time       int64 // of the alert
+	Start, End int64 // own times of the first and the last event
+	Deadline   int64 // the deadline that the match rests on, if AtDeadline
+	AtDeadline bool
+
+	Window                 bool // WindowStart and WindowEnd are set
+	WindowStart, WindowEnd int64
+
+	// ID is a fold of the identities of what matched, in order (see fold).
+	ID ID
+
+	Fields     []event.Value
+	SuppressBy []event.Value
+	Evidence   []Evidence // at most 20
+	Total      int64      // events in all
+}
+
+// Evidence is one event of a match.
+type Evidence struct {
+	Step  int // number of the step; -1 in rules without steps
+	Event event.Event
+}
+
+// evidenceEnds is how many events a repeated step and an alert keep of the first
+// ones, and of the last ones.
+const evidenceEnds = 10
+
+// MaxEvidence is how many events an alert carries.
+const MaxEvidence = 2 * evidenceEnds

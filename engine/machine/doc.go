@@ -1,0 +1,36 @@
+// Package machine is what one rule means for one key: pure machines that take an
+// event or a time and give a new state and effects. They have no goroutine, no
+// clock, no I/O, and nothing in them depends on the order of a map: the same inputs
+// give the same bytes.
+//
+// # Words
+//
+// A machine ([Filter], [Window], [Pattern]) is the compiled form of one rule,
+// immutable and shared. What a key remembers is a value of [WindowKey] or
+// [PatternKey]: its zero value is a key that was never seen. A [Context] belongs to
+// one shard and carries what a machine needs and what it makes: the frame of
+// expressions, the kept events, the effects.
+//
+// In a pattern a stage is one positive step of the sequence, numbered in order; a
+// negation stands in the gap after a stage. A run waits at the stage that it took
+// last. A transition is a way from a stage to a later one, past stages that may be
+// left out.
+//
+// # Place in the flow
+//
+// engine/index tests an event against the conditions that need nothing but the event
+// (a machine lists them as [Test]s) and finds its key; a shard then hands event, key
+// and the set of steps that passed to the machine, fires its deadlines in order of
+// time, and collects its effects.
+//
+// # Invariants
+//
+//   - Times given to one key never decrease.
+//   - Deadlines at or before t are settled before an event of time t.
+//   - Runs of a key stand in order of start; a list shared by runs holds the events of
+//     each in one stretch.
+//   - Every kept event is held once for each place that names it, and released when
+//     the place goes.
+//
+// Open context.go, then pattern.go (the compiled form) and run.go (how it moves).
+package machine

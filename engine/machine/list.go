@@ -1,0 +1,234 @@
+package machine
+
+import (
+	"github.com/cepheus-cep/cepheus/engine/keep"
+	"github.com/cepheus-cep/cepheus/event"
+)
+
+// list holds the events that runs of one key took at a repeated stage, in order. Runs
+// that took the same events share a list: each has a stretch of it. Events that no
+// holder shows, being neither among its first nor its last ones, are left out of the
+// middle: head, then skipped ones, then tail.
+type list struct {
+	head    []keep.Ref
+	skipped int64
+	tail    []keep.Ref
+	base    int64 // number of the list's first event
+	newest  int64 // number of the first event of the holder that came last
+	holders int32
+	stage   int32
+	took    uint64 // number (seq) of the event appended last
+	trim    int64  // length at which to look for events before every holder's stretch
+}
+
+// trimAtLeast is the least length at which a list is looked through for events that
+// no holder needs; it then doubles, so that looking costs O(1) an event.
+const trimAtLeast = 64
+
+// end is the number after the list's last event.
+func (l *list) end() int64 {
+	return l.base + int64(len(l.head)) + l.skipped + int64(len(l.tail))
+}
+
+// at is the event of a number; 0 where it was left out.
+func (l *list) at(n int64) keep.Ref {
+	n -= l.base
+	if n < 0 {
+		return 0
+	}
+	if n < int64(len(l.head)) {
+		return l.head[n]
+	}
+	n -= int64(len(l.head)) + l.skipped
+	if n < 0 {
+		return 0
+	}
+	return l.tail[n]
+}
+
+// bindEvent adds the event at hand to what a run took at a stage.
+func (p *Pattern) bindEvent(x *Context, k *PatternKey, s *stage, b *bind, ev *event.Event) {
+	if !s.repeats {
+		b.ref, b.n = x.hold(ev), 1
+		return
+	}
+	stage := int32(s.index)
+	if b.list < 0 {
+		p.join(k, b, stage)
+	}
+	l := &k.lists[b.list]
+	switch at := b.from + b.n; {
+	case at == l.end():
+		p.append(x, l, k.seq, ev, s.keepAll)
+	case at == l.end()-1 && l.took == k.seq:
+		// another run of the same stretch has just taken this event
+	default:
+		p.part(x, k, b, stage)
+		p.append(x, &k.lists[b.list], k.seq, ev, s.keepAll)
+	}
+	b.n++
+}
+
+// join makes a run a holder of the stage's list that grew last, from its end on.
+func (p *Pattern) join(k *PatternKey, b *bind, stage int32) {
+	best := int32(-1)
+	for i := range k.lists {
+		l := &k.lists[i]
+		if l.holders > 0 && l.stage == stage && (best < 0 || l.took > k.lists[best].took) {
+			best = int32(i)
+		}
+	}
+	if best < 0 {
+		best = k.newList(stage)
+	}
+	l := &k.lists[best]
+	b.list, b.n, b.from = best, 0, l.end()
+	if l.took == k.seq && l.end() > l.base {
+		b.from-- // the event at hand is there already
+	}
+	l.newest = b.from
+	l.holders++
+}
+
+func (k *PatternKey) newList(stage int32) int32 {
+	if last := len(k.spare) - 1; last >= 0 {
+		i := k.spare[last]
+		k.spare = k.spare[:last]
+		k.lists[i] = list{stage: stage}
+		return i
+	}
+	k.lists = append(k.lists, list{stage: stage})
+	return int32(len(k.lists) - 1)
+}
+
+// part gives a run a list of its own: it has not taken what the others have.
+func (p *Pattern) part(x *Context, k *PatternKey, b *bind, stage int32) {
+	own := k.newList(stage)
+	from, to := &k.lists[b.list], &k.lists[own]
+	for i := range b.n {
+		ref := from.at(b.from + i)
+		if ref != 0 {
+			to.tail = append(to.tail, x.Keep.Share(ref))
+			continue
+		}
+		if to.skipped == 0 {
+			to.head, to.tail = to.tail, nil
+		}
+		to.skipped++
+	}
+	to.holders, to.took = 1, from.took
+	p.leave(x, k, b)
+	b.list, b.from = own, 0
+}
+
+// append adds the event at hand to a list, and lets go of the one that is no more
+// among anyone's last ones.
+func (p *Pattern) append(x *Context, l *list, seq uint64, ev *event.Event, keepAll bool) {
+	l.tail = append(l.tail, x.hold(ev))
+	l.took = seq
+	if keepAll {
+		p.bound(x, l)
+		return
+	}
+	if old := l.end() - evidenceEnds - 1; old >= l.newest+evidenceEnds {
+		l.drop(x, old)
+	}
+	p.bound(x, l)
+}
+
+// drop leaves the event of a number out of the list if it stands at the edge of what
+// is left out already, or nothing is left out yet.
+func (l *list) drop(x *Context, n int64) {
+	if l.skipped == 0 {
+		cut := int(n - l.base - int64(len(l.head)))
+		if cut < 0 {
+			return
+		}
+		l.head = append(l.head, l.tail[:cut]...)
+		l.tail = append(l.tail[:0], l.tail[cut:]...)
+	}
+	if l.at(n) == 0 || n != l.base+int64(len(l.head))+l.skipped {
+		return
+	}
+	x.Keep.Release(l.tail[0])
+	l.tail = append(l.tail[:0], l.tail[1:]...)
+	l.skipped++
+}
+
+// bound holds a list to the greatest number of events: the oldest of its tail goes.
+func (p *Pattern) bound(x *Context, l *list) {
+	if len(l.tail) <= x.Limits.EventsPerRun {
+		return
+	}
+	x.Keep.Release(l.tail[0])
+	l.tail = l.tail[1:]
+	l.skipped++
+	x.Dropped.RunEvents++
+}
+
+// trimLists lets go of events that stand before the stretches of all holders.
+func (p *Pattern) trimLists(x *Context, k *PatternKey) {
+	for i := range k.lists {
+		l := &k.lists[i]
+		if l.holders == 0 || l.end()-l.base < max(l.trim, trimAtLeast) {
+			continue
+		}
+		first := l.end()
+		for j := range k.runs {
+			r := &k.runs[j]
+			if int(l.stage) < len(r.binds) && r.binds[l.stage].list == int32(i) {
+				first = min(first, r.binds[l.stage].from)
+			}
+		}
+		l.advance(x, first)
+		l.trim = 2 * (l.end() - l.base)
+	}
+}
+
+// advance drops the events before number n.
+func (l *list) advance(x *Context, n int64) {
+	for ; l.base < n; l.base++ {
+		switch {
+		case len(l.head) > 0:
+			x.Keep.Release(l.head[0])
+			l.head = l.head[1:]
+		case l.skipped > 0:
+			l.skipped--
+		default:
+			x.Keep.Release(l.tail[0])
+			l.tail = l.tail[1:]
+		}
+	}
+}
+
+// leave takes a run off its list; the last holder frees the events.
+func (p *Pattern) leave(x *Context, k *PatternKey, b *bind) {
+	if b.list < 0 {
+		return
+	}
+	l := &k.lists[b.list]
+	l.holders--
+	if l.holders == 0 {
+		releaseAll(x, l.head)
+		releaseAll(x, l.tail)
+		*l = list{}
+		k.spare = append(k.spare, b.list)
+	}
+	b.list = -1
+}
+
+func releaseAll(x *Context, refs []keep.Ref) {
+	for _, ref := range refs {
+		x.Keep.Release(ref)
+	}
+}
+
+// release lets go of all that a run holds.
+func (p *Pattern) release(x *Context, k *PatternKey, r *run) {
+	for i := range r.binds {
+		b := &r.binds[i]
+		x.Keep.Release(b.ref)
+		p.leave(x, k, b)
+	}
+	r.binds = nil
+}

@@ -1,0 +1,347 @@
+package machine
+
+import (
+	"math"
+
+	"github.com/cepheus-cep/cepheus/engine/eval"
+	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/lang/plan"
+	"github.com/cepheus-cep/cepheus/windows"
+)
+
+// Pattern is the compiled form of a pattern rule: its steps as a sequence of stages
+// and the ways between them.
+type Pattern struct {
+	rule   *plan.Rule
+	mode   plan.Select
+	within int64 // 0: none
+	stages []stage
+	start  []transition // ways into the pattern, furthest first
+	leads  []lead
+	fits   []cond // by step number: what its condition asks of the run
+	until  cond
+
+	having     cond
+	emit       []func(*eval.Frame) event.Value
+	suppressBy []func(*eval.Frame) event.Value
+	reads      uint64 // steps that having, emit and suppress read
+	readsKey   bool
+	accs       []acc
+	accAt      []place // by aggregate of the rule: index into accs, and there
+	seesAll    bool    // some => or strict: events that fit no step matter too
+	gaps       bool    // some link has an upper bound
+	stageAt    []int   // by step number: its stage, -1 for none
+}
+
+// stage is one positive step of the sequence.
+type stage struct {
+	index    int
+	step     int
+	min, max int // turns; max -1: no bound
+	repeats  bool
+	strict   bool
+	keepAll  bool
+	next     []transition // ways on from here, furthest first
+	forbids  []forbidden  // negations in force while a run waits here, its turns being enough
+	final    final
+	acc      int // index into Pattern.accs; -1: none
+}
+
+// transition is a way to a later stage past stages that may be left out. The span it
+// allows is [minGap, maxGap) after the last event taken.
+type transition struct {
+	to     int
+	now    bool   // =>: only the key's next event
+	minGap int64  // spans of `for` on the way included
+	maxGap int64  // math.MaxInt64: none
+	negs   uint64 // negations on the way, as a set
+}
+
+// forbidden is a negation while a run waits at a stage: none of steps may occur from
+// from until before to after the last event taken.
+type forbidden struct {
+	bit      uint64
+	steps    uint64
+	from, to int64
+}
+
+// final says how a run that waits at a stage can be complete.
+type final struct {
+	ok     bool // what follows may be left out
+	waits  bool // at a deadline: the last event plus after, or the end of within
+	within bool
+	after  int64
+	negs   uint64
+}
+
+// lead is a negation at the start: none of steps in the span before the first event.
+type lead struct {
+	steps uint64
+	span  int64
+}
+
+// cond is the part of a condition that looks at the run; nil hold: always true.
+type cond struct {
+	holds func(*eval.Frame) bool
+	steps uint64 // steps it reads
+	key   bool   // it reads the key
+}
+
+// acc is the aggregates over the events that one stage takes.
+type acc struct {
+	program *windows.Program
+	aggs    []int // their numbers in the rule
+	args    []argument
+}
+
+// gap holds the negations between two stages, in order.
+type gap []negation
+
+type negation struct {
+	bit   uint64
+	steps uint64
+	span  int64 // for; 0: until the next event is taken
+}
+
+// CompilePattern compiles the pattern of a rule that checks. Patterns whose tree is
+// not a sequence of steps are not for this machine.
+func CompilePattern(rule *plan.Rule, c eval.Compiler) (*Pattern, error) {
+	c.Steps = rule.Pattern.Steps
+	p := &Pattern{rule: rule, mode: rule.Pattern.Select, within: rule.Pattern.Within}
+	for range rule.Pattern.Steps {
+		p.stageAt = append(p.stageAt, -1)
+	}
+	links, gaps := p.sequence(rule.Pattern.Root)
+	p.connect(links, gaps)
+	for i := range rule.Pattern.Steps {
+		c.Event = rule.Pattern.Steps[i].Type
+		p.fits = append(p.fits, p.cond(c, rule.Pattern.Steps[i].Cond))
+	}
+	if rule.Pattern.Until != nil {
+		c.Event = rule.Pattern.Until.Type
+		p.until = p.cond(c, rule.Pattern.Until.Cond)
+	}
+	c.Event = -1
+	p.outcome(c)
+	return p, p.aggregates(c)
+}
+
+// cond compiles the part of a condition that looks at the run.
+func (p *Pattern) cond(c eval.Compiler, e *plan.Expr) cond {
+	_, rest := split(e)
+	e = Conjunction(rest)
+	if e == nil {
+		return cond{}
+	}
+	return cond{holds: c.Bool(e), steps: stepsRead(e), key: reads(e, plan.OpKey)}
+}
+
+// outcome compiles what is evaluated when a run is complete.
+func (p *Pattern) outcome(c eval.Compiler) {
+	r := p.rule
+	if r.Having != nil {
+		p.having = cond{holds: c.Bool(r.Having), steps: stepsRead(r.Having), key: reads(r.Having, plan.OpKey)}
+	}
+	for _, f := range r.Emit {
+		p.emit = append(p.emit, c.Value(f.Expr))
+		p.reads |= stepsRead(f.Expr)
+		p.readsKey = p.readsKey || reads(f.Expr, plan.OpKey)
+	}
+	for _, e := range r.SuppressBy {
+		p.suppressBy = append(p.suppressBy, c.Value(e))
+		p.reads |= stepsRead(e)
+		p.readsKey = p.readsKey || reads(e, plan.OpKey)
+	}
+}
+
+// aggregates compiles the rule's aggregates, stage by stage.
+func (p *Pattern) aggregates(c eval.Compiler) error {
+	p.accAt = make([]place, len(p.rule.Aggs))
+	for i := range p.stages {
+		if err := p.aggregatesOf(&p.stages[i], c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Pattern) aggregatesOf(s *stage, c eval.Compiler) error {
+	s.acc = -1
+	c.Event = p.rule.Pattern.Steps[s.step].Type
+	var a acc
+	var aggs []plan.Agg
+	for i, agg := range p.rule.Aggs {
+		if agg.Step == s.step {
+			p.accAt[i] = place{part: len(p.accs), agg: len(a.aggs)}
+			a.aggs, aggs = append(a.aggs, i), append(aggs, agg)
+			a.args = append(a.args, compileArgument(c, agg.Arg))
+		}
+	}
+	if len(aggs) == 0 {
+		return nil
+	}
+	program, err := windows.NewAcc(aggregatesOf(aggs, func(i, j int) bool {
+		return sameExpr(aggs[i].Arg.Value, aggs[j].Arg.Value) && aggs[i].Arg.Cond == nil && aggs[j].Arg.Cond == nil
+	}))
+	a.program, s.acc = program, len(p.accs)
+	p.accs = append(p.accs, a)
+	return err
+}
+
+// sequence reads the tree into stages, the link before each, and the gap before each
+// and after the last.
+func (p *Pattern) sequence(root *plan.Node) ([]plan.Link, []gap) {
+	kids, between := []*plan.Node{root}, []plan.Link{{}}
+	if root.Kind == plan.NodeSeq {
+		kids, between = root.Kids, root.Links
+	}
+	var links []plan.Link
+	gaps := []gap{nil}
+	bit := uint64(1)
+	for i, n := range kids {
+		if n.Neg {
+			gaps[len(gaps)-1] = append(gaps[len(gaps)-1], negation{bit: bit, steps: leaves(n), span: n.For})
+			if len(p.stages) == 0 {
+				p.leads = append(p.leads, lead{steps: leaves(n), span: between[i+1].MaxGap})
+			}
+			bit <<= 1
+			continue
+		}
+		p.stageAt[n.Step] = len(p.stages)
+		p.gaps = p.gaps || between[i].MaxGap > 0
+		p.stages = append(p.stages, stage{
+			index: len(p.stages), step: n.Step, min: n.Min, max: n.Max, strict: n.Strict,
+			repeats: n.Max != 1, keepAll: p.rule.Pattern.Steps[n.Step].KeepAll,
+		})
+		p.seesAll = p.seesAll || between[i].Next || n.Strict
+		links, gaps = append(links, between[i]), append(gaps, nil)
+	}
+	return links, gaps
+}
+
+// leaves is the set of steps of a negated node.
+func leaves(n *plan.Node) uint64 {
+	if n.Kind == plan.NodeStep {
+		return 1 << n.Step
+	}
+	var set uint64
+	for _, kid := range n.Kids {
+		set |= leaves(kid)
+	}
+	return set
+}
+
+// connect works out the ways from each stage, what is forbidden there and how the
+// pattern can end there. links[i] and gaps[i] stand before stage i.
+func (p *Pattern) connect(links []plan.Link, gaps []gap) {
+	last := len(p.stages)
+	for to := 0; to < last; to++ {
+		p.start = append([]transition{{to: to, maxGap: math.MaxInt64}}, p.start...)
+		if p.stages[to].min > 0 {
+			break
+		}
+	}
+	for i := range p.stages {
+		s := &p.stages[i]
+		var on way
+		for to := i + 1; to <= last; to++ {
+			s.forbids = append(s.forbids, on.pass(gaps[to])...)
+			if to == last {
+				s.final = p.finalAfter(on)
+				break
+			}
+			s.next = append([]transition{on.arrive(to, links[to])}, s.next...)
+			if p.stages[to].min > 0 {
+				break
+			}
+		}
+	}
+}
+
+// way is what has been passed since the last event taken.
+type way struct {
+	span  int64 // of `for` so far
+	negs  uint64
+	any   bool
+	plain bool // the last negation has no `for`
+}
+
+// pass goes through a gap and returns what it forbids.
+func (w *way) pass(g gap) []forbidden {
+	var out []forbidden
+	for _, n := range g {
+		f := forbidden{bit: n.bit, steps: n.steps, from: w.span, to: math.MaxInt64}
+		if n.span > 0 {
+			w.span += n.span
+			f.to = w.span
+		} else {
+			f.from = 0
+		}
+		w.negs |= n.bit
+		w.any, w.plain = true, n.span == 0
+		out = append(out, f)
+	}
+	return out
+}
+
+func (w *way) arrive(to int, l plan.Link) transition {
+	t := transition{to: to, now: l.Next, minGap: max(l.MinGap, w.span), maxGap: math.MaxInt64, negs: w.negs}
+	if l.MaxGap > 0 {
+		t.maxGap = l.MaxGap
+	}
+	return t
+}
+
+// finalAfter says how a run is complete when all that follows may be left out.
+func (p *Pattern) finalAfter(w way) final {
+	return final{ok: true, waits: w.any, within: w.plain, after: w.span, negs: w.negs}
+}
+
+// deadline is when a run that waits at a stage whose end waits is complete.
+func (p *Pattern) deadline(f *final, start, last int64) int64 {
+	if f.within {
+		return later(start, p.within)
+	}
+	return later(last, f.after)
+}
+
+// later adds a span to a time; past the end of time it is the end of time.
+func later(t, span int64) int64 {
+	if t > math.MaxInt64-span {
+		return math.MaxInt64
+	}
+	return t + span
+}
+
+// Tests lists what engine/index must test for the rule.
+func (p *Pattern) Tests() []Test {
+	var out []Test
+	pat := p.rule.Pattern
+	for i := range pat.Steps {
+		out = p.testsOf(out, &pat.Steps[i], Test{Bit: 1 << i})
+	}
+	if pat.Until != nil {
+		out = p.testsOf(out, pat.Until, Test{Until: true})
+	}
+	if p.seesAll {
+		for _, in := range p.rule.Inputs {
+			out = append(out, Test{Type: in.Type, Cond: conjuncts(in.Where), Key: in.Key})
+		}
+	}
+	return out
+}
+
+func (p *Pattern) testsOf(out []Test, s *plan.Step, t Test) []Test {
+	local, _ := split(s.Cond)
+	t.Type, t.Cond, t.Key = s.Type, local, s.Key
+	for _, in := range p.rule.Inputs {
+		if in.Type != s.Type {
+			continue
+		}
+		t.Cond = append(conjuncts(in.Where), local...)
+		if t.Key == nil {
+			t.Key = in.Key
+		}
+	}
+	return append(out, t)
+}

@@ -1,0 +1,457 @@
+package machine
+
+import (
+	"math"
+	"slices"
+
+	"github.com/cepheus-cep/cepheus/engine/keep"
+	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/lang/plan"
+	"github.com/cepheus-cep/cepheus/windows"
+)
+
+// PatternKey is what one key remembers of a pattern: its open runs in order of start,
+// the lists of events that repeated stages share, and the last events of negations
+// that stand at the start.
+type PatternKey struct {
+	runs  []run
+	lists []list
+	spare []int32 // free places in lists
+	leads []int64 // counting times; math.MinInt64: none. Empty until one occurred
+	seq   uint64  // events seen so far
+	due   int64   // no deadline of a run is before, where waits
+	waits bool
+}
+
+// run is one partial match.
+type run struct {
+	start, last       int64  // counting times of the first and last event taken
+	ownStart, ownLast int64  // their own times
+	began, took       uint64 // numbers (seq) of the first and last event taken
+	id                ID
+	hit               uint64 // negations that have occurred since the last event taken
+	total             int64  // events taken
+	stage, turns      int32
+	stale             bool // an event of the named types came since and was not taken
+	gone              bool
+	binds             []bind          // by stage, as far as it got
+	accs              []windows.State // by Pattern.accs; nil where the rule has none
+}
+
+// bind is what a run took at one stage: one event, or a stretch of a shared list.
+type bind struct {
+	ref  keep.Ref // a stage that is not repeated
+	list int32    // a repeated one; -1: none
+	n    int64
+	from int64 // number of its first event in the list
+}
+
+// Empty reports whether the key remembers nothing.
+func (p *Pattern) Empty(k *PatternKey) bool { return len(k.runs) == 0 && len(k.leads) == 0 }
+
+// Runs is the number of open runs.
+func (k *PatternKey) Runs() int { return len(k.runs) }
+
+// Event takes an event of the key. mask is the set of steps whose tests it passed.
+func (p *Pattern) Event(x *Context, k *PatternKey, ev *event.Event, mask uint64, until bool) {
+	p.Settle(x, k, ev.At)
+	k.seq++
+	x.Frame.Event = ev
+	if until && p.holds(x, k, nil, &p.until) {
+		p.dropAll(x, k)
+	}
+	x.done = x.done[:0]
+	for i := range k.runs {
+		p.move(x, k, i, ev, mask)
+	}
+	if p.begin(x, k, ev, mask) && p.isComplete(&k.runs[len(k.runs)-1]) {
+		x.done = append(x.done, len(k.runs)-1)
+	}
+	p.selectFrom(x, k, ev.At, false)
+	p.sweep(x, k)
+	p.lead(x, k, ev, mask)
+}
+
+// move lets one run see an event: a negation may end it, else it goes on as far as it
+// can, else it waits.
+func (p *Pattern) move(x *Context, k *PatternKey, i int, ev *event.Event, mask uint64) {
+	r := &k.runs[i]
+	s := &p.stages[r.stage]
+	if p.expired(r, ev.At) || p.isForbidden(x, k, r, s, ev, mask) {
+		r.gone = true
+		return
+	}
+	to := p.way(x, k, r, s, ev, mask)
+	if to < 0 {
+		r.stale = true
+		r.gone = !p.alive(r)
+		return
+	}
+	p.take(x, k, r, to, ev)
+	if p.isComplete(r) {
+		x.done = append(x.done, i)
+	}
+}
+
+// way is the furthest stage at which the run can take ev, -1 where there is none.
+func (p *Pattern) way(x *Context, k *PatternKey, r *run, s *stage, ev *event.Event, mask uint64) int {
+	if int(r.turns) >= s.min {
+		for i := range s.next {
+			t := &s.next[i]
+			if mask&(1<<p.stages[t.to].step) != 0 && r.open(t) && r.inSpan(t, ev.At) && p.fit(x, k, r, t.to) {
+				return t.to
+			}
+		}
+	}
+	again := mask&(1<<s.step) != 0 && (s.max < 0 || int(r.turns) < s.max) && !(s.strict && r.stale)
+	if again && p.fit(x, k, r, int(r.stage)) {
+		return int(r.stage)
+	}
+	return -1
+}
+
+// open reports whether what has come since the last event leaves a way open.
+func (r *run) open(t *transition) bool { return t.negs&r.hit == 0 && !(t.now && r.stale) }
+
+func (r *run) inSpan(t *transition, now int64) bool {
+	passed := now - r.last
+	return passed >= t.minGap && passed < t.maxGap
+}
+
+// fit asks the part of a step's condition that looks at the run.
+func (p *Pattern) fit(x *Context, k *PatternKey, r *run, stage int) bool {
+	return p.holds(x, k, r, &p.fits[p.stages[stage].step])
+}
+
+func (p *Pattern) holds(x *Context, k *PatternKey, r *run, c *cond) bool {
+	if c.holds == nil {
+		return true
+	}
+	p.bindFrame(x, k, r, c.steps, c.key)
+	return c.holds(&x.Frame)
+}
+
+// isForbidden notes the negations that ev is, and reports whether they end the run.
+func (p *Pattern) isForbidden(x *Context, k *PatternKey, r *run, s *stage, ev *event.Event, mask uint64) bool {
+	if len(s.forbids) == 0 || int(r.turns) < s.min {
+		return false
+	}
+	before := r.hit
+	passed := ev.At - r.last
+	for i := range s.forbids {
+		f := &s.forbids[i]
+		if mask&f.steps != 0 && r.hit&f.bit == 0 && passed >= f.from && passed < f.to && p.occurs(x, k, r, mask&f.steps) {
+			r.hit |= f.bit
+		}
+	}
+	return r.hit != before && !p.alive(r)
+}
+
+// occurs reports whether the event at hand fits one of the negated steps.
+func (p *Pattern) occurs(x *Context, k *PatternKey, r *run, steps uint64) bool {
+	for step := range p.fits {
+		if steps&(1<<step) != 0 && p.holds(x, k, r, &p.fits[step]) {
+			return true
+		}
+	}
+	return false
+}
+
+// alive reports whether the run can still go on or be complete. Once its turns are
+// enough it needs a way forward: being able to repeat does not keep it.
+func (p *Pattern) alive(r *run) bool {
+	s := &p.stages[r.stage]
+	if int(r.turns) < s.min {
+		return !(s.strict && r.stale)
+	}
+	for i := range s.next {
+		if r.open(&s.next[i]) {
+			return true
+		}
+	}
+	return s.final.ok && s.final.waits && s.final.negs&r.hit == 0
+}
+
+// expired reports whether the time of the run has passed.
+func (p *Pattern) expired(r *run, now int64) bool { return now >= p.expiry(r) }
+
+// expiry is when a run ends if nothing comes: the end of within, or of the last gap
+// that it could go through. Deadlines of absence are not counted.
+func (p *Pattern) expiry(r *run) int64 {
+	end := int64(math.MaxInt64)
+	if p.within > 0 {
+		end = later(r.start, p.within)
+	}
+	s := &p.stages[r.stage]
+	if !p.gaps || int(r.turns) < s.min || s.max < 0 || int(r.turns) < s.max || p.runDeadline(r) != math.MaxInt64 {
+		return end
+	}
+	gap := int64(0)
+	for i := range s.next {
+		if r.open(&s.next[i]) {
+			gap = max(gap, s.next[i].maxGap)
+		}
+	}
+	return min(end, later(r.last, gap))
+}
+
+// begin starts a run if ev fits a step that can come first.
+func (p *Pattern) begin(x *Context, k *PatternKey, ev *event.Event, mask uint64) bool {
+	for i := range p.start {
+		to := p.start[i].to
+		if mask&(1<<p.stages[to].step) == 0 || p.led(k, ev.At) || !p.fit(x, k, nil, to) {
+			continue
+		}
+		p.makeRoom(x, k)
+		k.runs = append(k.runs, run{start: ev.At, ownStart: ev.Time, began: k.seq, stage: -1, accs: p.newStates()})
+		p.take(x, k, &k.runs[len(k.runs)-1], to, ev)
+		return true
+	}
+	return false
+}
+
+// makeRoom drops the oldest run where the key has as many as it may.
+func (p *Pattern) makeRoom(x *Context, k *PatternKey) {
+	if len(k.runs) < x.Limits.RunsPerKey {
+		return
+	}
+	oldest, open := -1, 0
+	for i := len(k.runs) - 1; i >= 0; i-- {
+		if !k.runs[i].gone && !slices.Contains(x.done, i) {
+			oldest = i
+			open++
+		}
+	}
+	if open >= x.Limits.RunsPerKey {
+		k.runs[oldest].gone = true
+		x.Dropped.Runs++
+	}
+}
+
+// led reports whether a negation at the start forbids a run that starts now.
+func (p *Pattern) led(k *PatternKey, now int64) bool {
+	for i, at := range k.leads {
+		if at != math.MinInt64 && now-at < p.leads[i].span {
+			return true
+		}
+	}
+	return false
+}
+
+// lead remembers ev where it is a negation at the start.
+func (p *Pattern) lead(x *Context, k *PatternKey, ev *event.Event, mask uint64) {
+	for i := range p.leads {
+		if mask&p.leads[i].steps == 0 || !p.occurs(x, k, nil, mask&p.leads[i].steps) {
+			continue
+		}
+		if len(k.leads) == 0 {
+			k.leads = make([]int64, len(p.leads))
+			for j := range k.leads {
+				k.leads[j] = math.MinInt64
+			}
+		}
+		k.leads[i] = ev.At
+	}
+}
+
+// take binds ev to a stage of the run.
+func (p *Pattern) take(x *Context, k *PatternKey, r *run, to int, ev *event.Event) {
+	s := &p.stages[to]
+	if to != int(r.stage) {
+		r.stage, r.turns = int32(to), 0
+		for len(r.binds) <= to {
+			r.binds = append(r.binds, bind{list: -1})
+		}
+	}
+	r.turns++
+	r.total++
+	r.last, r.ownLast, r.took = ev.At, ev.Time, k.seq
+	r.hit, r.stale = 0, false
+	r.id = r.id.fold(s.step, x.identity(ev))
+	p.bindEvent(x, k, s, &r.binds[to], ev)
+	if s.acc >= 0 {
+		p.feed(x, r, s.acc, ev)
+	}
+	if d := p.runDeadline(r); d != math.MaxInt64 && (!k.waits || d < k.due) {
+		k.due, k.waits = d, true
+	}
+}
+
+// feed adds the event at hand to the aggregates of a stage.
+func (p *Pattern) feed(x *Context, r *run, acc int, ev *event.Event) {
+	a := &p.accs[acc]
+	a.program.Add(&r.accs[acc], ev.At, x.arguments(a.args))
+}
+
+// newStates makes the states of a run's aggregates.
+func (p *Pattern) newStates() []windows.State {
+	if len(p.accs) == 0 {
+		return nil
+	}
+	return make([]windows.State, len(p.accs))
+}
+
+// isComplete reports whether the event just taken completes the run.
+func (p *Pattern) isComplete(r *run) bool {
+	s := &p.stages[r.stage]
+	return s.final.ok && !s.final.waits && int(r.turns) >= s.min
+}
+
+// runDeadline is when the run is complete if nothing forbidden comes;
+// math.MaxInt64 where it waits for an event.
+func (p *Pattern) runDeadline(r *run) int64 {
+	s := &p.stages[r.stage]
+	f := &s.final
+	if !f.ok || !f.waits || int(r.turns) < s.min || f.negs&r.hit != 0 {
+		return math.MaxInt64
+	}
+	d := p.deadline(f, r.start, r.last)
+	if p.within > 0 && !f.within && d >= later(r.start, p.within) {
+		return math.MaxInt64
+	}
+	return d
+}
+
+// Settle completes the runs whose deadlines are at or before now, in order of
+// deadline, then of start, and drops the runs whose time has passed.
+func (p *Pattern) Settle(x *Context, k *PatternKey, now int64) {
+	for k.waits && k.due <= now {
+		p.settleDue(x, k)
+	}
+	p.expire(x, k, now)
+	p.forgetLeads(k, now)
+}
+
+// settleDue completes the runs whose deadline is k.due, if there still are any, and
+// finds the next deadline.
+func (p *Pattern) settleDue(x *Context, k *PatternKey) {
+	x.Frame.Event = nil
+	x.done = x.done[:0]
+	for i := range k.runs {
+		if p.runDeadline(&k.runs[i]) == k.due {
+			x.done = append(x.done, i)
+		}
+	}
+	p.selectFrom(x, k, k.due, true)
+	p.sweep(x, k)
+	k.due = p.nextDeadline(k)
+	k.waits = k.due != math.MaxInt64
+}
+
+// nextDeadline is the earliest deadline of the key's runs; math.MaxInt64: none.
+func (p *Pattern) nextDeadline(k *PatternKey) int64 {
+	first := int64(math.MaxInt64)
+	for i := range k.runs {
+		first = min(first, p.runDeadline(&k.runs[i]))
+	}
+	return first
+}
+
+// expire drops the runs whose time has passed. Runs are in order of start, so with
+// within alone only the first ones need a look.
+func (p *Pattern) expire(x *Context, k *PatternKey, now int64) {
+	some := false
+	for i := range k.runs {
+		if p.expired(&k.runs[i], now) {
+			k.runs[i].gone, some = true, true
+		} else if !p.gaps {
+			break
+		}
+	}
+	if some {
+		p.sweep(x, k)
+	}
+}
+
+// forgetLeads forgets the events of negations at the start that can forbid nothing
+// any more.
+func (p *Pattern) forgetLeads(k *PatternKey, now int64) {
+	for i, at := range k.leads {
+		if at != math.MinInt64 && now-at < p.leads[i].span {
+			return
+		}
+	}
+	k.leads = nil
+}
+
+// Deadline is when the engine must call Settle next if no event comes: an exact
+// deadline of an absence, or a time at which something can be forgotten.
+// math.MaxInt64: never.
+func (p *Pattern) Deadline(k *PatternKey) int64 {
+	next := int64(math.MaxInt64)
+	if n := len(k.runs); n > 0 {
+		next = p.expiry(&k.runs[n-1])
+		if k.waits {
+			next = min(next, k.due)
+		}
+	}
+	for i, at := range k.leads {
+		if at != math.MinInt64 {
+			next = min(next, later(at, p.leads[i].span))
+		}
+	}
+	return next
+}
+
+// selectFrom makes matches of the runs in x.done, by the selection mode, and marks
+// the runs that end with them.
+func (p *Pattern) selectFrom(x *Context, k *PatternKey, now int64, atDeadline bool) {
+	if len(x.done) == 0 {
+		return
+	}
+	matched := -1
+	for n := range x.done {
+		i := x.done[n]
+		if p.mode == plan.SelectLast {
+			i = x.done[len(x.done)-1-n]
+		}
+		r := &k.runs[i]
+		r.gone = true
+		if matched >= 0 && p.mode != plan.SelectEvery || !p.holds(x, k, r, &p.having) {
+			continue
+		}
+		p.match(x, k, r, now, atDeadline)
+		matched = i
+	}
+	if matched >= 0 && p.mode != plan.SelectEvery {
+		p.consume(k, k.runs[matched].took)
+	}
+}
+
+// consume drops every run that began at or before the event of that number.
+func (p *Pattern) consume(k *PatternKey, upTo uint64) {
+	for i := range k.runs {
+		if k.runs[i].began <= upTo {
+			k.runs[i].gone = true
+		}
+	}
+}
+
+func (p *Pattern) dropAll(x *Context, k *PatternKey) {
+	for i := range k.runs {
+		k.runs[i].gone = true
+	}
+	p.sweep(x, k)
+}
+
+// sweep removes the runs that are gone and what they held.
+func (p *Pattern) sweep(x *Context, k *PatternKey) {
+	w := 0
+	for i := range k.runs {
+		if k.runs[i].gone {
+			p.release(x, k, &k.runs[i])
+			continue
+		}
+		if w != i {
+			k.runs[w] = k.runs[i]
+		}
+		w++
+	}
+	clear(k.runs[w:])
+	k.runs = k.runs[:w]
+	if w == 0 {
+		k.runs, k.lists, k.spare, k.waits = nil, nil, nil, false
+		return
+	}
+	p.trimLists(x, k)
+}

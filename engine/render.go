@@ -1,0 +1,78 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+
+	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/lang/plan"
+)
+
+// render makes the alert of an effect.
+func (e *Engine) render(c *effect, suppressed uint64) *event.Alert {
+	rule := e.rules[c.rule].rule
+	a := &e.alert
+	*a = event.Alert{
+		ID: alertID(rule, c), Rule: rule.Name, Version: rule.Version, Severity: rule.Severity.String(), Title: rule.Title,
+		Tags: rule.Tags, Runbook: rule.Runbook,
+		Time: c.Time, Start: c.Start, End: c.End,
+		Suppressed: suppressed, EventsTotal: uint64(c.Total),
+		Labels: a.Labels[:0], Key: a.Key[:0], Fields: a.Fields[:0], Events: a.Events[:0],
+	}
+	a.Final = c.AtDeadline && c.Deadline > e.epoch.known
+	for _, l := range rule.Labels {
+		a.Labels = append(a.Labels, event.Label(l))
+	}
+	e.keyValues, _ = event.ParseKey(e.keyValues[:0], c.key)
+	for i, v := range e.keyValues {
+		a.Key = append(a.Key, event.Named{Name: rule.Keys[i].Name, Value: v})
+	}
+	for i, v := range c.Fields {
+		a.Fields = append(a.Fields, event.Named{Name: fieldName(rule, i), Value: v})
+	}
+	if c.Window {
+		a.Window = &event.Window{Start: c.WindowStart, End: c.WindowEnd}
+	}
+	for i := range c.Evidence {
+		ev := &c.Evidence[i]
+		a.Events = append(a.Events, event.Evidence{Step: stepName(rule, ev.Step), Time: ev.Event.Time, JSON: ev.Event.JSON()})
+	}
+	return a
+}
+
+// fieldName is the name of an alert's field: the same for every input of a rule.
+func fieldName(rule *plan.Rule, i int) string {
+	if len(rule.Emit) > 0 {
+		return rule.Emit[i].Name
+	}
+	return rule.Inputs[0].Emit[i].Name
+}
+
+func stepName(rule *plan.Rule, step int) string {
+	if step < 0 {
+		return ""
+	}
+	return rule.Pattern.Steps[step].Name
+}
+
+// alertID names an alert: half of a SHA-256 over the rule's name, the key, the fold of
+// the matched events' identities, the deadline if there is one, and the window's start
+// where the window has one. No clock, process, batch or version is in it.
+func alertID(rule *plan.Rule, c *effect) string {
+	b := make([]byte, 0, 128)
+	b = binary.AppendUvarint(b, uint64(len(rule.Name)))
+	b = append(b, rule.Name...)
+	b = binary.AppendUvarint(b, uint64(len(c.key)))
+	b = append(b, c.key...)
+	b = binary.BigEndian.AppendUint64(b, c.ID[0])
+	b = binary.BigEndian.AppendUint64(b, c.ID[1])
+	if c.AtDeadline {
+		b = binary.BigEndian.AppendUint64(append(b, 'd'), uint64(c.Deadline))
+	}
+	if c.Window {
+		b = binary.BigEndian.AppendUint64(append(b, 'w'), uint64(c.WindowStart))
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:16])
+}

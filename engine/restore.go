@@ -1,0 +1,263 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/state"
+)
+
+// errState is wrapped by errors on records of the store that make no sense.
+var errState = errors.New("damaged state")
+
+// restore takes back what the store remembers: partitions, where their reading goes
+// on, events that wait, silences, key states.
+func (e *Engine) restore(ctx context.Context) error {
+	e.silences.by = map[string]*silence{}
+	if e.store.Durable() {
+		e.silences.changed = map[string]struct{}{}
+	}
+	if err := e.restorePartitions(); err != nil {
+		return err
+	}
+	for i, in := range e.o.Inputs {
+		if err := e.addInput(ctx, i, in); err != nil {
+			return err
+		}
+	}
+	slices.SortFunc(e.merge.parts, (*partition).compare)
+	for _, sh := range e.shards {
+		sh.x.Codec = newEventCodec(e.o.Set)
+	}
+	if !e.store.Durable() {
+		return nil
+	}
+	if err := e.restoreSilences(ctx); err != nil {
+		return err
+	}
+	return e.restoreKeys(ctx)
+}
+
+// What TableMeta holds of the engine: the names of the partitions by number, and the
+// version of each rule that states of keys belong to.
+const (
+	metaPartitions = "partitions"
+	metaRule       = "rule."
+)
+
+// restorePartitions reads the partitions' names by number.
+func (e *Engine) restorePartitions() error {
+	b, ok, err := e.store.Get(state.TableMeta, []byte(metaPartitions), nil)
+	if err != nil || !ok {
+		return err
+	}
+	for len(b) > 0 {
+		var p event.Partition
+		var parts [2]string
+		for i := range parts {
+			n, used := binary.Uvarint(b)
+			if used <= 0 || n > uint64(len(b)-used) {
+				return fmt.Errorf("%w: names of partitions", errState)
+			}
+			parts[i], b = string(b[used:used+int(n)]), b[used+int(n):]
+		}
+		number, used := binary.Varint(b)
+		if used <= 0 {
+			return fmt.Errorf("%w: names of partitions", errState)
+		}
+		p.Source, p.Topic, p.Number, b = parts[0], parts[1], int32(number), b[used:]
+		e.world.Partitions = append(e.world.Partitions, p)
+	}
+	return nil
+}
+
+// putNames adds to the batch the partitions' names and what every rule is now.
+func (e *Engine) putNames() {
+	var b []byte
+	for _, p := range e.world.Partitions {
+		for _, s := range []string{p.Source, p.Topic} {
+			b = binary.AppendUvarint(b, uint64(len(s)))
+			b = append(b, s...)
+		}
+		b = binary.AppendVarint(b, int64(p.Number))
+	}
+	e.batch.Put(state.TableMeta, []byte(metaPartitions), b)
+	for _, c := range e.rules {
+		e.batch.Put(state.TableMeta, []byte(metaRule+c.rule.Name), []byte(c.rule.Version))
+	}
+	for _, key := range e.obsolete {
+		e.batch.Delete(state.TableKeys, key)
+	}
+	for _, name := range e.gone {
+		e.batch.Delete(state.TableMeta, []byte(metaRule+name))
+	}
+	e.obsolete, e.gone = nil, nil
+}
+
+// addInput makes the reader and the partition of an input, and resumes it.
+func (e *Engine) addInput(ctx context.Context, i int, in Input) error {
+	name := in.Source.Partition()
+	for _, p := range e.merge.parts {
+		if p.Partition == name {
+			return fmt.Errorf("two inputs are named %s", name.Source)
+		}
+	}
+	number := e.partitionNumber(name)
+	e.readers = append(e.readers, newReader(i, in.Source, number))
+	p := &partition{Partition: name, source: i, number: number, lateness: e.latenessOf(in.Decode), greatest: math.MinInt64, at: math.MinInt64}
+	e.merge.parts = append(e.merge.parts, p)
+	if !e.store.Durable() {
+		return nil
+	}
+	if err := e.restorePartition(ctx, in.Source, p); err != nil {
+		return err
+	}
+	e.merge.last = max(e.merge.last, p.at)
+	return nil
+}
+
+// latenessOf is the greatest lateness of the types that an input may carry.
+func (e *Engine) latenessOf(o event.Options) int64 {
+	most := int64(0)
+	for _, t := range e.o.Set.Types {
+		if o.Type == "" || o.Type == t.Schema.Name {
+			most = max(most, t.Schema.Lateness)
+		}
+	}
+	return most
+}
+
+func (e *Engine) restorePartition(ctx context.Context, source Source, p *partition) error {
+	b, ok, err := e.store.Get(state.TablePositions, p.AppendName(nil), nil)
+	if err != nil || !ok {
+		return err
+	}
+	var numbers [3]int64
+	for i := range numbers {
+		n, used := binary.Varint(b)
+		if used <= 0 {
+			return fmt.Errorf("%w: position of %s", errState, p.Source)
+		}
+		numbers[i], b = n, b[used:]
+	}
+	arrived, used := binary.Uvarint(b)
+	if used <= 0 {
+		return fmt.Errorf("%w: position of %s", errState, p.Source)
+	}
+	p.next, p.greatest, p.at, p.arrived, p.mark = numbers[0], numbers[1], numbers[2], arrived, bytes.Clone(b[used:])
+	if err := source.Resume(ctx, p.next, p.mark); err != nil {
+		return err
+	}
+	return e.restoreWaiting(ctx, p)
+}
+
+// restoreWaiting takes back the events that wait for their time, in a job of their own.
+func (e *Engine) restoreWaiting(ctx context.Context, p *partition) error {
+	codec := newEventCodec(e.o.Set)
+	prefix := keyPrefix(nil, string(p.AppendName(nil)))
+	j := &job{source: p.source, held: 1} // held for ever: it is not of the reader's
+	p.saved = map[uint64]bool{}
+	var orders []uint64
+	err := e.store.Scan(ctx, state.TableWaiting, prefix, nil, func(key, value []byte) error {
+		ev, err := codec.ReadEvent(value)
+		if err != nil || len(key) != len(prefix)+8 {
+			return fmt.Errorf("%w: waiting event of %s: %w", errState, p.Source, err)
+		}
+		own := *ev
+		own.Text, own.Slots = bytes.Clone(ev.Text), slices.Clone(ev.Slots)
+		j.arena.Events = append(j.arena.Events, own)
+		orders = append(orders, binary.BigEndian.Uint64(key[len(prefix):]))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	router := e.index.NewRouter(e.world)
+	for i := range j.arena.Events {
+		from := int32(len(j.items))
+		j.items = router.Route(&j.arena.Events[i], j.items)
+		j.records = append(j.records, decoded{event: int32(i), from: from, to: int32(len(j.items))})
+		p.saved[orders[i]] = true
+		j.held++
+	}
+	j.keys = router.Keys
+	for i := range j.arena.Events {
+		p.waiting.push(waits{ev: &j.arena.Events[i], job: j, record: int32(i), order: orders[i]})
+	}
+	return nil
+}
+
+func appendWaiting(b []byte, codec *eventCodec, ev *event.Event) []byte {
+	return codec.AppendEvent(b, ev)
+}
+
+func (e *Engine) restoreSilences(ctx context.Context) error {
+	return e.store.Scan(ctx, state.TableSilences, nil, nil, func(key, value []byte) error {
+		q, err := decodeSilence(value)
+		if err != nil {
+			return fmt.Errorf("%w: %w", errState, err)
+		}
+		e.silences.by[string(key)] = q
+		return nil
+	})
+}
+
+// restoreKeys takes the states of keys back into the shards that own them now. What
+// belongs to rules that are gone or mean something else now is dropped with the next
+// epoch.
+func (e *Engine) restoreKeys(ctx context.Context) error {
+	same := map[string]bool{}
+	numbers := map[string]int{}
+	for n := range e.rules {
+		numbers[e.rules[n].rule.Name] = n
+	}
+	err := e.store.Scan(ctx, state.TableMeta, []byte(metaRule), nil, func(key, version []byte) error {
+		name := string(key[len(metaRule):])
+		n, ok := numbers[name]
+		same[name] = ok && e.rules[n].rule.Version == string(version)
+		if !ok {
+			e.gone = append(e.gone, name)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for name, kept := range same {
+		if err := e.restoreRule(ctx, name, numbers[name], kept); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restoreRule takes back, or marks to be dropped, the states of one rule.
+func (e *Engine) restoreRule(ctx context.Context, name string, n int, kept bool) error {
+	prefix := keyPrefix(nil, name)
+	dropped := 0
+	err := e.store.Scan(ctx, state.TableKeys, prefix, nil, func(key, value []byte) error {
+		if len(key) <= len(prefix) {
+			return fmt.Errorf("%w: key of rule %s", errState, name)
+		}
+		if !kept {
+			dropped++
+			e.obsolete = append(e.obsolete, bytes.Clone(key))
+			return nil
+		}
+		sh := e.shards[shardOf(uint64(key[len(prefix)]), len(e.shards))]
+		if err := sh.units[n].load(sh, key[len(prefix)+1:], value); err != nil {
+			return fmt.Errorf("state of rule %s: %w", name, err)
+		}
+		return nil
+	})
+	if dropped > 0 {
+		e.o.Log.Warn("state dropped: the rule has changed or is gone", "rule", name, "keys", dropped)
+	}
+	return err
+}

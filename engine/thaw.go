@@ -1,0 +1,90 @@
+package engine
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/lang/plan"
+)
+
+// eventCodec keeps events in records as what they came from, the record's JSON, with
+// the name of their type; they are decoded anew when read. So a state outlives changes
+// of which fields the rules read.
+type eventCodec struct {
+	set      *plan.Set
+	decoders map[string]*event.Decoder
+	batch    event.Batch
+	arena    event.Arena
+}
+
+func newEventCodec(set *plan.Set) *eventCodec {
+	return &eventCodec{set: set, decoders: map[string]*event.Decoder{}}
+}
+
+// appendEvent appends an event: type, partition, offset, times, record.
+func appendEvent(b []byte, set *plan.Set, ev *event.Event) []byte {
+	name := set.Types[ev.Type].Schema.Name
+	b = binary.AppendUvarint(b, uint64(len(name)))
+	b = append(b, name...)
+	b = binary.AppendUvarint(b, uint64(ev.Part))
+	b = binary.AppendVarint(b, ev.Offset)
+	b = binary.AppendVarint(b, ev.Time)
+	b = binary.AppendVarint(b, ev.At-ev.Time)
+	return append(b, ev.JSON()...)
+}
+
+// AppendEvent implements [machine.EventCodec].
+func (c *eventCodec) AppendEvent(b []byte, ev *event.Event) []byte { return appendEvent(b, c.set, ev) }
+
+var errEvent = errors.New("damaged event")
+
+// ReadEvent implements [machine.EventCodec].
+func (c *eventCodec) ReadEvent(b []byte) (*event.Event, error) {
+	n, used := binary.Uvarint(b)
+	if used <= 0 || n > uint64(len(b)-used) {
+		return nil, errEvent
+	}
+	name := string(b[used : used+int(n)])
+	b = b[used+int(n):]
+	part, used := binary.Uvarint(b)
+	if used <= 0 || part > 1<<30 {
+		return nil, errEvent
+	}
+	b = b[used:]
+	var numbers [3]int64
+	for i := range numbers {
+		v, used := binary.Varint(b)
+		if used <= 0 {
+			return nil, errEvent
+		}
+		numbers[i], b = v, b[used:]
+	}
+	c.batch.Reset()
+	c.arena.Reset()
+	c.batch.Add(0, numbers[0], numbers[1], b)
+	if _, err := c.decoder(name).Decode(&c.batch, 0, &c.arena); err != nil {
+		return nil, fmt.Errorf("%w of type %s: %w", errEvent, name, err)
+	}
+	if len(c.arena.Events) == 0 {
+		return nil, fmt.Errorf("%w: no rule file declares its type %s any more", errEvent, name)
+	}
+	ev := &c.arena.Events[0]
+	ev.Part, ev.Time, ev.At = int32(part), numbers[1], numbers[1]+numbers[2]
+	return ev, nil
+}
+
+// decoder decodes records that are known to be of a type.
+func (c *eventCodec) decoder(name string) *event.Decoder {
+	d := c.decoders[name]
+	if d == nil {
+		layouts := make([]*event.Layout, len(c.set.Types))
+		for i, t := range c.set.Types {
+			layouts[i] = &t.Layout
+		}
+		d = event.NewDecoder(layouts, event.Options{Type: name})
+		c.decoders[name] = d
+	}
+	return d
+}

@@ -1,0 +1,206 @@
+package engine
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+	"slices"
+
+	"github.com/cepheus-cep/cepheus/engine/eval"
+	"github.com/cepheus-cep/cepheus/engine/index"
+	"github.com/cepheus-cep/cepheus/engine/machine"
+	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/lang/plan"
+)
+
+// compiled is a rule made ready to run: shared by all shards.
+type compiled struct {
+	rule    *plan.Rule
+	filter  *machine.Filter
+	window  *machine.Window
+	pattern *machine.Pattern
+}
+
+// compile makes a rule's machine.
+func compile(rule *plan.Rule, types []*plan.Type) (compiled, error) {
+	c := compiled{rule: rule}
+	ec := eval.Compiler{Types: types, Event: -1}
+	var err error
+	switch {
+	case rule.Pattern != nil:
+		c.pattern, err = machine.CompilePattern(rule, ec)
+	case len(rule.Windows) > 0:
+		c.window, err = machine.CompileWindow(rule, ec)
+	default:
+		c.filter = machine.CompileFilter(rule, ec)
+	}
+	if err != nil {
+		return c, fmt.Errorf("compile rule %s: %w", rule.Name, err)
+	}
+	return c, nil
+}
+
+// tests is what the index must know of the rule.
+func (c *compiled) tests() index.Rule {
+	switch {
+	case c.pattern != nil:
+		return index.Rule{Tests: c.pattern.Tests()}
+	case c.window != nil:
+		return index.Rule{Tests: c.window.Tests()}
+	}
+	return index.Rule{Tests: c.filter.Tests(), Keyless: len(c.rule.Keys) == 0}
+}
+
+// newUnit makes what one shard keeps of the rule.
+func (c *compiled) newUnit(number int32) unit {
+	switch {
+	case c.pattern != nil:
+		return &keyed[machine.PatternKey, *machine.Pattern]{number: number, machine: c.pattern}
+	case c.window != nil:
+		return &keyed[machine.WindowKey, *machine.Window]{number: number, machine: c.window}
+	}
+	return &filterUnit{machine: c.filter}
+}
+
+// unit is one rule in one shard.
+type unit interface {
+	// event takes an event that matters to the rule.
+	event(sh *shard, it *index.Item, key []byte, ev *event.Event)
+	// settle fires the timer of a key.
+	settle(sh *shard, key int32, at int64)
+	// save gives the states of the keys that changed since the last call to put; nil
+	// says that the key remembers nothing any more.
+	save(sh *shard, put func(key, state []byte))
+	// load takes the state of a key back.
+	load(sh *shard, key, state []byte) error
+	// keys is the number of keys the unit remembers.
+	keys() int
+}
+
+// filterUnit runs a filter, which remembers nothing.
+type filterUnit struct{ machine *machine.Filter }
+
+func (u *filterUnit) event(sh *shard, it *index.Item, _ []byte, ev *event.Event) {
+	for mask := it.Mask; mask != 0; mask &= mask - 1 {
+		u.machine.Event(&sh.x, ev, bits.TrailingZeros64(mask))
+	}
+}
+
+func (u *filterUnit) settle(*shard, int32, int64)          {}
+func (u *filterUnit) save(*shard, func(key, state []byte)) {}
+func (u *filterUnit) load(*shard, []byte, []byte) error    { return fmt.Errorf("a filter has no state") }
+func (u *filterUnit) keys() int                            { return 0 }
+
+// keyMachine is a machine with a state by key.
+type keyMachine[K any] interface {
+	Event(x *machine.Context, k *K, ev *event.Event, mask uint64, until bool)
+	Settle(x *machine.Context, k *K, now int64)
+	Deadline(k *K) int64
+	Empty(k *K) bool
+	Append(x *machine.Context, b []byte, k *K) []byte
+	Decode(x *machine.Context, b []byte, k *K) error
+}
+
+// keyed runs a machine over the keys of a shard: dense key numbers into a slab of
+// states, and the time each key's timer is armed for.
+type keyed[K any, M keyMachine[K]] struct {
+	number  int32
+	machine M
+	table   keyTable
+	states  []K
+	armed   []int64 // by key; math.MaxInt64: not
+	dirty   []bool  // by key: changed since the last save
+	changed []int32
+	removed [][]byte // keys that remember nothing any more, since the last save
+}
+
+func (u *keyed[K, M]) keys() int { return u.table.len() }
+
+func (u *keyed[K, M]) event(sh *shard, it *index.Item, key []byte, ev *event.Event) {
+	id := u.table.find(it.Hash, key)
+	if id < 0 {
+		id = u.add(it.Hash, key)
+	}
+	sh.x.Key = key
+	u.machine.Event(&sh.x, &u.states[id], ev, it.Mask, it.Until)
+	u.after(sh, id)
+}
+
+// add makes room for a new key.
+func (u *keyed[K, M]) add(hash uint64, key []byte) int32 {
+	id := u.table.add(hash, key)
+	if int(id) == len(u.states) {
+		var zero K
+		u.states = append(u.states, zero)
+		u.armed = append(u.armed, math.MaxInt64)
+		u.dirty = append(u.dirty, false)
+	}
+	u.armed[id] = math.MaxInt64
+	return id
+}
+
+func (u *keyed[K, M]) settle(sh *shard, id int32, at int64) {
+	if u.armed[id] != at {
+		return // a timer that was overtaken by an earlier one
+	}
+	u.armed[id] = math.MaxInt64
+	sh.x.Key = u.table.key(id)
+	u.machine.Settle(&sh.x, &u.states[id], at)
+	u.after(sh, id)
+}
+
+// after arms the key's timer, or forgets a key in which nothing is alive.
+func (u *keyed[K, M]) after(sh *shard, id int32) {
+	k := &u.states[id]
+	if u.machine.Empty(k) {
+		u.forget(sh, id)
+		return
+	}
+	if sh.durable && !u.dirty[id] {
+		u.dirty[id] = true
+		u.changed = append(u.changed, id)
+	}
+	if at := u.machine.Deadline(k); at < u.armed[id] {
+		u.armed[id] = at
+		sh.timers.push(timer{at: at, unit: u.number, key: id})
+	}
+}
+
+func (u *keyed[K, M]) forget(sh *shard, id int32) {
+	if sh.durable {
+		u.removed = append(u.removed, slices.Clone(u.table.key(id)))
+		u.dirty[id] = false
+	}
+	u.table.remove(id)
+	var zero K
+	u.states[id] = zero
+	u.armed[id] = math.MaxInt64
+}
+
+func (u *keyed[K, M]) save(sh *shard, put func(key, state []byte)) {
+	for _, key := range u.removed {
+		put(key, nil) // a key that came back is put again below
+	}
+	u.removed = u.removed[:0]
+	for _, id := range u.changed {
+		if u.dirty[id] {
+			u.dirty[id] = false
+			sh.scratch = u.machine.Append(&sh.x, sh.scratch[:0], &u.states[id])
+			put(u.table.key(id), sh.scratch)
+		}
+	}
+	u.changed = u.changed[:0]
+}
+
+func (u *keyed[K, M]) load(sh *shard, key, state []byte) error {
+	id := u.add(event.Hash(key), key)
+	sh.x.Key = u.table.key(id)
+	if err := u.machine.Decode(&sh.x, state, &u.states[id]); err != nil {
+		return err
+	}
+	if at := u.machine.Deadline(&u.states[id]); at != math.MaxInt64 {
+		u.armed[id] = at
+		sh.timers.push(timer{at: at, unit: u.number, key: id})
+	}
+	return nil
+}
