@@ -1,0 +1,16 @@
+// Command cepheus runs complex-event rules over streams of events, and serves the
+// authors of rules.
+//
+// Each verb is a file: a struct of flags with its Run method, which calls one room
+// and prints what came back. Nothing of the language or the engine is decided here;
+// what is decided here is which parts are joined, when they start and stop, what goes
+// to standard output (results, and nothing else), what to standard error, and the
+// exit code (exit.go).
+//
+//	run      run.go: flags; pipeline.go: sources, state, engine, sinks, joined
+//	check    check.go
+//	version  version.go
+//
+// Verbs are tested as users meet them: testdata holds one script a behaviour, which
+// runs the real binary. Open main.go first.
+package main

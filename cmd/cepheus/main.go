@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// world is what a verb sees of the process: handed to its Run method.
+type world struct {
+	ctx    context.Context
+	stdin  *os.File
+	stdout *os.File
+	stderr io.Writer
+	now    func() time.Time
+}
+
+type verbs struct {
+	Run     runVerb     `cmd:"" help:"Run rules over events."`
+	Check   checkVerb   `cmd:"" help:"Check rule files; silent when all is well."`
+	Version versionVerb `cmd:"" help:"Print the version."`
+}
+
+func main() { os.Exit(cepheus()) }
+
+// cepheus runs the verb that the command line names and returns the exit code.
+//
+// A signal asks the verb to come to a clean end; a second one ends the process at
+// once. A reader of our output that goes away (| head) is no signal but an error of
+// writing, which verbs take as the end.
+func cepheus() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	signal.Ignore(syscall.SIGPIPE)
+	w := &world{ctx: ctx, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now}
+	return w.exit(w.dispatch(os.Args[1:]))
+}
+
+func (w *world) dispatch(args []string) error {
+	var v verbs
+	parser, err := kong.New(&v,
+		kong.Name("cepheus"),
+		kong.Description("Complex event processing: rules over streams of events."),
+		kong.Writers(w.stdout, w.stderr),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		return fmt.Errorf("describe the command line: %w", err)
+	}
+	call, err := parser.Parse(args)
+	if err != nil {
+		return usage(fmt.Errorf("%w (cepheus --help tells more)", err))
+	}
+	return call.Run(w)
+}

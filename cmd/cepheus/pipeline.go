@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cepheus-cep/cepheus/engine"
+	"github.com/cepheus-cep/cepheus/lang/plan"
+	"github.com/cepheus-cep/cepheus/sinks"
+	"github.com/cepheus-cep/cepheus/sinks/deadletter"
+	"github.com/cepheus-cep/cepheus/sinks/stdout"
+	"github.com/cepheus-cep/cepheus/sources/file"
+	"github.com/cepheus-cep/cepheus/state"
+)
+
+// pipeline joins the parts of one run.
+type pipeline struct {
+	verb   runVerb
+	world  *world
+	set    *plan.Set
+	inputs []*counted
+	dead   *deadletter.Writer // nil until there is a letter
+}
+
+// stateStore is what a run keeps its state in.
+type stateStore interface {
+	engine.Store
+	Close() error
+}
+
+func newPipeline(v runVerb, w *world, set *plan.Set, inputs []*file.Source) *pipeline {
+	p := &pipeline{verb: v, world: w, set: set}
+	for i, in := range inputs {
+		p.inputs = append(p.inputs, newCounted(in, v.Input[i]))
+	}
+	return p
+}
+
+// run opens the state, runs, and closes what it opened, the state last.
+func (p *pipeline) run(ctx context.Context) (err error) {
+	store, err := p.store()
+	if err != nil {
+		return refused(err)
+	}
+	defer func() { err = errors.Join(err, p.closeDead(), store.Close()) }()
+	outbox, err := state.OpenOutbox(ctx, store)
+	if err != nil {
+		return err
+	}
+	sink := stdout.New(p.world.stdout)
+	dispatcher, err := sinks.NewDispatcher(outbox, []sinks.Target{{Name: "stdout", Sink: sink}}, sinks.Options{})
+	if err != nil {
+		return err
+	}
+	bar := newProgress(p.world, p.inputs)
+	eng, err := engine.New(ctx, p.engineOptions(store, outbox, dispatcher, bar))
+	if err != nil {
+		return refused(err)
+	}
+	start := p.world.now()
+	err = p.deliverWhile(ctx, dispatcher, eng.Run)
+	bar.clear()
+	err = errors.Join(err, acknowledge(ctx, store, outbox, dispatcher))
+	return errors.Join(err, p.report(ctx, eng.Stats(), p.world.now().Sub(start)))
+}
+
+// store opens the folder of --state, or makes a store in memory.
+func (p *pipeline) store() (stateStore, error) {
+	if p.verb.State == "" {
+		return state.NewMemory(), nil
+	}
+	return state.OpenBadger(p.verb.State, state.Options{})
+}
+
+func (p *pipeline) engineOptions(store engine.Store, outbox *state.Outbox, d *sinks.Dispatcher, bar *progress) engine.Options {
+	o := engine.Options{
+		Set: p.set, Store: store, Outbox: outbox,
+		Final:     p.verb.State == "" || p.verb.Final,
+		Dead:      p.bury,
+		Committed: func(ctx context.Context) error { return d.Committed(ctx, outbox.Last()) },
+		Delivered: d.Acks,
+		Progress:  bar.show,
+		Now:       p.world.now,
+	}
+	for _, in := range p.inputs {
+		o.Inputs = append(o.Inputs, engine.Input{Source: in, Decode: p.verb.decoding()})
+	}
+	return o
+}
+
+// deliverWhile runs the engine with delivery beside it, and ends when what was
+// committed is delivered: a signal stops the engine, which stops delivery.
+func (p *pipeline) deliverWhile(ctx context.Context, d *sinks.Dispatcher, run func(context.Context) error) error {
+	delivered := make(chan error, 1)
+	go func() { delivered <- d.Run(context.WithoutCancel(ctx)) }()
+	err := run(ctx)
+	d.Drain()
+	failed := <-delivered
+	if failed != nil && errors.Is(err, failed) {
+		err = nil // the engine stopped because delivery had
+	}
+	if errors.Is(failed, sinks.ErrGone) {
+		failed = nil // the reader of our output has seen all that it wanted
+	}
+	return errors.Join(err, failed)
+}
+
+// acknowledge commits what was delivered since the last epoch, so that the next run
+// over the same state repeats none of it.
+func acknowledge(ctx context.Context, store stateStore, outbox *state.Outbox, d *sinks.Dispatcher) error {
+	var last state.Batch
+	outbox.Acknowledge(&last, d.Acks())
+	if last.Len() == 0 {
+		return nil
+	}
+	if err := store.Commit(context.WithoutCancel(ctx), &last); err != nil {
+		return fmt.Errorf("commit the last deliveries: %w", err)
+	}
+	return nil
+}
+
+// bury keeps records that could not be taken; the file is made for the first of them.
+func (p *pipeline) bury(letters []engine.Dead) (err error) {
+	if p.dead == nil {
+		if p.dead, err = deadletter.Open(p.verb.DeadLetters, deadletter.Options{}); err != nil {
+			return err
+		}
+	}
+	for i := range letters {
+		l := &letters[i]
+		err := p.dead.Write(deadletter.Letter{Reason: l.Reason, Source: string(l.Partition.AppendName(nil)), Offset: l.Offset, Time: l.Time, Record: l.Record})
+		if err != nil {
+			return err
+		}
+	}
+	return p.dead.Flush()
+}
+
+func (p *pipeline) closeDead() error {
+	if p.dead == nil {
+		return nil
+	}
+	return p.dead.Close()
+}
+
+// report writes the summary, also of a run that failed: what it says is committed.
+func (p *pipeline) report(ctx context.Context, s *engine.Stats, took time.Duration) error {
+	if ctx.Err() != nil {
+		fmt.Fprintln(p.world.stderr, "stopped by a signal; all that was read is committed")
+	}
+	return printSummary(p.world.stderr, s, took, p.verb.DeadLetters)
+}
+
+// refused makes a state or an input that this run may not use wrong usage; all else
+// stays a failure.
+func refused(err error) error {
+	var (
+		locked   *state.LockedError
+		notState *state.NotStateError
+		format   *state.FormatError
+		replaced *file.ReplacedError
+	)
+	if errors.As(err, &locked) || errors.As(err, &notState) || errors.As(err, &format) || errors.As(err, &replaced) {
+		return usage(err)
+	}
+	return err
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/lang/plan"
+	"github.com/cepheus-cep/cepheus/lang/source"
+	"github.com/cepheus-cep/cepheus/sources/file"
+)
+
+type runVerb struct {
+	Rules       []string `name:"rules" required:"" placeholder:"PATH" sep:"none" help:"Rule file, or folder of rule files (*.cep). May be given more than once; all are one rule set."`
+	Input       []string `name:"input" placeholder:"FILE" sep:"none" help:"Events, one a line; also gzip; - is standard input. May be given more than once; each is a partition."`
+	Format      string   `name:"format" enum:"jsonl,csv" default:"jsonl" help:"Format of the inputs: jsonl or csv (with a header row)."`
+	Type        string   `name:"type" placeholder:"EVENT" xor:"type" help:"The event type of every record."`
+	TypeField   string   `name:"type-field" placeholder:"NAME" xor:"type" help:"The field that holds a record's event type; without it, type."`
+	State       string   `name:"state" placeholder:"DIR" help:"Keep the state in this folder, and go on from what is in it. Without it the state is in memory."`
+	Final       bool     `name:"final" help:"With --state: the end of the inputs is the end of time, which closes windows and decides absences."`
+	DeadLetters string   `name:"dead-letters" placeholder:"FILE" default:"dead-letters.jsonl" help:"Where records that cannot be decoded are kept, with the reason; made when there is one."`
+}
+
+// Run runs the rules over the inputs to their end, or until a signal: alerts on
+// standard output, then a summary on standard error.
+func (v runVerb) Run(w *world) error {
+	set, err := v.ruleSet(w)
+	if err != nil {
+		return err
+	}
+	inputs, err := v.open(w)
+	if err != nil {
+		return usage(err)
+	}
+	p := newPipeline(v, w, set, inputs)
+	return errors.Join(p.run(w.ctx), closeAll(inputs))
+}
+
+// ruleSet compiles the rules. Warnings go to standard error, and so do errors, which
+// end the verb.
+func (v runVerb) ruleSet(w *world) (*plan.Set, error) {
+	set, messages, err := compile(v.Rules)
+	if err != nil {
+		return nil, err
+	}
+	if err := messages.Print(w.stderr); err != nil {
+		return nil, err
+	}
+	if messages.HasErrors() {
+		return nil, errNotWell
+	}
+	return set, v.typeDeclared(set)
+}
+
+// typeDeclared refuses a --type that no rule file declares: no event would be read.
+func (v runVerb) typeDeclared(set *plan.Set) error {
+	var names []string
+	for _, t := range set.Types {
+		if t.Schema.Name == v.Type {
+			return nil
+		}
+		names = append(names, t.Schema.Name)
+	}
+	if v.Type == "" {
+		return nil
+	}
+	mend := "declare it: event " + v.Type + " { … }"
+	if name, ok := source.Near(v.Type, names); ok {
+		mend = fmt.Sprintf("did you mean %q?", name)
+	}
+	return usage(fmt.Errorf("--type: no rule file declares the event type %q; %s", v.Type, mend))
+}
+
+// open opens every input, or none.
+func (v runVerb) open(w *world) (inputs []*file.Source, err error) {
+	if len(v.Input) == 0 {
+		return nil, errors.New("nothing to read: name the events with --input FILE, or --input - for standard input")
+	}
+	defer func() {
+		if err != nil {
+			closeAll(inputs)
+			inputs = nil
+		}
+	}()
+	seen := map[string]bool{}
+	for _, path := range v.Input {
+		if name := filepath.Clean(path); seen[name] {
+			return inputs, fmt.Errorf("--input %s is given twice", path)
+		} else {
+			seen[name] = true
+		}
+		s, err := file.Open(path, file.Options{Stdin: w.stdin, Header: v.Format == "csv", Now: w.now})
+		if err != nil {
+			return inputs, err
+		}
+		inputs = append(inputs, s)
+	}
+	return inputs, nil
+}
+
+func closeAll(inputs []*file.Source) error {
+	var errs []error
+	for _, s := range inputs {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// decoding says how records become events.
+func (v runVerb) decoding() event.Options {
+	o := event.Options{Type: v.Type, TypeField: v.TypeField}
+	if v.Format == "csv" {
+		o.Format = event.FormatCSV
+	}
+	return o
+}
