@@ -80,7 +80,8 @@ type unit interface {
 // filterUnit runs a filter, which remembers nothing.
 type filterUnit struct{ machine *machine.Filter }
 
-func (u *filterUnit) event(sh *shard, it *index.Item, _ []byte, ev *event.Event) {
+func (u *filterUnit) event(sh *shard, it *index.Item, key []byte, ev *event.Event) {
+	sh.x.Key = key
 	for mask := it.Mask; mask != 0; mask &= mask - 1 {
 		u.machine.Event(&sh.x, ev, bits.TrailingZeros64(mask))
 	}
