@@ -2,6 +2,7 @@ package event
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -77,6 +78,26 @@ func TestCSVHeadersByPartition(t *testing.T) {
 		}
 		if got := a.Events[i].Value(l, 0).Int(); got != int64(1+i%2) {
 			t.Errorf("row %d: x is %d", i, got)
+		}
+	}
+}
+
+// Events of rows live on while later rows, and headers that changed, are read.
+func TestCSVRowsLiveOn(t *testing.T) {
+	l := layoutOf(&Schema{Name: "p", Fields: []Field{{"x", Type{Kind: String}}}}, "x")
+	b, a := &Batch{}, &Arena{}
+	d := NewDecoder([]*Layout{l}, Options{Format: FormatCSV, Type: "p"})
+	for i, header := range []string{"x,y", "x,y", "z,x,y", "x"} {
+		b.Header = [][]byte{[]byte(header)}
+		row := strings.Repeat("-,", strings.Index(header, "x")/2) + fmt.Sprintf("r%d", i) + strings.Repeat(",-", strings.Count(header, "y"))
+		b.Add(0, 0, 0, []byte(row))
+		if out, err := d.Decode(b, i, a); out != Decoded {
+			t.Fatalf("%q under %q: %v", row, header, err)
+		}
+	}
+	for i := range a.Events {
+		if got := a.Events[i].Value(l, 0).S; got != fmt.Sprintf("r%d", i) {
+			t.Errorf("row %d: x is %q in %s", i, got, a.Events[i].JSON())
 		}
 	}
 }

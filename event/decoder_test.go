@@ -68,6 +68,7 @@ func TestDecodeValues(t *testing.T) {
 		},
 		{"white space everywhere", " {\t\"s\" : \"x\" ,\r\n\"i\" : 1 } \r\n", map[string]string{"s": `string "x"`, "i": "int 1"}},
 		{"escapes", `{"s":"a\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00\ud800","a":"\u0041"}`, map[string]string{"s": `string "a\"\\/\b\f\n\r\té😀` + "\ufffd\"", "a": `any "A"`}},
+		{"two escaped strings", `{"s":"\n1","r":{"os":{"name":"\t22"}},"ip":"A::"}`, map[string]string{"s": `string "\n1"`, "ip": `ip "a::"`, "r.os.name": `string "\t22"`, "r": `any {"os":{"name":"\t22"}}`}},
 		{"escaped keys", `{"\u0073":"x","\u0072":{"\u0078":3}}`, map[string]string{"s": `string "x"`, "r.x": "int 3", "r": `any {"x":3}`}},
 		{"beyond ASCII", `{"s":"Grüße, 世界"}`, map[string]string{"s": `string "Grüße, 世界"`}},
 		{"integral numbers are ints", `{"i":5.0,"f":5}`, map[string]string{"i": "int 5", "f": "float 5"}},
@@ -430,6 +431,24 @@ func TestArenaKeepsEventsWhileGrowing(t *testing.T) {
 				t.Fatalf("event %d (-want +got):\n%s", i, diff)
 			}
 		}
+	}
+}
+
+// Memory that is used again holds nothing of the events before: retained copies of
+// slots are compared and kept byte for byte.
+func TestArenaMemoryIsClean(t *testing.T) {
+	l := deviceLayout()
+	d, b, a := NewDecoder([]*Layout{l}, Options{Type: "device"}), &Batch{}, &Arena{}
+	b.Add(0, 0, 0, []byte(`{"s":"x","i":-5,"f":2.50,"b":true,"d":"90m","ip":"10.1.2.3","a":1,"l":[],"r":{"x":1}}`))
+	b.Add(0, 1, 0, []byte(`{}`))
+	for i := range b.Records {
+		a.Reset()
+		if out, err := d.Decode(b, i, a); out != Decoded {
+			t.Fatal(err)
+		}
+	}
+	if want := make([]uint64, l.Words()+len(l.Slots)); !cmp.Equal(a.Events[0].Slots, want) {
+		t.Errorf("slots %x", a.Events[0].Slots)
 	}
 }
 

@@ -31,6 +31,22 @@ func TestTimesBothWays(t *testing.T) {
 	})
 }
 
+func TestParseTimeErrors(t *testing.T) {
+	for s, want := range map[string]error{
+		"": ErrTimeSyntax, "2026-01-02": ErrTimeSyntax, "2026-01-02T03:04:05": ErrTimeSyntax, "2026-1-02T03:04:05Z": ErrTimeSyntax, "2026-01-02T03:04:05 Z": ErrTimeSyntax,
+		"2026-01-02T24:00:00Z": ErrTimeSyntax, "2026-01-02T03:60:00Z": ErrTimeSyntax, "2026-01-02T03:04:60Z": ErrTimeSyntax, "2026-01-02T03:59:61Z": ErrTimeSyntax, "2026-01-02T03:04:05+24:00": ErrTimeSyntax,
+		"2026-01-02T03:04:05+01": ErrTimeSyntax, "2026-00-02T03:04:05Z": ErrTimeSyntax, "2026-01-00T03:04:05Z": ErrTimeSyntax, "2026-04-31T03:04:05Z": ErrTimeSyntax,
+		"0001-01-01T00:00:00Z": ErrTimeRange, "2262-04-11T23:47:16.854775808Z": ErrTimeRange, "1677-09-21T00:12:43.145224191Z": ErrTimeRange, "9999-12-31T23:59:59Z": ErrTimeRange,
+	} {
+		if n, err := ParseTime(s); err != want {
+			t.Errorf("%q: %d, %v; want %v", s, n, err, want)
+		}
+	}
+	if n, err := ParseTime("2016-12-31T23:59:60Z"); err != nil || n != 1483228800e9 {
+		t.Errorf("a leap second: %d, %v", n, err)
+	}
+}
+
 func TestEveryDayOfTheRange(t *testing.T) {
 	for day := int64(-106751); day <= 106751; day++ {
 		y, m, d := dateOf(day)
