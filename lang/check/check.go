@@ -13,8 +13,9 @@ import (
 
 // Check checks the files of one rule set and compiles them. The messages are all that
 // is wrong, warnings included, in file order. The Set is nil where any message is an
-// error; it is also nil where a declaration is broken, of which the parser has told.
-// Broken rules are not checked, nor what rests on broken declarations.
+// error; it is also nil where a declaration is broken, of which the parser has told. Of
+// a broken rule only that is told which the missing part cannot be the reason of; what
+// rests on other broken declarations is not judged.
 func Check(files []*syntax.File) (*plan.Set, source.Errors) {
 	c := &checker{
 		set:     &plan.Set{},
@@ -25,6 +26,7 @@ func Check(files []*syntax.File) (*plan.Set, source.Errors) {
 		seen:    map[seenKey]bool{},
 		poison:  map[string]bool{},
 	}
+	c.budget = nodeBudget(files)
 	c.declare(files)
 	c.compileTypes()
 	c.compileGlobals()
@@ -47,10 +49,15 @@ type checker struct {
 	seen    map[seenKey]bool
 	broken  bool // a declaration did not parse
 	globals *predicate.Globals
+	budget  int // nodes of expressions that may be checked
 
 	poison map[string]bool        // names of which nothing is known, for their declarations are broken
 	names  map[string]syntax.Decl // events, lets, fns, lists and tables by name
 	rules  map[string]*syntax.Rule
+	// All rules, and the events whose name is taken: they are checked like the others.
+	ruleDecls []*syntax.Rule
+	doubles   []*syntax.Event
+
 	types  map[string]*plan.Type // declared and not broken
 	events []string              // names of all declared events; made when first asked for
 	edges  []derivation
@@ -93,7 +100,10 @@ func (c *checker) failTwice(code string, again, first source.Span, format string
 // full of faults takes no longer than a sound one.
 const maxMessages = 10 * source.MaxErrors
 
-func (c *checker) full() bool { return len(c.errs) >= maxMessages }
+// full reports that enough was said, or enough work done.
+func (c *checker) full() bool {
+	return len(c.errs) >= maxMessages || c.globals.Nodes > c.budget
+}
 
 // near makes a mend out of the candidate nearest to name; otherwise says what to do
 // where there is none.

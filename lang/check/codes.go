@@ -25,6 +25,7 @@ const (
 	codeDerivedField = "R312"
 	codeCycle        = "R313"
 	codeAggInput     = "R314"
+	codeTooMany      = "R315"
 
 	codeStepName       = "R401"
 	codeNothing        = "R402"
@@ -39,7 +40,11 @@ const (
 
 	codeNotYet = "R900"
 
-	codeUnknownName = "R201" // given by package predicate, bettered here
+	// Given by package predicate, and known here.
+	codeUnknownName = "R201"
+	codeType        = "R205"
+	codeCondition   = "R206"
+	codeConstant    = "R215"
 
 	codeNoWithin  = "W101"
 	codeNeverMore = "W102"

@@ -24,6 +24,7 @@ func (c *checker) declareOne(d syntax.Decl) {
 	switch d := d.(type) {
 	case *syntax.Test:
 	case *syntax.Rule:
+		c.ruleDecls = append(c.ruleDecls, d)
 		if first, ok := c.rules[name.Text]; ok {
 			c.failTwice(codeDuplicate, name.Span, first.Name.Span, "rule %q is declared twice", name.Text)
 			return
@@ -39,6 +40,9 @@ func (c *checker) declareName(name syntax.Name, d syntax.Decl) {
 	if !ok {
 		c.names[name.Text] = d
 		return
+	}
+	if e, isEvent := d.(*syntax.Event); isEvent {
+		c.doubles = append(c.doubles, e)
 	}
 	if word(first) == word(d) {
 		c.failTwice(codeDuplicate, name.Span, first.DeclName().Span, "%s %q is declared twice", word(d), name.Text)

@@ -18,6 +18,9 @@ func (c *checker) compileTypes() {
 		c.set.Types = append(c.set.Types, t)
 	}
 	c.globals.Types = c.set.Types
+	for _, d := range c.doubles {
+		c.schema(d)
+	}
 }
 
 func (c *checker) schema(d *syntax.Event) event.Schema {

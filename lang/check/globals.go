@@ -179,13 +179,18 @@ func (c *checker) compile(at source.Span, scope *predicate.Scope, want event.Kin
 	if c.full() || c.poisoned(at.Text()) {
 		return nil
 	}
-	return c.compiled(predicate.Compile(at, scope, want))
+	e, errs := predicate.Compile(at, scope, want)
+	return c.compiled(at, e, errs)
 }
 
 // compiled reports what is wrong with an expression, and returns it if nothing is.
-func (c *checker) compiled(e *plan.Expr, errs source.Errors) *plan.Expr {
+func (c *checker) compiled(at source.Span, e *plan.Expr, errs source.Errors) *plan.Expr {
 	for _, err := range errs {
 		c.report(err)
+	}
+	if c.globals.Nodes > c.budget {
+		c.fail(codeTooMany, at, "use smaller lets and functions",
+			"the rule set is too large once its names are put in: no expression is looked at from here on")
 	}
 	if errs.HasErrors() {
 		return nil

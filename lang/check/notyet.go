@@ -1,7 +1,6 @@
 package check
 
 import (
-	"github.com/cepheus-cep/cepheus/lang/plan"
 	"github.com/cepheus-cep/cepheus/lang/source"
 	"github.com/cepheus-cep/cepheus/lang/syntax"
 )
@@ -46,24 +45,6 @@ func (c *checker) refuseDerived(d *syntax.Emit) { c.notYet(d.Event.Span, "emit o
 func (c *checker) refuseSelect(m *syntax.Match) {
 	if m.Select == syntax.SelectAll {
 		c.notYet(m.Mode, "match all")
-	}
-}
-
-// refusePart refuses the parts of patterns that are more than steps in sequence.
-func (c *checker) refusePart(p *syntax.Pattern, kind plan.NodeKind) {
-	if p.Not {
-		return
-	}
-	switch kind {
-	case plan.NodeOr:
-		c.notYet(p.Span, "|")
-	case plan.NodeAnd:
-		c.notYet(p.Span, "&")
-	case plan.NodeAny:
-		c.notYet(p.Span, "any of several")
-	}
-	if p.Repeat != nil && kind != plan.NodeStep {
-		c.notYet(p.Repeat.Span, "repetition of a group")
 	}
 }
 

@@ -45,7 +45,7 @@ func (r *rule) pattern() {
 	m := r.decl.Match
 	p := &pattern{
 		rule: r, origin: map[*plan.Node]*syntax.Pattern{}, links: map[*plan.Node][]source.Span{},
-		plan: &plan.Pattern{Select: plan.Select(m.Select), Within: nanos(r.decl.Within)},
+		plan: &plan.Pattern{Select: selection(m.Select), Within: nanos(r.decl.Within)},
 	}
 	r.out.Pattern, r.aggs = p.plan, &aggSink{rule: r}
 	p.limits(m)
@@ -64,6 +64,18 @@ func (r *rule) pattern() {
 	out := r.outputs(p.outputScope)
 	r.out.Having, r.out.Emit, r.out.SuppressBy, r.out.Derived = out.having, out.emit, out.suppressBy, out.derived
 	p.proveLets()
+}
+
+func selection(s syntax.Select) plan.Select {
+	switch s {
+	case syntax.SelectLast:
+		return plan.SelectLast
+	case syntax.SelectEvery:
+		return plan.SelectEvery
+	case syntax.SelectAll:
+		return plan.SelectAll
+	}
+	return plan.SelectFirst
 }
 
 func (p *pattern) limits(m *syntax.Match) {
@@ -102,7 +114,6 @@ func (p *pattern) part(s *syntax.Pattern, path []side, negated, repeated bool) *
 	default:
 		p.choice(n, s, path, negated, repeated)
 	}
-	p.refusePart(s, n.Kind)
 	return n
 }
 
@@ -171,15 +182,21 @@ func (p *pattern) step(s *syntax.Step, w stepWork, repeated bool) int {
 	return len(p.steps) - 1
 }
 
-// nameSteps reports steps that need a name, and names that mean two.
+// nameSteps reports steps that need a name, and names that mean two. A negated step
+// never has an event: it needs no name.
 func (p *pattern) nameSteps() {
 	count := map[string]int{}
 	for _, s := range p.steps {
-		count[s.decl.Event.Text]++
+		if !s.negated {
+			count[s.decl.Event.Text]++
+		}
 	}
 	var names []syntax.Name
 	for _, s := range p.steps {
 		name := s.decl.Name
+		if name.Text == "" && s.negated {
+			continue
+		}
 		if name.Text == "" {
 			name = s.decl.Event
 			if n := count[name.Text]; n > 1 {
@@ -327,8 +344,8 @@ func (p *pattern) stepScope(i int) *predicate.Scope {
 func (p *pattern) visible(why func(step int) string) []predicate.Step {
 	var out []predicate.Step
 	for i, s := range p.steps {
-		if s.typ == nil {
-			continue
+		if s.typ == nil || s.negated && s.decl.Name.Text == "" && p.taken(s.decl.Event.Text) {
+			continue // the name of the type means the step that takes events of it
 		}
 		step := &p.plan.Steps[i]
 		out = append(out, predicate.Step{
@@ -336,6 +353,13 @@ func (p *pattern) visible(why func(step int) string) []predicate.Step {
 		})
 	}
 	return out
+}
+
+// taken reports whether a step without a name takes events of the type.
+func (p *pattern) taken(typ string) bool {
+	return slices.ContainsFunc(p.steps, func(s stepWork) bool {
+		return !s.negated && s.decl.Name.Text == "" && s.decl.Event.Text == typ
+	})
 }
 
 // unbound says why the condition of step i cannot read step j; empty: it can.

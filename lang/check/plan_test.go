@@ -300,3 +300,26 @@ func TestBrokenDeclarations(t *testing.T) {
 		t.Errorf("set %v, messages %v", set, more)
 	}
 }
+
+// TestBrokenRules: of a rule that did not parse only that is told which the missing
+// part cannot be the reason of.
+func TestBrokenRules(t *testing.T) {
+	f, _ := syntax.Parse(&source.File{Name: "p.cep", Text: `event e { x int }
+		rule r { from e where x > "5" and odd and count() > 1  lett odd = true }
+		rule s { match !e -> y: e[odd]  wihtin 5m }
+		rule t { match e -> f  wihtin 5m }
+		rule u { frm e  where x > 1  having count() > 2 }`})
+	_, errs := check.Check([]*syntax.File{f})
+	var got []string
+	for _, e := range errs {
+		got = append(got, e.Error())
+	}
+	want := []string{
+		"p.cep:2:25: R205: cannot compare an int and a string; write 5 without quotes",
+		"p.cep:3:18: R404: a negation at the start needs a gap; write ->[D] after it: no such event in the D before the first step",
+		`p.cep:4:23: R102: unknown event type "f"; declare it: event f { … }`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}

@@ -42,19 +42,29 @@ type rule struct {
 }
 
 func (c *checker) compileRules() {
-	var decls []*syntax.Rule
-	for _, d := range c.rules {
-		decls = append(decls, d)
-	}
-	for _, d := range byName(decls) {
-		if !d.Broken {
-			c.compileRule(d)
+	for _, d := range byName(c.ruleDecls) {
+		from := len(c.errs)
+		c.compileRule(d)
+		if d.Broken {
+			c.errs = append(c.errs[:from], slices.DeleteFunc(c.errs[from:], mayFollow)...)
 		}
 	}
 	c.layStrata()
 }
 
+// mayFollow reports whether a message may be there only because a part of its rule did
+// not parse: a name that the part gives, a clause that it is.
+func mayFollow(e source.Error) bool {
+	switch e.Code {
+	case codeUnknownEvent, codeDuplicateItem, codeType, codeCondition, codeConstant,
+		codeStepName, codeNegationStart, codeNegationGap, codeNegationInside, codeNegationBeside:
+		return false
+	}
+	return true
+}
+
 func (c *checker) compileRule(d *syntax.Rule) {
+	d = c.bound(d)
 	r := &rule{checker: c, decl: d, out: &plan.Rule{Name: d.Name.Text}, kind: kindOf(d)}
 	c.set.Rules = append(c.set.Rules, r.out)
 	r.head()
@@ -249,7 +259,7 @@ func (r *rule) compile(at source.Span, s *predicate.Scope, want event.Kind) *pla
 			errs[i] = r.hint(errs[i])
 		}
 	}
-	return r.compiled(e, errs)
+	return r.compiled(at, e, errs)
 }
 
 func (r *rule) clouded(text string) bool {

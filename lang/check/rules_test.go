@@ -1,6 +1,8 @@
 package check_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,9 +13,15 @@ func TestDeclarationErrors(t *testing.T) {
 		text string
 		want []string
 	}{
-		"an event twice, in two files":    {`event a { n int }`, []string{`1:7: R101: event "a" is declared twice`}},
-		"a let with an event's name":      {`let a = 3`, []string{`1:5: R101: let "a" has the name of a event`}},
-		"a rule twice":                    {`rule r { from a } rule r { from b }`, []string{`1:24: R101: rule "r" is declared twice`}},
+		"an event twice, in two files": {`event a { n int }`, []string{`1:7: R101: event "a" is declared twice`}},
+		"a let with an event's name":   {`let a = 3`, []string{`1:5: R101: let "a" has the name of a event`}},
+		"a rule twice":                 {`rule r { from a } rule r { from b }`, []string{`1:24: R101: rule "r" is declared twice`}},
+		"both of two rules and events are checked": {`rule r { from a } rule r { from zz } event e { n int } event e { n int n int }`, []string{
+			`1:24: R101: rule "r" is declared twice`,
+			`1:33: R102: unknown event type "zz"; declare it: event zz { … }`,
+			`1:62: R101: event "e" is declared twice`,
+			`1:72: R103: field of e "n" is written twice`,
+		}},
 		"a rule may have an event's name": {`rule a { from a }`, nil},
 		"a field twice":                   {`event e { x int  x string }`, []string{`1:18: R103: field of e "x" is written twice`}},
 		"a field of a record twice":       {`event e { r { x int x int } }`, []string{`1:21: R103: field of e "x" is written twice`}},
@@ -175,16 +183,15 @@ func TestPatternScopes(t *testing.T) {
 		"a repeated step's own events":        {`match r1: a[n > count(r1) and n > last(r1).n]{2,} -> b within 5m`, nil},
 		"prev":                                {`match a[prev == nil or n > prev.n]{2,} -> b within 5m`, nil},
 		"prev outside a repetition":           {`match a[n > prev.n] -> b within 5m`, []string{"1:22: R210: prev is the previous event of a repeated step, in its own condition only"}},
+		"an aggregate over nothing":           {`match r1: a{2,} -> b within 5m having count() > 2`, []string{"1:48: R209: count does not say over which repeated step; write count(step.field), or count(step)"}},
 		"a repeated step without index":       {`match r1: a{2,} -> b[n > r1.n] within 5m`, []string{`1:35: R211: the step "r1" may take several events; write first(r1).n, last(r1).n, or an aggregate such as max(r1.n)`}},
 		"aggregates of a repeated step":       {`match r1: a{2,} -> b[n > avg(r1.n)] within 5m having count(r1) > 2 emit { m: max(r1.n) }`, nil},
 		"rate of a step":                      {`match r1: a{2,} -> b within 5m having rate(r1) > 2`, []string{"1:48: R208: rate is taken over a window, not over a step"}},
 		"another branch": {`match (a | b[n > a.n]) -> c within 5m`, []string{
-			"1:16: R900: | is not supported yet",
 			`1:27: R211: the step "a" cannot be read here: it stands in another branch of |: only one of them is taken`,
 		}},
-		"a branch, afterwards": {`match (a | b) -> c[n > a.n or n > b.n] within 5m`, []string{"1:16: R900: | is not supported yet"}},
+		"a branch, afterwards": {`match (a | b) -> c[n > a.n or n > b.n] within 5m`, nil},
 		"another side": {`match (a & b[n > a.n]) -> c within 5m`, []string{
-			"1:16: R900: & is not supported yet",
 			`1:27: R211: the step "a" cannot be read here: it may come later: the parts of & and any come in any order`,
 		}},
 		"a bare field in emit":             {`match a -> b within 5m emit { n: n }`, []string{`1:43: R201: unknown name "n"; a match has several events: write a.n or b.n`}},
@@ -205,6 +212,55 @@ func TestPatternScopes(t *testing.T) {
 		"where filters the types of from":  {`from a, d where n > 3 match a => b within 5m`, nil},
 	} {
 		t.Run(name, func(t *testing.T) { wantErrors(t, "rule r { "+tc.rule+" }", tc.want...) })
+	}
+}
+
+// TestBounds: one more than a rule may have is an error at that one.
+func TestBounds(t *testing.T) {
+	repeat := func(n int, format, join string) string {
+		var parts []string
+		for i := range n {
+			parts = append(parts, fmt.Sprintf(format, i))
+		}
+		return strings.Join(parts, join)
+	}
+	for name, tc := range map[string]struct {
+		text, format string
+		bound        int
+		want         string
+	}{
+		"key parts": {"rule r { from a by %s }", "n as k%d", 16, "more than 16 key parts"},
+		"lets":      {"rule r { from a %s }", "let l%d = n", 256, "more than 256 lets"},
+		"windows":   {"rule r { from a %s having count(w0) > 1 }", "window w%d last 3", 16, "more than 16 windows"},
+		"fields":    {"rule r { from a emit { %s } }", "f%d: n", 256, "more than 256 fields of emit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			join := ", "
+			if name == "lets" || name == "windows" {
+				join = " "
+			}
+			wantPlan(t, fmt.Sprintf(tc.text, repeat(tc.bound, tc.format, join)))
+			_, errs := compile(t, fmt.Sprintf(tc.text, repeat(tc.bound+1, tc.format, join)))
+			if len(errs) != 1 || errs[0].Code != "R315" || errs[0].Message != tc.want {
+				t.Errorf("messages %v, want %q", errs, tc.want)
+			}
+		})
+	}
+}
+
+// TestMacroBomb: functions of functions cannot make a small text into endless work.
+func TestMacroBomb(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("fn f0(x int) = x + x\n")
+	for i := 1; i < 9; i++ {
+		fmt.Fprintf(&b, "fn f%d(x int) = f%d(x) + f%d(x)\n", i, i-1, i-1)
+	}
+	for i := range 600 {
+		fmt.Fprintf(&b, "rule r%d { from a where f8(n) > 1 }\n", i)
+	}
+	set, errs := compile(t, b.String())
+	if set != nil || len(errs) != 1 || errs[0].Code != "R315" {
+		t.Errorf("set: %t, messages %v", set != nil, errs)
 	}
 }
 

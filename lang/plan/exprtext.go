@@ -80,7 +80,7 @@ func (e *Expr) appendCall(b []byte) []byte {
 	return append(b, ')')
 }
 
-var pickWords = [...]string{"", "last.", "", "prev."}
+var pickWords = [...]string{"", "@last.", "", "@prev."}
 
 func (e *Expr) appendStep(b []byte) []byte {
 	b = strconv.AppendInt(append(b, '$'), int64(e.Step), 10)

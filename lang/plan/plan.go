@@ -87,7 +87,7 @@ type Key struct {
 type Input struct {
 	Type  int     // index into Set.Types
 	Where *Expr   // may be nil
-	Key   []*Expr // one a key part
+	Key   []*Expr // one a key part; in patterns nil where every step of the type has its own
 
 	// For filters and for windows evaluated at each event:
 	Having     *Expr // may be nil
@@ -159,12 +159,12 @@ type Pattern struct {
 
 // Step is one event of a pattern.
 type Step struct {
-	Name    string // the written name, or the type's where it has none
-	Type    int    // index into Set.Types
-	Cond    *Expr  // nil: any event of the type. Sees the event at hand and steps bound earlier
-	Key     []*Expr
-	Repeats bool // it, or a group around it, is repeated: it may take several events
-	KeepAll bool // all its events are read (indexed, or compared), not only first, last and aggregates
+	Name    string  // the written name, or the type's where it has none
+	Type    int     // index into Set.Types
+	Cond    *Expr   // nil: any event of the type. Sees the event at hand and steps bound earlier
+	Key     []*Expr // one a key part: the step's own `by`, or those of the type's Input
+	Repeats bool    // it, or a group around it, is repeated: it may take several events
+	KeepAll bool    // all its events are read (indexed, or compared), not only first, last and aggregates
 }
 
 // NodeKind is the kind of a pattern node.

@@ -81,6 +81,7 @@ type local struct {
 // use is one macro being expanded.
 type use struct {
 	kind, name string
+	depth      int // 1 for the outermost
 	next       *use
 }
 
@@ -137,6 +138,9 @@ func (c *checker) report(e source.Error) {
 }
 
 func (c *checker) done() source.Errors {
+	if c.sc.Globals != nil {
+		c.sc.Globals.Nodes += c.nodes
+	}
 	if len(c.errs) == 0 {
 		return nil
 	}

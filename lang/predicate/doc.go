@@ -13,7 +13,7 @@
 //	text ─ lex (lex.go) ─► tokens ─ emit ─► expr's text ─ parse (parse.go) ─► expr's AST ─ check ─► plan.Expr
 //
 // What is emitted for expr's parser holds no names and no literals: each token that
-// is one becomes x, f, 0 or ”, and is found again by its place. So nothing of our
+// is one becomes a placeholder, and is found again by its place. So nothing of our
 // lexical rules (durations, backticks, raw strings, interpolation, contextual
 // keywords) has to be explained to expr, no name can trouble it, and every message
 // has the place in the rule file.

@@ -33,6 +33,17 @@ func (c *checker) text(span source.Span) *macroText {
 	return m
 }
 
+// maxMacros bounds how deep macros use macros.
+const maxMacros = 200
+
+// deep is how many macros are being expanded.
+func (u *use) deep() int {
+	if u == nil {
+		return 0
+	}
+	return u.depth
+}
+
 // enter makes the context in which a macro's text is checked; nil where the macro
 // leads to itself, which is reported. A global sees only its parameters and globals.
 func (c *checker) enter(cx *context, n ast.Node, u use, m *macroText, global bool) *context {
@@ -41,6 +52,10 @@ func (c *checker) enter(cx *context, n ast.Node, u use, m *macroText, global boo
 			c.failAt(cx, n, codeRecursion, fmt.Sprintf("the %s %q leads to itself", u.kind, u.name), "")
 			return nil
 		}
+	}
+	if u.depth = cx.using.deep() + 1; u.depth > maxMacros {
+		c.failAt(cx, n, codeNesting, fmt.Sprintf("names stand for names more than %d levels deep", maxMacros), "")
+		return nil
 	}
 	u.next = cx.using
 	in := &context{

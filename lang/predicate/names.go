@@ -309,8 +309,9 @@ func (c *checker) candidates(cx *context) []string {
 func (c *checker) placeNames(cx *context) []string {
 	var names []string
 	if cx.events != nil && cx.bare {
-		for _, f := range cx.events.Schema.Fields {
-			names = append(names, f.Name)
+		names = append(names, fieldNames(cx.events.Schema.Fields)...)
+		for _, o := range c.sc.Others {
+			names = append(names, fieldNames(o.Schema.Fields)...)
 		}
 	}
 	for _, s := range c.sc.Steps {

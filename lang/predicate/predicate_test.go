@@ -370,11 +370,11 @@ func TestWindowsEvaluatedAtTheirEnd(t *testing.T) {
 func TestStepsOfPatterns(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{`amount > a.amount * 5`, `(> amount (* $0.amount 5.0))`},
-		{`amount > prev.amount`, `(> amount $1.prev.amount)`},
-		{`prev == nil or prev.card == card`, `(or (not $1?) (== $1.prev.card card))`},
+		{`amount > prev.amount`, `(> amount $1.@prev.amount)`},
+		{`prev == nil or prev.card == card`, `(or (not $1?) (== $1.@prev.card card))`},
 		{`a != nil`, `$0?`}, {`small[2] != nil`, `(!= $1[2].@meta.time nil)`},
-		{`first(small).amount < last(small).amount`, `(< $1.amount $1.last.amount)`},
-		{`small[0].amount < small[-1].amount`, `(< $1.amount $1.last.amount)`},
+		{`first(small).amount < last(small).amount`, `(< $1.amount $1.@last.amount)`},
+		{`small[0].amount < small[-1].amount`, `(< $1.amount $1.@last.amount)`},
 		{`small[count].geo.city == ""`, `(== $1[count].geo.city "")`},
 		{`count(small) > 3 and avg(small.amount) > amount`, `(and (> @agg0 3) (> @agg1 amount))`},
 		{`max(small.meta.time) < at`, `(< @agg0 at)`}, {`a.meta.id == ""`, `(== $0.@meta.id "")`},

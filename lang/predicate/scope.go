@@ -88,6 +88,10 @@ type Globals struct {
 	Lists  []List
 	Tables []Table
 	Types  []*plan.Type // declared event types, for parameters of a Fn
+
+	// Nodes is how many nodes Compile has checked in all expressions so far, macros
+	// expanded: what bounds the work of a whole rule set. Compile adds to it.
+	Nodes int
 }
 
 // Fn is `fn NAME(params) = EXPR`: a macro, expanded at each use.

@@ -69,7 +69,7 @@ func (s *scanner) token() lexer.TokenType {
 	case isSpace(c):
 		return s.space()
 	case c == '/' && s.starts("//"):
-		s.to("\n")
+		s.lineEnd()
 		return commentToken
 	case c == '/' && s.starts("/*"):
 		return s.blockComment()
@@ -299,7 +299,7 @@ func (s *scanner) fail(code string, from, to int, message, mend string) {
 	})
 }
 
-// isSpace reports white space and control characters; check.go reports the latter.
+// isSpace reports white space and control characters; text.go reports the latter.
 func isSpace(c byte) bool { return c <= ' ' || c == 0x7F }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }

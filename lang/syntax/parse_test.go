@@ -323,7 +323,7 @@ func TestMarksAndLineEndsChangeNothing(t *testing.T) {
 }
 
 func TestCommentsAreKept(t *testing.T) {
-	f, _ := parse(t, "// one\nrule r { /* two */ once // three\n}\n/* four\n*/")
+	f, _ := parse(t, "// one\r\nrule r { /* two */ once // three\n}\n/* four\n*/")
 	var got []string
 	for _, c := range f.Comments {
 		got = append(got, c.Span.Text())
