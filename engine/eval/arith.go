@@ -13,11 +13,17 @@ const overflow = "integer overflow"
 // scaled reports whether the operation scales a duration by a number.
 func scaled(e *plan.Expr) bool { return e.Op == plan.OpMul || e.Op == plan.OpDiv }
 
+// byInt reports whether the operation multiplies a duration and an int, which stays
+// with whole numbers.
+func byInt(e *plan.Expr) bool {
+	return e.Op == plan.OpMul && whole(e.Args[0].Type.Kind) && whole(e.Args[1].Type.Kind)
+}
+
 // wholeArith compiles arithmetic on ints, times and durations; nil where the
 // operation needs values (scaling of durations).
 func (u *unit) wholeArith(e *plan.Expr) intFn {
 	a, b := e.Args[0], e.Args[1]
-	if !whole(a.Type.Kind) || !whole(b.Type.Kind) || e.Type.Kind == event.Duration && scaled(e) {
+	if !whole(a.Type.Kind) || !whole(b.Type.Kind) || e.Type.Kind == event.Duration && scaled(e) && !byInt(e) {
 		return nil
 	}
 	u.faults = true
@@ -188,6 +194,9 @@ func apply(f *Frame, op plan.Op, a, b event.Value) event.Value {
 		}
 		return duration(f, float64(a.Int())/y)
 	case a.Kind == event.String && b.Kind == event.String && op == plan.OpAdd:
+		if !fits(f, len(a.S)+len(b.S)) {
+			return event.Value{}
+		}
 		return event.OfString(a.S + b.S)
 	}
 	f.fault("arithmetic on " + a.Kind.String() + " and " + b.Kind.String())

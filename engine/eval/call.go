@@ -185,6 +185,51 @@ func textFunctions(name string) function {
 	return nil
 }
 
+// isFloatCall reports whether a function of one typed argument is compiled without
+// values.
+func isFloatCall(e *plan.Expr) bool {
+	if len(e.Args) != 1 {
+		return false
+	}
+	switch e.Name {
+	case "abs", "ceil", "floor", "round":
+		return e.Args[0].Type.Kind == event.Float
+	case "hours", "minutes", "seconds":
+		return e.Args[0].Type.Kind == event.Duration
+	}
+	return false
+}
+
+// floatCall compiles such a function; nil for others.
+func (u *unit) floatCall(e *plan.Expr) floatFn {
+	if !isFloatCall(e) {
+		return nil
+	}
+	x, of := u.asFloat(e.Args[0]), floatFunction(e.Name)
+	return func(f *Frame) (float64, bool) {
+		v, ok := x(f)
+		return of(v), ok
+	}
+}
+
+func floatFunction(name string) func(float64) float64 {
+	switch name {
+	case "abs":
+		return math.Abs
+	case "ceil":
+		return math.Ceil
+	case "floor":
+		return math.Floor
+	case "round":
+		return math.Round
+	case "hours":
+		return func(ns float64) float64 { return ns / 3600e9 }
+	case "minutes":
+		return func(ns float64) float64 { return ns / 60e9 }
+	}
+	return func(ns float64) float64 { return ns / 1e9 }
+}
+
 func absolute(f *Frame, a []event.Value) event.Value {
 	v := a[0]
 	switch v.Kind {

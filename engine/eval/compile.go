@@ -28,6 +28,7 @@ func (c Compiler) Bool(e *plan.Expr) func(*Frame) bool {
 	}
 	return func(f *Frame) bool {
 		before := f.Fault.Count
+		f.work = 0
 		is := fn(f)
 		if f.Fault.Count == before {
 			return is
@@ -50,6 +51,7 @@ func (c Compiler) Value(e *plan.Expr) func(*Frame) event.Value {
 	}
 	return func(f *Frame) event.Value {
 		before := f.Fault.Count
+		f.work = 0
 		v := fn(f)
 		if f.Fault.Count == before {
 			return v
@@ -81,6 +83,19 @@ func (f *Frame) fault(what string) {
 	f.Fault.Last = what
 }
 
+// maxWork bounds what one evaluation does in its list predicates, in elements looked
+// at: some 50 ms. Nested ranges would make it endless.
+const maxWork = 1_000_000
+
+// spend counts work; beyond the bound it is a fault, and loops end.
+func (f *Frame) spend(n int) bool {
+	if f.work += n; f.work <= maxWork {
+		return true
+	}
+	f.fault("an expression that looks at more than 1000000 elements")
+	return false
+}
+
 // whole reports whether values of the kind are kept as an int64.
 func whole(k event.Kind) bool { return k == event.Int || k == event.Time || k == event.Duration }
 
@@ -100,9 +115,9 @@ func (u *unit) cond(e *plan.Expr) condFn {
 	case plan.OpNot:
 		return not(u.cond(e.Args[0]))
 	case plan.OpAnd:
-		return all(u.conds(chain(nil, e, plan.OpAnd)))
+		return allOf(u.conds(chain(nil, e, plan.OpAnd)))
 	case plan.OpOr:
-		return any1(u.conds(chain(nil, e, plan.OpOr)))
+		return anyOf(u.conds(chain(nil, e, plan.OpOr)))
 	case plan.OpEq, plan.OpNe, plan.OpLt, plan.OpLe, plan.OpGt, plan.OpGe:
 		return u.compare(e)
 	case plan.OpIn:
@@ -161,7 +176,7 @@ func chain(into []*plan.Expr, e *plan.Expr, op plan.Op) []*plan.Expr {
 
 func not(fn condFn) condFn { return func(f *Frame) bool { return !fn(f) } }
 
-func all(fns []condFn) condFn {
+func allOf(fns []condFn) condFn {
 	switch len(fns) {
 	case 2:
 		a, b := fns[0], fns[1]
@@ -180,7 +195,7 @@ func all(fns []condFn) condFn {
 	}
 }
 
-func any1(fns []condFn) condFn {
+func anyOf(fns []condFn) condFn {
 	if len(fns) == 2 {
 		a, b := fns[0], fns[1]
 		return func(f *Frame) bool { return a(f) || b(f) }
@@ -239,6 +254,10 @@ func (u *unit) whole(e *plan.Expr) intFn {
 		}
 	case plan.OpNeg:
 		return u.negWhole(e)
+	case plan.OpLen:
+		if textual(e.Args[0].Type.Kind) {
+			return textLength(u.text(e.Args[0]))
+		}
 	case plan.OpAdd, plan.OpSub, plan.OpMul, plan.OpMod:
 		if fn := u.wholeArith(e); fn != nil {
 			return fn
@@ -286,6 +305,10 @@ func (u *unit) float(e *plan.Expr) floatFn {
 		}
 	case plan.OpAdd, plan.OpSub, plan.OpMul, plan.OpDiv, plan.OpPow:
 		return u.floatArith(e)
+	case plan.OpCall:
+		if fn := u.floatCall(e); fn != nil {
+			return fn
+		}
 	case plan.OpCond:
 		return branch(u.cond(e.Args[0]), u.float(e.Args[1]), u.float(e.Args[2]))
 	case plan.OpCoalesce:
@@ -407,10 +430,14 @@ func hasTyped(e *plan.Expr) bool {
 		return e.Name == "time"
 	case plan.OpNeg, plan.OpConcat:
 		return true
+	case plan.OpLen:
+		return textual(e.Args[0].Type.Kind)
+	case plan.OpCall:
+		return isFloatCall(e)
 	case plan.OpConvert:
 		return k == event.Float && whole(e.Args[0].Type.Kind)
 	case plan.OpAdd, plan.OpSub, plan.OpMul, plan.OpDiv, plan.OpMod, plan.OpPow:
-		return k != event.Duration || !scaled(e)
+		return k != event.Duration || !scaled(e) || byInt(e)
 	}
 	return false
 }

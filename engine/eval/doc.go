@@ -19,6 +19,9 @@
 //   - Integers, times and durations do not wrap: an overflow is a fault.
 //   - A fault anywhere in what was evaluated makes the whole condition false, the
 //     whole value nil, and is counted once.
+//   - A list predicate looks at a million elements in one evaluation at most, and a
+//     text that is put together has at most 1 MB: beyond is a fault.
+//   - weekday is 1 for Monday to 7 for Sunday; domain is the whole host name.
 //
 // # Shape
 //

@@ -26,7 +26,7 @@ type loop func(f *Frame, xs []event.Value) event.Value
 // each compiles a list predicate. A nil list gives nil.
 func (u *unit) each(e *plan.Expr) valueFn {
 	xs, run, level := u.value(e.Args[0]), u.loop(e), e.Index
-	u.faults = u.faults || e.Args[0].Type.Kind != event.List
+	u.faults = true
 	return func(f *Frame) event.Value {
 		list := xs(f)
 		switch list.Kind {
@@ -62,7 +62,7 @@ func (u *unit) loop(e *plan.Expr) loop {
 func hits(f *Frame, xs []event.Value, level int, test condFn, do func(i int) bool) {
 	for i := range xs {
 		f.elems[level] = elem{value: xs[i], no: i}
-		if test(f) && !do(i) {
+		if !f.spend(1) || test(f) && !do(i) {
 			return
 		}
 	}
@@ -132,6 +132,9 @@ func mapLoop(level int, body valueFn) loop {
 		c := &event.Compound{Elems: make([]event.Value, len(xs))}
 		for i := range xs {
 			f.elems[level] = elem{value: xs[i], no: i}
+			if !f.spend(1) {
+				return event.Value{}
+			}
 			c.Elems[i] = body(f)
 		}
 		return event.Value{Kind: event.List, C: c}
@@ -145,6 +148,9 @@ func sumLoop(level int, body valueFn) loop {
 		first := true
 		for i := range xs {
 			f.elems[level] = elem{value: xs[i], no: i}
+			if !f.spend(1) {
+				return event.Value{}
+			}
 			v := body(f)
 			switch {
 			case v.IsNil():
@@ -170,6 +176,9 @@ func (u *unit) sortLoop(e *plan.Expr) loop {
 		keys, at := make([]event.Value, len(xs)), make([]int, len(xs))
 		for i := range xs {
 			f.elems[level] = elem{value: xs[i], no: i}
+			if !f.spend(1) {
+				return event.Value{}
+			}
 			keys[i], at[i] = body(f), i
 		}
 		slices.SortStableFunc(at, func(i, j int) int { return sortOrder(f, keys[i], keys[j], desc) })
@@ -220,6 +229,21 @@ func reduce(f *Frame, xs []event.Value, from int, acc event.Value, level int, bo
 	for i := from; i < len(xs); i++ {
 		f.elems[level] = elem{value: xs[i], acc: acc, no: i}
 		acc = body(f)
+		if !f.spend(1+len(acc.Elems())) || !flat(f, acc) {
+			return event.Value{}
+		}
 	}
 	return acc
+}
+
+// flat refuses a list of lists: one that holds the last one twice, over and over,
+// would share its parts in memory and fill it when it is written.
+func flat(f *Frame, v event.Value) bool {
+	for _, e := range v.Elems() {
+		if e.C != nil {
+			f.fault("reduce makes a list within a list")
+			return false
+		}
+	}
+	return true
 }

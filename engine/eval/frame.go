@@ -23,6 +23,7 @@ type Frame struct {
 	elems [plan.MaxEach]elem // the list predicates being evaluated, by nesting level
 	args  [4]argRoom         // arguments of the calls being evaluated, a stack of size calls
 	calls int
+	work  int // spent by the evaluation at hand, see spend
 }
 
 // elem is what # and its relatives are in one list predicate.

@@ -48,9 +48,6 @@ func split(_ *Frame, a []event.Value) event.Value {
 	return event.Value{Kind: event.List, C: c}
 }
 
-// maxText bounds the length of a text that replace makes, in bytes.
-const maxText = 1 << 20
-
 // replace puts a[2] in place of a[1], at most a[3] times where that is not negative.
 func replace(f *Frame, a []event.Value) event.Value {
 	n := -1
@@ -63,7 +60,7 @@ func replace(f *Frame, a []event.Value) event.Value {
 		hits = min(hits, n)
 	}
 	if hits > 0 && len(with) > len(old) && (maxText-len(s))/hits < len(with)-len(old) {
-		f.fault("replace makes a text of more than 1 MB")
+		fits(f, maxText+1)
 		return event.Value{}
 	}
 	return event.OfString(strings.Replace(s, old, with, n))
@@ -158,6 +155,9 @@ func levenshtein(f *Frame, a []event.Value) event.Value {
 	s, t := []rune(a[0].S), []rune(a[1].S)
 	if len(s) > maxEdit || len(t) > maxEdit {
 		f.fault("levenshtein of more than 1000 characters")
+		return event.Value{}
+	}
+	if !f.spend(1 + len(s)*len(t)/64) {
 		return event.Value{}
 	}
 	row := make([]int, len(t)+1)

@@ -109,12 +109,15 @@ func compilePattern(f *Frame, pattern string) *regexp.Regexp {
 
 // concat compiles interpolation: every part as text, nil as nothing.
 func (u *unit) concat(e *plan.Expr) textFn {
+	u.faults = true
 	parts := u.values(e.Args)
 	return func(f *Frame) (string, bool) {
 		var room [128]byte
 		b := room[:0]
 		for _, fn := range parts {
-			b = appendText(b, fn(f))
+			if b = appendText(b, fn(f)); !fits(f, len(b)) {
+				return "", false
+			}
 		}
 		return string(b), true
 	}
@@ -122,14 +125,34 @@ func (u *unit) concat(e *plan.Expr) textFn {
 
 // join compiles the addition of texts.
 func (u *unit) join(e *plan.Expr) textFn {
+	u.faults = true
 	x, y := u.text(e.Args[0]), u.text(e.Args[1])
 	return func(f *Frame) (string, bool) {
 		s, ok := x(f)
 		t, ok2 := y(f)
-		if !ok || !ok2 {
+		if !ok || !ok2 || !fits(f, len(s)+len(t)) {
 			return "", false
 		}
 		return s + t, true
+	}
+}
+
+// maxText bounds the length of a text that an expression puts together, in bytes: as
+// much as a rule file may have.
+const maxText = 1 << 20
+
+func fits(f *Frame, n int) bool {
+	if n > maxText {
+		f.fault("a text of more than 1 MB")
+	}
+	return n <= maxText
+}
+
+// textLength is the number of a text's characters.
+func textLength(x textFn) intFn {
+	return func(f *Frame) (int64, bool) {
+		s, ok := x(f)
+		return int64(utf8.RuneCountInString(s)), ok
 	}
 }
 

@@ -47,7 +47,13 @@ func (u *unit) boxed(e *plan.Expr) valueFn {
 		return u.native(e)
 	case plan.OpConcat:
 		fn := u.concat(e)
-		return func(f *Frame) event.Value { s, _ := fn(f); return event.OfString(s) }
+		return func(f *Frame) event.Value {
+			s, ok := fn(f)
+			if !ok {
+				return event.Value{}
+			}
+			return event.OfString(s)
+		}
 	}
 	fn := u.cond(e)
 	return func(f *Frame) event.Value { return event.OfBool(fn(f)) }
@@ -221,10 +227,10 @@ func at(f *Frame, v, i event.Value) event.Value {
 		f.fault("index of " + v.Kind.String() + " by " + i.Kind.String())
 		return event.Value{}
 	}
-	return elem1(v.Elems(), i.Int())
+	return elementAt(v.Elems(), i.Int())
 }
 
-func elem1(xs []event.Value, i int64) event.Value {
+func elementAt(xs []event.Value, i int64) event.Value {
 	if i < 0 {
 		i += int64(len(xs))
 	}

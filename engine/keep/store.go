@@ -15,6 +15,7 @@ type entry struct {
 	text             uint32 // length of the text, in bytes
 	slots            uint32 // length of the slots, in words
 	holders          int32
+	order            uint64 // number among all events ever held
 }
 
 // Store keeps events. The zero Store is ready.
@@ -23,6 +24,7 @@ type Store struct {
 	free    []Ref
 	blobs   Blobs
 	live    int
+	held    uint64
 }
 
 // Hold keeps a copy of ev for one holder.
@@ -31,10 +33,11 @@ func (s *Store) Hold(ev *event.Event) Ref {
 	copy(words, ev.Slots)
 	copy(asBytes(words[len(ev.Slots):]), ev.Text)
 	ref := s.room()
+	s.held++
 	s.entries[ref] = entry{
 		time: ev.Time, at: ev.At, offset: ev.Offset, id: ev.ID, blob: blob,
 		typ: ev.Type, part: ev.Part, raw: ev.Raw,
-		text: uint32(len(ev.Text)), slots: uint32(len(ev.Slots)), holders: 1,
+		text: uint32(len(ev.Text)), slots: uint32(len(ev.Slots)), holders: 1, order: s.held,
 	}
 	s.live++
 	return ref
@@ -91,6 +94,9 @@ func (s *Store) View(ref Ref, ev *event.Event) *event.Event {
 
 // At is the time at which a kept event counts.
 func (s *Store) At(ref Ref) int64 { return s.entries[ref].at }
+
+// Order numbers kept events in the order in which they were first held; 0 for none.
+func (s *Store) Order(ref Ref) uint64 { return s.entries[ref].order }
 
 // Len is the number of kept events.
 func (s *Store) Len() int { return s.live }

@@ -1,9 +1,11 @@
 package machine
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cepheus-cep/cepheus/engine/keep"
 	"github.com/cepheus-cep/cepheus/event"
@@ -80,13 +82,32 @@ func (w *recordWriter) state(p *windows.Program, s *windows.State) {
 func (w *recordWriter) finish(b []byte) []byte {
 	b = append(b, recordVersion)
 	b = binary.AppendUvarint(b, uint64(len(w.events)))
-	for _, ref := range w.events {
+	ranks := w.ranks()
+	for i, ref := range w.events {
 		var ev event.Event
 		text := w.x.Codec.AppendEvent(nil, w.x.Keep.View(ref, &ev))
+		b = binary.AppendUvarint(b, uint64(ranks[i]))
 		b = binary.AppendUvarint(b, uint64(len(text)))
 		b = append(b, text...)
 	}
 	return append(b, w.body...)
+}
+
+// ranks is the place of each event in the order in which they were kept: they are kept
+// in that order again when the record is read.
+func (w *recordWriter) ranks() []int {
+	byOrder := make([]int, len(w.events))
+	for i := range byOrder {
+		byOrder[i] = i
+	}
+	slices.SortFunc(byOrder, func(i, j int) int {
+		return cmp.Compare(w.x.Keep.Order(w.events[i]), w.x.Keep.Order(w.events[j]))
+	})
+	ranks := make([]int, len(w.events))
+	for rank, i := range byOrder {
+		ranks[i] = rank
+	}
+	return ranks
 }
 
 // recordReader reads a record. After an error all reads give zero.
@@ -104,15 +125,33 @@ func newRecordReader(x *Context, b []byte) *recordReader {
 		return r
 	}
 	r.rest = b[1:]
-	for range r.count() {
-		ev, err := x.Codec.ReadEvent(r.bytes())
-		if err != nil {
-			r.fail("event %d: %v", len(r.events)+1, err)
-			return r
-		}
-		r.events = append(r.events, x.Keep.Hold(ev))
-	}
+	r.readEvents()
 	return r
+}
+
+// readEvents reads the record's events and keeps them in their old order.
+func (r *recordReader) readEvents() {
+	n := r.count()
+	texts, places := make([][]byte, n), make([]int, n)
+	for i := range n {
+		rank := r.uint()
+		if rank >= uint64(n) || texts[rank] != nil {
+			r.fail("event %d of rank %d", i+1, rank)
+			return
+		}
+		texts[rank], places[rank] = r.bytes(), i
+	}
+	kept := make([]keep.Ref, n)
+	r.events = kept[:0]
+	for rank, text := range texts {
+		ev, err := r.x.Codec.ReadEvent(text)
+		if err != nil {
+			r.fail("event %d: %v", places[rank]+1, err)
+			break
+		}
+		kept[places[rank]] = r.x.Keep.Hold(ev)
+	}
+	r.events = kept
 }
 
 func (r *recordReader) fail(format string, args ...any) {
@@ -268,7 +307,7 @@ func (l *list) append(out *recordWriter) {
 	out.int(l.base)
 	out.int(l.newest)
 	out.int(int64(l.holders))
-	out.int(int64(l.stage))
+	out.int(int64(l.leaf))
 	out.uint(l.took)
 	out.int(l.trim)
 }
@@ -276,7 +315,7 @@ func (l *list) append(out *recordWriter) {
 func (l *list) read(in *recordReader) {
 	l.head, l.skipped, l.tail = in.refs(), in.int(), in.refs()
 	l.base, l.newest = in.int(), in.int()
-	l.holders, l.stage = int32(in.int()), int32(in.int())
+	l.holders, l.leaf = int32(in.int()), int32(in.int())
 	l.took, l.trim = in.uint(), in.int()
 }
 
@@ -299,6 +338,12 @@ func (p *Pattern) appendRun(out *recordWriter, r *run) {
 	for i := range r.accs {
 		out.state(p.accs[i].program, &r.accs[i])
 	}
+	for _, c := range r.config {
+		out.uint(uint64(c.turns))
+		out.uint(uint64(c.at))
+		out.int(c.last)
+		out.bool(c.stale)
+	}
 }
 
 func (p *Pattern) readRun(in *recordReader, r *run) {
@@ -320,6 +365,14 @@ func (p *Pattern) readRun(in *recordReader, r *run) {
 	r.accs = p.newStates()
 	for i := range r.accs {
 		in.state(p.accs[i].program, &r.accs[i])
+	}
+	if r.stage < 0 || int(r.stage) >= len(p.stages) || p.stages[r.stage].root == nil {
+		return // checkRun has a word for a stage that is not there
+	}
+	r.config = p.stages[r.stage].start()
+	for i := range r.config {
+		c := &r.config[i]
+		c.turns, c.at, c.last, c.stale = int32(in.uint()), int32(in.uint()), in.int(), in.bool()
 	}
 }
 
@@ -368,8 +421,11 @@ func (p *Pattern) checkKey(k *PatternKey) error {
 }
 
 func (p *Pattern) checkRun(k *PatternKey, r *run) error {
-	if r.stage < 0 || int(r.stage) >= len(p.stages) || int(r.stage) >= len(r.binds) || len(r.binds) > len(p.stages) {
-		return fmt.Errorf("%w: a run at stage %d with %d stages bound, the pattern has %d", ErrRecord, r.stage, len(r.binds), len(p.stages))
+	if r.stage < 0 || int(r.stage) >= len(p.stages) || len(r.binds) > len(p.leaves) {
+		return fmt.Errorf("%w: a run at stage %d with %d steps bound, the pattern has %d", ErrRecord, r.stage, len(r.binds), len(p.stages))
+	}
+	if s := &p.stages[r.stage]; s.root != nil && !s.root.sound(r.config) {
+		return fmt.Errorf("%w: a run outside of its group", ErrRecord)
 	}
 	for i := range r.binds {
 		b := &r.binds[i]
@@ -379,7 +435,7 @@ func (p *Pattern) checkRun(k *PatternKey, r *run) error {
 		if int(b.list) >= len(k.lists) {
 			return fmt.Errorf("%w: list %d of %d", ErrRecord, b.list, len(k.lists))
 		}
-		if l := &k.lists[b.list]; b.from < l.base || b.n < 0 || b.from+b.n > l.end() || l.skipped < 0 || int(l.stage) != i {
+		if l := &k.lists[b.list]; b.from < l.base || b.n < 0 || b.from+b.n > l.end() || l.skipped < 0 || int(l.leaf) != i {
 			return fmt.Errorf("%w: events %d to %d of a list from %d to %d", ErrRecord, b.from, b.from+b.n, l.base, l.end())
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"github.com/cepheus-cep/cepheus/event"
 )
 
-// list holds the events that runs of one key took at a repeated stage, in order. Runs
+// list holds the events that runs of one key took at a repeated step, in order. Runs
 // that took the same events share a list: each has a stretch of it. Events that no
 // holder shows, being neither among its first nor its last ones, are left out of the
 // middle: head, then skipped ones, then tail.
@@ -16,7 +16,7 @@ type list struct {
 	base    int64 // number of the list's first event
 	newest  int64 // number of the first event of the holder that came last
 	holders int32
-	stage   int32
+	leaf    int32
 	took    uint64 // number (seq) of the event appended last
 	trim    int64  // length at which to look for events before every holder's stretch
 }
@@ -46,15 +46,15 @@ func (l *list) at(n int64) keep.Ref {
 	return l.tail[n]
 }
 
-// bindEvent adds the event at hand to what a run took at a stage.
-func (p *Pattern) bindEvent(x *Context, k *PatternKey, s *stage, b *bind, ev *event.Event) {
+// bindEvent adds the event at hand to what a run took by a leaf.
+func (p *Pattern) bindEvent(x *Context, k *PatternKey, s *leaf, b *bind, ev *event.Event) {
 	if !s.repeats {
 		b.ref, b.n = x.hold(ev), 1
 		return
 	}
-	stage := int32(s.index)
+	leaf := int32(s.index)
 	if b.list < 0 {
-		p.join(k, b, stage)
+		p.join(k, b, leaf)
 	}
 	l := &k.lists[b.list]
 	switch at := b.from + b.n; {
@@ -63,23 +63,23 @@ func (p *Pattern) bindEvent(x *Context, k *PatternKey, s *stage, b *bind, ev *ev
 	case at == l.end()-1 && l.took == k.seq:
 		// another run of the same stretch has just taken this event
 	default:
-		p.part(x, k, b, stage)
+		p.part(x, k, b, leaf)
 		p.append(x, &k.lists[b.list], k.seq, ev, s.keepAll)
 	}
 	b.n++
 }
 
-// join makes a run a holder of the stage's list that grew last, from its end on.
-func (p *Pattern) join(k *PatternKey, b *bind, stage int32) {
+// join makes a run a holder of the step's list that grew last, from its end on.
+func (p *Pattern) join(k *PatternKey, b *bind, leaf int32) {
 	best := int32(-1)
 	for i := range k.lists {
 		l := &k.lists[i]
-		if l.holders > 0 && l.stage == stage && (best < 0 || l.took > k.lists[best].took) {
+		if l.holders > 0 && l.leaf == leaf && (best < 0 || l.took > k.lists[best].took) {
 			best = int32(i)
 		}
 	}
 	if best < 0 {
-		best = k.newList(stage)
+		best = k.newList(leaf)
 	}
 	l := &k.lists[best]
 	b.list, b.n, b.from = best, 0, l.end()
@@ -90,20 +90,20 @@ func (p *Pattern) join(k *PatternKey, b *bind, stage int32) {
 	l.holders++
 }
 
-func (k *PatternKey) newList(stage int32) int32 {
+func (k *PatternKey) newList(leaf int32) int32 {
 	if last := len(k.spare) - 1; last >= 0 {
 		i := k.spare[last]
 		k.spare = k.spare[:last]
-		k.lists[i] = list{stage: stage}
+		k.lists[i] = list{leaf: leaf}
 		return i
 	}
-	k.lists = append(k.lists, list{stage: stage})
+	k.lists = append(k.lists, list{leaf: leaf})
 	return int32(len(k.lists) - 1)
 }
 
 // part gives a run a list of its own: it has not taken what the others have.
-func (p *Pattern) part(x *Context, k *PatternKey, b *bind, stage int32) {
-	own := k.newList(stage)
+func (p *Pattern) part(x *Context, k *PatternKey, b *bind, leaf int32) {
+	own := k.newList(leaf)
 	from, to := &k.lists[b.list], &k.lists[own]
 	for i := range b.n {
 		ref := from.at(b.from + i)
@@ -176,8 +176,8 @@ func (p *Pattern) trimLists(x *Context, k *PatternKey) {
 		first := l.end()
 		for j := range k.runs {
 			r := &k.runs[j]
-			if int(l.stage) < len(r.binds) && r.binds[l.stage].list == int32(i) {
-				first = min(first, r.binds[l.stage].from)
+			if int(l.leaf) < len(r.binds) && r.binds[l.leaf].list == int32(i) {
+				first = min(first, r.binds[l.leaf].from)
 			}
 		}
 		l.advance(x, first)

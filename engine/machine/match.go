@@ -1,6 +1,9 @@
 package machine
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/cepheus-cep/cepheus/engine/eval"
 	"github.com/cepheus-cep/cepheus/engine/keep"
 	"github.com/cepheus-cep/cepheus/event"
@@ -18,10 +21,10 @@ func (p *Pattern) bindFrame(x *Context, k *PatternKey, r *run, steps uint64, key
 	if steps == 0 {
 		return
 	}
-	x.roomFor(len(p.stageAt))
-	for step, stage := range p.stageAt {
+	x.roomFor(len(p.leafAt))
+	for step, leaf := range p.leafAt {
 		if steps&(1<<step) != 0 {
-			x.Frame.Steps[step] = p.binding(x, k, r, step, stage)
+			x.Frame.Steps[step] = p.binding(x, k, r, step, leaf)
 		}
 	}
 }
@@ -36,11 +39,11 @@ func (x *Context) roomFor(n int) {
 	x.lists = make([]listView, n)
 }
 
-func (p *Pattern) binding(x *Context, k *PatternKey, r *run, step, stage int) eval.Binding {
-	if r == nil || stage < 0 || stage >= len(r.binds) || r.binds[stage].n == 0 {
+func (p *Pattern) binding(x *Context, k *PatternKey, r *run, step, leaf int) eval.Binding {
+	if r == nil || leaf < 0 || leaf >= len(r.binds) || r.binds[leaf].n == 0 {
 		return eval.Binding{}
 	}
-	b := &r.binds[stage]
+	b := &r.binds[leaf]
 	if b.list < 0 {
 		ev := x.Keep.View(b.ref, &x.views[2*step])
 		return eval.Binding{N: 1, First: ev, Last: ev}
@@ -112,20 +115,31 @@ func (e *Effect) reset() {
 
 // evidence shows the first and the last events of a match, in order of being taken.
 func (p *Pattern) evidence(x *Context, k *PatternKey, r *run, e *Effect) {
-	n := int64(0)
-	for stage := range r.binds {
-		b := &r.binds[stage]
+	x.taken = x.taken[:0]
+	for leaf := range r.binds {
+		b := &r.binds[leaf]
 		for i := range b.n {
-			if r.total <= MaxEvidence || n < evidenceEnds || n >= r.total-evidenceEnds {
-				ref := b.ref
-				if b.list >= 0 {
-					ref = k.lists[b.list].at(b.from + i)
-				}
-				e.show(x, p.stages[stage].step, ref)
+			ref := b.ref
+			if b.list >= 0 {
+				ref = k.lists[b.list].at(b.from + i)
 			}
-			n++
+			x.taken = append(x.taken, taken{ref: ref, step: p.leaves[leaf].step})
 		}
 	}
+	if p.grouped {
+		slices.SortStableFunc(x.taken, func(a, b taken) int { return cmp.Compare(x.Keep.Order(a.ref), x.Keep.Order(b.ref)) })
+	}
+	for i, t := range x.taken {
+		if i < evidenceEnds || i >= len(x.taken)-evidenceEnds {
+			e.show(x, t.step, t.ref)
+		}
+	}
+}
+
+// taken is an event of a match with the step that took it.
+type taken struct {
+	ref  keep.Ref
+	step int
 }
 
 func (e *Effect) show(x *Context, step int, ref keep.Ref) {

@@ -12,14 +12,17 @@ import (
 // Pattern is the compiled form of a pattern rule: its steps as a sequence of stages
 // and the ways between them.
 type Pattern struct {
-	rule   *plan.Rule
-	mode   plan.Select
-	within int64 // 0: none
-	stages []stage
-	start  []transition // ways into the pattern, furthest first
-	leads  []lead
-	fits   []cond // by step number: what its condition asks of the run
-	until  cond
+	rule    *plan.Rule
+	mode    plan.Select
+	within  int64 // 0: none
+	stages  []stage
+	leaves  []leaf       // the positive steps, in order of writing
+	leafAt  []int        // by step number: its leaf, -1 for a negated step
+	grouped bool         // some stage is more than one step: a run may have several places
+	start   []transition // ways into the pattern, furthest first
+	leads   []lead
+	fits    []cond // by step number: what its condition asks of the run
+	until   cond
 
 	having     cond
 	emit       []func(*eval.Frame) event.Value
@@ -30,21 +33,29 @@ type Pattern struct {
 	accAt      []place // by aggregate of the rule: index into accs, and there
 	seesAll    bool    // some => or strict: events that fit no step matter too
 	gaps       bool    // some link has an upper bound
-	stageAt    []int   // by step number: its stage, -1 for none
 }
 
-// stage is one positive step of the sequence.
+// stage is one positive part of the sequence: a step, or a group.
 type stage struct {
 	index    int
-	step     int
-	min, max int // turns; max -1: no bound
-	repeats  bool
+	leaf     int // of a stage that is one step
+	min, max int // its turns; max -1: no bound
 	strict   bool
-	keepAll  bool
+	root     *part        // of a group, which has turns of its own; else nil
+	cells    int          // of the group's configs
+	steps    uint64       // that can take an event here
 	next     []transition // ways on from here, furthest first
 	forbids  []forbidden  // negations in force while a run waits here, its turns being enough
 	final    final
-	acc      int // index into Pattern.accs; -1: none
+}
+
+// leaf is one positive step: what takes events.
+type leaf struct {
+	index   int
+	step    int
+	repeats bool // it may take several
+	keepAll bool
+	acc     int // index into Pattern.accs; -1: none
 }
 
 // transition is a way to a later stage past stages that may be left out. The span it
@@ -87,7 +98,7 @@ type cond struct {
 	key   bool   // it reads the key
 }
 
-// acc is the aggregates over the events that one stage takes.
+// acc is the aggregates over the events that one step takes.
 type acc struct {
 	program *windows.Program
 	aggs    []int // their numbers in the rule
@@ -109,7 +120,7 @@ func CompilePattern(rule *plan.Rule, c eval.Compiler) (*Pattern, error) {
 	c.Steps = rule.Pattern.Steps
 	p := &Pattern{rule: rule, mode: rule.Pattern.Select, within: rule.Pattern.Within}
 	for range rule.Pattern.Steps {
-		p.stageAt = append(p.stageAt, -1)
+		p.leafAt = append(p.leafAt, -1)
 	}
 	links, gaps := p.sequence(rule.Pattern.Root)
 	p.connect(links, gaps)
@@ -154,18 +165,18 @@ func (p *Pattern) outcome(c eval.Compiler) {
 	}
 }
 
-// aggregates compiles the rule's aggregates, stage by stage.
+// aggregates compiles the rule's aggregates, step by step.
 func (p *Pattern) aggregates(c eval.Compiler) error {
 	p.accAt = make([]place, len(p.rule.Aggs))
-	for i := range p.stages {
-		if err := p.aggregatesOf(&p.stages[i], c); err != nil {
+	for i := range p.leaves {
+		if err := p.aggregatesOf(&p.leaves[i], c); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *Pattern) aggregatesOf(s *stage, c eval.Compiler) error {
+func (p *Pattern) aggregatesOf(s *leaf, c eval.Compiler) error {
 	s.acc = -1
 	c.Event = p.rule.Pattern.Steps[s.step].Type
 	var a acc
@@ -191,14 +202,12 @@ func (p *Pattern) aggregatesOf(s *stage, c eval.Compiler) error {
 // sequence reads the tree into stages, the link before each, and the gap before each
 // and after the last.
 func (p *Pattern) sequence(root *plan.Node) ([]plan.Link, []gap) {
-	kids, between := []*plan.Node{root}, []plan.Link{{}}
-	if root.Kind == plan.NodeSeq {
-		kids, between = root.Kids, root.Links
-	}
+	kids, between := flatten(root, plan.Link{}, nil, nil)
 	var links []plan.Link
 	gaps := []gap{nil}
 	bit := uint64(1)
 	for i, n := range kids {
+		p.seesAll = p.seesAll || between[i].Next
 		if n.Neg {
 			gaps[len(gaps)-1] = append(gaps[len(gaps)-1], negation{bit: bit, steps: leaves(n), span: n.For})
 			if len(p.stages) == 0 {
@@ -207,16 +216,51 @@ func (p *Pattern) sequence(root *plan.Node) ([]plan.Link, []gap) {
 			bit <<= 1
 			continue
 		}
-		p.stageAt[n.Step] = len(p.stages)
 		p.gaps = p.gaps || between[i].MaxGap > 0
-		p.stages = append(p.stages, stage{
-			index: len(p.stages), step: n.Step, min: n.Min, max: n.Max, strict: n.Strict,
-			repeats: n.Max != 1, keepAll: p.rule.Pattern.Steps[n.Step].KeepAll,
-		})
-		p.seesAll = p.seesAll || between[i].Next || n.Strict
+		p.stages = append(p.stages, p.newStage(n))
 		links, gaps = append(links, between[i]), append(gaps, nil)
 	}
 	return links, gaps
+}
+
+// flatten lists the parts of a sequence, those of sequences within it that are not
+// repeated among them, with the link before each.
+func flatten(n *plan.Node, link plan.Link, kids []*plan.Node, links []plan.Link) ([]*plan.Node, []plan.Link) {
+	if n.Kind != plan.NodeSeq || n.Neg || n.Min != 1 || n.Max != 1 {
+		return append(kids, n), append(links, link)
+	}
+	for i, kid := range n.Kids {
+		if i > 0 {
+			link = n.Links[i]
+		}
+		kids, links = flatten(kid, link, kids, links)
+	}
+	return kids, links
+}
+
+// newStage makes a stage of a part of the sequence.
+func (p *Pattern) newStage(n *plan.Node) stage {
+	s := stage{index: len(p.stages), min: n.Min, max: n.Max, strict: n.Strict}
+	p.seesAll = p.seesAll || n.Strict
+	if n.Kind == plan.NodeStep {
+		s.leaf, s.steps = p.newLeaf(n.Step), 1<<n.Step
+		return s
+	}
+	p.grouped = true
+	s.root = p.newPart(n, &s.cells)
+	s.steps = s.root.steps
+	if s.root.optional() {
+		s.min = 0
+	}
+	return s
+}
+
+// newLeaf makes the leaf of a step and returns its number.
+func (p *Pattern) newLeaf(step int) int {
+	ps := &p.rule.Pattern.Steps[step]
+	p.leafAt[step] = len(p.leaves)
+	p.leaves = append(p.leaves, leaf{index: len(p.leaves), step: step, repeats: ps.Repeats, keepAll: ps.KeepAll, acc: -1})
+	return len(p.leaves) - 1
 }
 
 // leaves is the set of steps of a negated node.
@@ -325,6 +369,9 @@ func (p *Pattern) Tests() []Test {
 	}
 	if p.seesAll {
 		for _, in := range p.rule.Inputs {
+			if len(in.Key) != len(p.rule.Keys) {
+				continue // every step of the type has a key of its own: see its test
+			}
 			out = append(out, Test{Type: in.Type, Cond: conjuncts(in.Where), Key: in.Key})
 		}
 	}

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"bytes"
 	"math"
 	"slices"
 
@@ -23,7 +24,9 @@ type PatternKey struct {
 	waits bool
 }
 
-// run is one partial match.
+// run is one place of a partial match: most runs have one place; where branches let an
+// event be taken in several ways, a run has several, which began with the same event
+// and stand next to each other.
 type run struct {
 	start, last       int64  // counting times of the first and last event taken
 	ownStart, ownLast int64  // their own times
@@ -34,13 +37,14 @@ type run struct {
 	stage, turns      int32
 	stale             bool // an event of the named types came since and was not taken
 	gone              bool
-	binds             []bind          // by stage, as far as it got
+	config            config          // within the stage, if it is a group
+	binds             []bind          // by leaf, as far as it got
 	accs              []windows.State // by Pattern.accs; nil where the rule has none
 }
 
-// bind is what a run took at one stage: one event, or a stretch of a shared list.
+// bind is what a run took by one leaf: one event, or a stretch of a shared list.
 type bind struct {
-	ref  keep.Ref // a stage that is not repeated
+	ref  keep.Ref // a leaf that is not repeated
 	list int32    // a repeated one; -1: none
 	n    int64
 	from int64 // number of its first event in the list
@@ -61,12 +65,14 @@ func (p *Pattern) Event(x *Context, k *PatternKey, ev *event.Event, mask uint64,
 		p.dropAll(x, k)
 	}
 	x.done = x.done[:0]
-	for i := range k.runs {
-		p.move(x, k, i, ev, mask)
+	if p.grouped {
+		p.moveAll(x, k, ev, mask)
+	} else {
+		for i := range k.runs {
+			p.move(x, k, i, ev, mask)
+		}
 	}
-	if p.begin(x, k, ev, mask) && p.isComplete(&k.runs[len(k.runs)-1]) {
-		x.done = append(x.done, len(k.runs)-1)
-	}
+	p.begin(x, k, ev, mask)
 	p.selectFrom(x, k, ev.At, false)
 	p.sweep(x, k)
 	p.lead(x, k, ev, mask)
@@ -87,7 +93,7 @@ func (p *Pattern) move(x *Context, k *PatternKey, i int, ev *event.Event, mask u
 		r.gone = !p.alive(r)
 		return
 	}
-	p.take(x, k, r, to, ev)
+	p.take(x, k, r, alt{stage: to, leaf: p.stages[to].leaf}, ev)
 	if p.isComplete(r) {
 		x.done = append(x.done, i)
 	}
@@ -98,12 +104,12 @@ func (p *Pattern) way(x *Context, k *PatternKey, r *run, s *stage, ev *event.Eve
 	if int(r.turns) >= s.min {
 		for i := range s.next {
 			t := &s.next[i]
-			if mask&(1<<p.stages[t.to].step) != 0 && r.open(t) && r.inSpan(t, ev.At) && p.fit(x, k, r, t.to) {
+			if mask&p.stages[t.to].steps != 0 && r.open(t) && r.inSpan(t, ev.At) && p.fit(x, k, r, t.to) {
 				return t.to
 			}
 		}
 	}
-	again := mask&(1<<s.step) != 0 && (s.max < 0 || int(r.turns) < s.max) && !(s.strict && r.stale)
+	again := mask&s.steps != 0 && (s.max < 0 || int(r.turns) < s.max) && !(s.strict && r.stale)
 	if again && p.fit(x, k, r, int(r.stage)) {
 		return int(r.stage)
 	}
@@ -120,7 +126,7 @@ func (r *run) inSpan(t *transition, now int64) bool {
 
 // fit asks the part of a step's condition that looks at the run.
 func (p *Pattern) fit(x *Context, k *PatternKey, r *run, stage int) bool {
-	return p.holds(x, k, r, &p.fits[p.stages[stage].step])
+	return p.holds(x, k, r, &p.fits[p.leaves[p.stages[stage].leaf].step])
 }
 
 func (p *Pattern) holds(x *Context, k *PatternKey, r *run, c *cond) bool {
@@ -133,7 +139,7 @@ func (p *Pattern) holds(x *Context, k *PatternKey, r *run, c *cond) bool {
 
 // isForbidden notes the negations that ev is, and reports whether they end the run.
 func (p *Pattern) isForbidden(x *Context, k *PatternKey, r *run, s *stage, ev *event.Event, mask uint64) bool {
-	if len(s.forbids) == 0 || int(r.turns) < s.min {
+	if len(s.forbids) == 0 || !p.enough(r, s) {
 		return false
 	}
 	before := r.hit
@@ -161,7 +167,10 @@ func (p *Pattern) occurs(x *Context, k *PatternKey, r *run, steps uint64) bool {
 // enough it needs a way forward: being able to repeat does not keep it.
 func (p *Pattern) alive(r *run) bool {
 	s := &p.stages[r.stage]
-	if int(r.turns) < s.min {
+	if !p.enough(r, s) {
+		if s.root != nil {
+			return s.root.alive(r.config)
+		}
 		return !(s.strict && r.stale)
 	}
 	for i := range s.next {
@@ -183,7 +192,7 @@ func (p *Pattern) expiry(r *run) int64 {
 		end = later(r.start, p.within)
 	}
 	s := &p.stages[r.stage]
-	if !p.gaps || int(r.turns) < s.min || s.max < 0 || int(r.turns) < s.max || p.runDeadline(r) != math.MaxInt64 {
+	if !p.gaps || p.mayRepeat(r, s) || p.runDeadline(r) != math.MaxInt64 {
 		return end
 	}
 	gap := int64(0)
@@ -195,17 +204,57 @@ func (p *Pattern) expiry(r *run) int64 {
 	return min(end, later(r.last, gap))
 }
 
-// begin starts a run if ev fits a step that can come first.
-func (p *Pattern) begin(x *Context, k *PatternKey, ev *event.Event, mask uint64) bool {
+// mayRepeat reports whether the run can take more where it is.
+func (p *Pattern) mayRepeat(r *run, s *stage) bool {
+	if s.root != nil {
+		return !s.root.finished(r.config)
+	}
+	return s.max < 0 || int(r.turns) < max(s.min, s.max)
+}
+
+// begin starts a run if ev fits a step that can come first; in several places where
+// branches let it be taken in several ways.
+func (p *Pattern) begin(x *Context, k *PatternKey, ev *event.Event, mask uint64) {
+	if p.led(k, ev.At) {
+		return
+	}
+	a := asker{p: p, x: x, k: k, now: ev.At, mask: mask}
 	for i := range p.start {
 		to := p.start[i].to
-		if mask&(1<<p.stages[to].step) == 0 || p.led(k, ev.At) || !p.fit(x, k, nil, to) {
+		if mask&p.stages[to].steps == 0 {
 			continue
 		}
-		p.makeRoom(x, k)
-		k.runs = append(k.runs, run{start: ev.At, ownStart: ev.Time, began: k.seq, stage: -1, accs: p.newStates()})
-		p.take(x, k, &k.runs[len(k.runs)-1], to, ev)
-		return true
+		if x.alts = p.enterStage(&a, to, x.alts[:0]); len(x.alts) > 0 {
+			p.makeRoom(x, k)
+			p.beginAt(x, k, ev)
+			return
+		}
+	}
+}
+
+// beginAt starts a run that takes ev in each of the ways in x.alts.
+func (p *Pattern) beginAt(x *Context, k *PatternKey, ev *event.Event) {
+	for _, way := range x.alts {
+		r := run{start: ev.At, ownStart: ev.Time, began: k.seq, stage: -1, accs: p.newStates()}
+		p.take(x, k, &r, way, ev)
+		if len(x.alts) > 1 && p.isKnown(k, &r) {
+			p.release(x, k, &r)
+			continue
+		}
+		k.runs = append(k.runs, r)
+		if p.isComplete(&r) {
+			x.done = append(x.done, len(k.runs)-1)
+		}
+	}
+}
+
+// isKnown reports whether the run has a place at the same point.
+func (p *Pattern) isKnown(k *PatternKey, r *run) bool {
+	at := p.point(nil, r)
+	for i := len(k.runs) - 1; i >= 0 && k.runs[i].began == r.began; i-- {
+		if bytes.Equal(p.point(nil, &k.runs[i]), at) {
+			return true
+		}
 	}
 	return false
 }
@@ -254,23 +303,24 @@ func (p *Pattern) lead(x *Context, k *PatternKey, ev *event.Event, mask uint64) 
 	}
 }
 
-// take binds ev to a stage of the run.
-func (p *Pattern) take(x *Context, k *PatternKey, r *run, to int, ev *event.Event) {
-	s := &p.stages[to]
-	if to != int(r.stage) {
-		r.stage, r.turns = int32(to), 0
-		for len(r.binds) <= to {
-			r.binds = append(r.binds, bind{list: -1})
-		}
+// take lets the run take ev in a way.
+func (p *Pattern) take(x *Context, k *PatternKey, r *run, way alt, ev *event.Event) {
+	l := &p.leaves[way.leaf]
+	if way.stage != int(r.stage) {
+		r.stage, r.turns = int32(way.stage), 0
 	}
+	for len(r.binds) <= way.leaf {
+		r.binds = append(r.binds, bind{list: -1})
+	}
+	r.config = way.config
 	r.turns++
 	r.total++
 	r.last, r.ownLast, r.took = ev.At, ev.Time, k.seq
 	r.hit, r.stale = 0, false
-	r.id = r.id.fold(s.step, x.identity(ev))
-	p.bindEvent(x, k, s, &r.binds[to], ev)
-	if s.acc >= 0 {
-		p.feed(x, r, s.acc, ev)
+	r.id = r.id.fold(l.step, x.identity(ev))
+	p.bindEvent(x, k, l, &r.binds[way.leaf], ev)
+	if l.acc >= 0 {
+		p.feed(x, r, l.acc, ev)
 	}
 	if d := p.runDeadline(r); d != math.MaxInt64 && (!k.waits || d < k.due) {
 		k.due, k.waits = d, true
@@ -294,7 +344,7 @@ func (p *Pattern) newStates() []windows.State {
 // isComplete reports whether the event just taken completes the run.
 func (p *Pattern) isComplete(r *run) bool {
 	s := &p.stages[r.stage]
-	return s.final.ok && !s.final.waits && int(r.turns) >= s.min
+	return s.final.ok && !s.final.waits && p.enough(r, s)
 }
 
 // runDeadline is when the run is complete if nothing forbidden comes;
@@ -302,7 +352,7 @@ func (p *Pattern) isComplete(r *run) bool {
 func (p *Pattern) runDeadline(r *run) int64 {
 	s := &p.stages[r.stage]
 	f := &s.final
-	if !f.ok || !f.waits || int(r.turns) < s.min || f.negs&r.hit != 0 {
+	if !f.ok || !f.waits || f.negs&r.hit != 0 || !p.enough(r, s) {
 		return math.MaxInt64
 	}
 	d := p.deadline(f, r.start, r.last)
@@ -403,10 +453,13 @@ func (p *Pattern) selectFrom(x *Context, k *PatternKey, now int64, atDeadline bo
 	for n := range x.done {
 		i := x.done[n]
 		if p.mode == plan.SelectLast {
-			i = x.done[len(x.done)-1-n]
+			i = p.latest(x, k, n)
 		}
 		r := &k.runs[i]
-		r.gone = true
+		if r.gone {
+			continue // another place of the run is complete
+		}
+		p.endRun(k, i)
 		if matched >= 0 && p.mode != plan.SelectEvery || !p.holds(x, k, r, &p.having) {
 			continue
 		}
@@ -415,6 +468,35 @@ func (p *Pattern) selectFrom(x *Context, k *PatternKey, now int64, atDeadline bo
 	}
 	if matched >= 0 && p.mode != plan.SelectEvery {
 		p.consume(k, k.runs[matched].took)
+	}
+}
+
+// latest is the n-th of the complete places from the run that began last, the places
+// of each run in their order.
+func (p *Pattern) latest(x *Context, k *PatternKey, n int) int {
+	to := len(x.done)
+	for to > 0 {
+		from := to - 1
+		for from > 0 && k.runs[x.done[from-1]].began == k.runs[x.done[to-1]].began {
+			from--
+		}
+		if n < to-from {
+			return x.done[from+n]
+		}
+		n -= to - from
+		to = from
+	}
+	panic("machine: no such place")
+}
+
+// endRun marks all places of the run that place i is of.
+func (p *Pattern) endRun(k *PatternKey, i int) {
+	began := k.runs[i].began
+	for j := i; j >= 0 && k.runs[j].began == began; j-- {
+		k.runs[j].gone = true
+	}
+	for j := i + 1; j < len(k.runs) && k.runs[j].began == began; j++ {
+		k.runs[j].gone = true
 	}
 }
 

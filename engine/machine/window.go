@@ -15,13 +15,13 @@ import (
 // event: sliding ones and last ones.
 type Window struct {
 	rule  *plan.Rule
-	heads []head // one an input
-	parts []part // one a named window
+	heads []head  // one an input
+	parts []named // one a window of the rule
 	at    []place
 }
 
-// part is one window of the rule, with the aggregates over it.
-type part struct {
+// named is one window of the rule, with the aggregates over it.
+type named struct {
 	program *windows.Program
 	aggs    []int // numbers of its aggregates in the rule
 	count   int   // of a `last` window; 0: a window of time
@@ -54,7 +54,7 @@ func CompileWindow(rule *plan.Rule, c eval.Compiler) (*Window, error) {
 }
 
 func (w *Window) compilePart(n int) error {
-	var p part
+	var p named
 	var aggs []plan.Agg
 	for i, a := range w.rule.Aggs {
 		if a.Window == n {
