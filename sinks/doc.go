@@ -33,6 +33,6 @@
 // Retries, breakers and rate limits belong around Sink and are not here yet: the first
 // failure of a sink ends Run, and the engine stops with it, losing nothing.
 //
-// Each sink is a folder: stdout, file. lines is the append-only file that file and
-// deadletter (records that could not become events) share. Open dispatcher.go first.
+// Each sink is a folder: stdout, file. deadletter keeps the records that could not become
+// events; it shares [Lines] with file. Open dispatcher.go first.
 package sinks

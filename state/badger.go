@@ -22,7 +22,7 @@ type Options struct {
 	NoSync bool
 
 	// MemTable is the size in bytes of Badger's write buffer, of which up to three are
-	// in memory. Default 16 MiB, least 1 MiB. An epoch above about a seventh of it
+	// in memory. Default 8 MiB, least 1 MiB. An epoch above about a seventh of it
 	// takes several transactions.
 	MemTable int64
 
@@ -39,7 +39,7 @@ type Options struct {
 }
 
 const (
-	defaultMemTable = 16 << 20
+	defaultMemTable = 8 << 20
 	leastMemTable   = 1 << 20
 )
 
@@ -70,7 +70,7 @@ func (o *Options) badger(dir string) badger.Options {
 	b.NumMemtables = 2
 	b.NumCompactors = 2
 	b.Compression, b.BlockCacheSize = options.None, 0
-	b.ValueThreshold = min(1<<20, o.MemTable/10)
+	b.ValueThreshold = min(1<<20, o.MemTable*15/100-2*MaxKey) // the largest record must fit a transaction: 15 % of the buffer
 	b.ValueLogFileSize = MaxValue + 1<<20
 	b.MetricsEnabled = false
 	b.Logger = logger{o.Log}

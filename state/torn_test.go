@@ -216,7 +216,7 @@ func TestTornEpochIsUndoneAfterCompaction(t *testing.T) {
 	base(t, s)
 	before := content(t, s)
 	s.opt.beforeWrite = failAt(120) // about ten write buffers, so that there is something to compact
-	if err := s.Commit(t.Context(), change(100_000)); !errors.Is(err, errTorn) {
+	if err := s.Commit(t.Context(), change(90_000)); !errors.Is(err, errTorn) {
 		t.Fatal(err)
 	}
 	if err := s.db.Flatten(1); err != nil {

@@ -1,17 +1,3 @@
-// Package deadletter keeps the records that could not become events, with the reason, in
-// a file of JSON lines that people can read, correct and send again:
-//
-//	{"reason":"…","source":"in.jsonl","offset":120,"time":"2026-01-02T03:04:05Z","record":"…"}
-//
-// A record that is not UTF-8 is written in base64 with "base64":true; one beyond the
-// bound is cut, with "truncated":true. The file is bounded: when it is full, letters are
-// counted and no longer kept.
-//
-// It stands among the sinks because it is where data leaves the engine, and because
-// alerts that no receiver takes will end here too. It is not fed from the outbox: a
-// record that is read again after a crash is written again, which a reader sees by
-// source and offset. Letters are durable after Flush, which belongs before the commit of
-// the positions behind them.
 package deadletter
 
 import (
@@ -23,7 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/cepheus-cep/cepheus/sinks/lines"
+	"github.com/cepheus-cep/cepheus/sinks"
 )
 
 // Letter is one record that came to nothing. Write keeps nothing of it.
@@ -65,7 +51,7 @@ type Writer struct {
 	path string
 
 	mu            sync.Mutex
-	file          *lines.File
+	file          *sinks.Lines
 	kept, dropped uint64
 	buf           bytes.Buffer
 }
@@ -76,7 +62,7 @@ func Open(path string, o Options) (*Writer, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	f, err := lines.Open(path)
+	f, err := sinks.OpenLines(path)
 	if err != nil {
 		return nil, fmt.Errorf("open dead-letter file: %w", err)
 	}

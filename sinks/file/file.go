@@ -1,8 +1,3 @@
-// Package file is the sink that appends alerts to a file, one JSON object a line.
-//
-// A flush returns when the lines are on the disk. After a crash rows that were not
-// acknowledged come again: a reader tells them by their id. Rotation is not here yet;
-// a file that was moved away goes on being written until the next start.
 package file
 
 import (
@@ -10,13 +5,12 @@ import (
 	"fmt"
 
 	"github.com/cepheus-cep/cepheus/sinks"
-	"github.com/cepheus-cep/cepheus/sinks/lines"
 )
 
 // Sink appends to one file.
 type Sink struct {
 	path string
-	file *lines.File
+	file *sinks.Lines
 }
 
 var _ sinks.Sink = (*Sink)(nil)
@@ -24,7 +18,7 @@ var _ sinks.Sink = (*Sink)(nil)
 // Open opens or makes the file, for its owner alone, and cuts off a last line that a
 // crash has torn.
 func Open(path string) (*Sink, error) {
-	f, err := lines.Open(path)
+	f, err := sinks.OpenLines(path)
 	if err != nil {
 		return nil, fmt.Errorf("open alert file: %w", err)
 	}

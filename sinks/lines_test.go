@@ -1,4 +1,4 @@
-package lines
+package sinks
 
 import (
 	"os"
@@ -27,7 +27,7 @@ func TestLastLineIsMended(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			f, err := Open(path)
+			f, err := OpenLines(path)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -50,7 +50,7 @@ func TestLastLineIsMended(t *testing.T) {
 
 func TestNothingIsThereBeforeSync(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
-	f, err := Open(path)
+	f, err := OpenLines(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestNothingIsThereBeforeSync(t *testing.T) {
 }
 
 func TestDeviceInPlaceOfAFile(t *testing.T) {
-	f, err := Open(os.DevNull)
+	f, err := OpenLines(os.DevNull)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestFullDevice(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip("no /dev/full here:", err)
 	}
-	f, err := Open("/dev/full")
+	f, err := OpenLines("/dev/full")
 	if err != nil {
 		t.Fatal(err)
 	}

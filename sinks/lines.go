@@ -1,4 +1,4 @@
-package lines
+package sinks
 
 import (
 	"bufio"
@@ -10,8 +10,15 @@ import (
 	"os"
 )
 
-// File is open for appending. It is not safe for several goroutines.
-type File struct {
+// Lines is an append-only file of JSON lines, as the file sink and the dead letters write
+// it: buffered, synced on demand, and of whole lines after a crash. It is not safe for
+// several goroutines.
+//
+// A crash can leave the beginning of a line at the end of the file. Opening such a file
+// cuts it off: nothing that was synced is lost, since whoever wrote that line did not
+// get its Sync back and writes it again. A last line that is complete but for its end,
+// or is no JSON object, only gets its end.
+type Lines struct {
 	f       *os.File
 	w       *bufio.Writer
 	size    int64
@@ -19,16 +26,16 @@ type File struct {
 	dirty   bool // something was appended since the last Sync
 }
 
-const bufferSize = 64 << 10
+const linesBuffer = 64 << 10
 
-// Open opens path for appending, makes it where it is not there (for its owner alone:
+// OpenLines opens path for appending, makes it where it is not there (for its owner alone:
 // lines hold people's data), and mends its last line.
-func Open(path string) (*File, error) {
+func OpenLines(path string) (*Lines, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	l := &File{f: f, w: bufio.NewWriterSize(f, bufferSize)}
+	l := &Lines{f: f, w: bufio.NewWriterSize(f, linesBuffer)}
 	if err := l.mend(); err != nil {
 		return nil, errors.Join(fmt.Errorf("mend the last line of %s: %w", path, err), f.Close())
 	}
@@ -36,7 +43,7 @@ func Open(path string) (*File, error) {
 }
 
 // mend brings a regular file to the end of a line.
-func (l *File) mend() error {
+func (l *Lines) mend() error {
 	info, err := l.f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
 		return err
@@ -57,7 +64,7 @@ func (l *File) mend() error {
 }
 
 // tail returns what stands after the last end of line.
-func (l *File) tail() ([]byte, error) {
+func (l *Lines) tail() ([]byte, error) {
 	const step = 64 << 10
 	var tail []byte
 	for end := l.size; end > 0; {
@@ -75,10 +82,10 @@ func (l *File) tail() ([]byte, error) {
 }
 
 // Size returns the length of the file in bytes with what is buffered.
-func (l *File) Size() int64 { return l.size }
+func (l *Lines) Size() int64 { return l.size }
 
 // Append adds a line, which holds no end of line itself, to the buffer.
-func (l *File) Append(line []byte) error {
+func (l *Lines) Append(line []byte) error {
 	l.dirty = true
 	l.size += int64(len(line)) + 1
 	if _, err := l.w.Write(line); err != nil {
@@ -89,7 +96,7 @@ func (l *File) Append(line []byte) error {
 
 // Sync writes the buffer out and returns when it is on the disk. It costs nothing where
 // nothing was appended.
-func (l *File) Sync() error {
+func (l *Lines) Sync() error {
 	if !l.dirty {
 		return nil
 	}
@@ -106,4 +113,4 @@ func (l *File) Sync() error {
 }
 
 // Close syncs and closes.
-func (l *File) Close() error { return errors.Join(l.Sync(), l.f.Close()) }
+func (l *Lines) Close() error { return errors.Join(l.Sync(), l.f.Close()) }
