@@ -62,7 +62,7 @@ func residentKB(p *os.ProcessState) int64 {
 	if !ok {
 		return 0
 	}
-	return int64(usage.Maxrss)
+	return int64(usage.Maxrss) //nolint:unconvert // an int32 on 32-bit machines
 }
 
 func countLines(path string) (int, error) {

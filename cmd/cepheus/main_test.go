@@ -35,12 +35,13 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":   exits,
-			"lines":   lines,
-			"large":   large,
-			"append":  appendTo,
-			"gzipped": gzipped,
-			"random":  random,
+			"exits":     exits,
+			"lines":     lines,
+			"large":     large,
+			"append":    appendTo,
+			"gzipped":   gzipped,
+			"truncated": truncated,
+			"random":    random,
 		},
 	})
 }
@@ -131,4 +132,18 @@ func random(ts *testscript.TestScript, neg bool, args []string) {
 		text[i] = byte(rnd.Uint32())
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), text, 0o600))
+}
+
+// truncated copies the first bytes of a file: truncated FROM BYTES TO.
+func truncated(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: truncated FROM BYTES TO")
+	}
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	text := ts.ReadFile(args[0])
+	if len(text) <= n {
+		ts.Fatalf("%s has %d bytes only", args[0], len(text))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(text[:n]), 0o600))
 }

@@ -19,7 +19,7 @@ event e (time: at) {
     key string
     n   int
 }
-rule seen {
+rule event_seen {
     from e
     emit { n: n }
 }
@@ -62,13 +62,13 @@ func start(t *testing.T, args ...string) *process {
 	return p
 }
 
-// send writes one event and waits for the alert of the rule seen.
+// send writes one event and waits for the alert of the rule event_seen.
 func (p *process) send(t *testing.T, n int) {
 	t.Helper()
 	if _, err := fmt.Fprintf(p.in, `{"type":"e","at":"2026-01-01T00:00:0%dZ","key":"k","n":%d}`+"\n", n, n); err != nil {
 		t.Fatal(err)
 	}
-	if line := p.line(t); !strings.Contains(line, `"rule":"seen"`) {
+	if line := p.line(t); !strings.Contains(line, `"rule":"event_seen"`) {
 		t.Fatalf("first alert after event %d: %s", n, line)
 	}
 }
@@ -112,7 +112,7 @@ func TestSignalsEndARunCleanlyAndKeepItsState(t *testing.T) {
 				t.Fatal(err)
 			}
 			p.ends(t, 0)
-			if got := p.messages.String(); !strings.Contains(got, "stopped by a signal") || !strings.Contains(got, "seen") {
+			if got := p.messages.String(); !strings.Contains(got, "stopped by a signal") || !strings.Contains(got, "event_seen") {
 				t.Errorf("standard error has no summary:\n%s", got)
 			}
 

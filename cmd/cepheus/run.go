@@ -79,7 +79,7 @@ func (v runVerb) open(w *world) (inputs []*file.Source, err error) {
 	}
 	defer func() {
 		if err != nil {
-			closeAll(inputs)
+			err = errors.Join(err, closeAll(inputs))
 			inputs = nil
 		}
 	}()

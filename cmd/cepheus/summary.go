@@ -14,7 +14,12 @@ import (
 // wrong are there also where they are 0, except those of single rules.
 func printSummary(to io.Writer, s *engine.Stats, took time.Duration, deadLetters string) error {
 	t := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	line := func(name string, n uint64, note string) { fmt.Fprintf(t, "%s\t%d\t%s\n", name, n, note) }
+	line := func(name string, n uint64, note string) {
+		if note != "" {
+			note = "\t" + note
+		}
+		fmt.Fprintf(t, "%s\t%d%s\n", name, n, note)
+	}
 	line("events", s.Events, fmt.Sprintf("%s a second, %s", perSecond(s.Events, took), took.Round(time.Millisecond)))
 	line("alerts", s.Alerts, "")
 	for i := range s.Rules {

@@ -29,6 +29,7 @@ type settlement struct {
 type device struct {
 	Type   string    `json:"type"`
 	At     time.Time `json:"at"`
+	ID     string    `json:"id"`
 	Card   string    `json:"card"`
 	Device string    `json:"device"`
 }
@@ -40,7 +41,7 @@ type holder struct {
 	shops         []string
 }
 
-// bank collects the day's records. Payments are numbered as they are made.
+// bank collects the day's records, numbered as they are made.
 type bank struct {
 	dice
 	records []record
@@ -118,7 +119,8 @@ func (b *bank) settle(at time.Duration, id, card string) {
 }
 
 func (b *bank) device(at time.Duration, kind, card string) {
-	b.records = append(b.records, record{at, device{kind, paymentsStart.Add(at), card, fmt.Sprintf("dev-%s", card[5:])}})
+	b.number++
+	b.records = append(b.records, record{at, device{kind, paymentsStart.Add(at), fmt.Sprintf("d%05d", b.number), card, "dev-" + card[5:]}})
 }
 
 // usual is a payment as the holder makes them.
@@ -173,7 +175,7 @@ func (b *bank) twoCountries(h *holder, at time.Duration) {
 }
 
 func (b *bank) spendingJump(h *holder, at time.Duration) {
-	at /= 2
+	at = (at / 2).Truncate(time.Millisecond)
 	for range 12 {
 		p := b.usual(h)
 		p.Amount, p.Channel = cents(h.mean*(0.8+0.4*b.Float64())), "chip"

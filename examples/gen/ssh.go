@@ -8,6 +8,7 @@ import (
 var sshStart = time.Date(2026, 3, 2, 18, 0, 0, 0, time.UTC)
 
 type login struct {
+	Seq   int       `json:"seq"`
 	TS    time.Time `json:"ts"`
 	Host  string    `json:"host"`
 	PID   int       `json:"pid"`
@@ -49,7 +50,10 @@ func ssh(d dice) []record {
 	for i := range 3 {
 		g.session(g.between(10*time.Minute, time.Hour), 0, pick(g.dice, people()), fmt.Sprintf("192.0.2.%d", 201+i))
 	}
-	return inOrder(g.records)
+	for i, r := range inOrder(g.records) {
+		r.body.(*login).Seq = i + 1
+	}
+	return g.records
 }
 
 func people() []string {
@@ -62,7 +66,7 @@ func (g *gate) log(at time.Duration, event, user, ip string, port int) {
 		host = "gate-2"
 	}
 	ts := sshStart.Add(at.Truncate(time.Second))
-	g.records = append(g.records, record{at, login{ts, host, g.pid, event, user, ip, port}})
+	g.records = append(g.records, record{at, &login{0, ts, host, g.pid, event, user, ip, port}})
 }
 
 func (g *gate) next() (port int) {
