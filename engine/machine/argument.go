@@ -55,12 +55,18 @@ func (x *Context) arguments(list []argument) []windows.Arg {
 	return x.args
 }
 
-// aggregatesOf turns the plan's aggregates into those of a window, sharing columns
-// where arguments are the same: see sameArgument.
-func aggregatesOf(aggs []plan.Agg, same func(i, j int) bool) []windows.Agg {
+// aggregatesOf turns the plan's aggregates into those of a window, given what each
+// takes from an event; it shares columns where that is the same field.
+func aggregatesOf(aggs []plan.Agg, args []plan.AggArg, same func(i, j int) bool) []windows.Agg {
 	out := make([]windows.Agg, len(aggs))
 	for i, a := range aggs {
 		out[i] = windows.Agg{Func: a.Func, Arg: a.ArgT.Kind, Param: a.Param}
+		switch {
+		case args[i].Cond != nil:
+			out[i].Arg = event.Bool // counted where the condition holds: see argument.of
+		case a.ArgT.Kind == event.List || a.ArgT.Kind == event.Record:
+			out[i].As = &aggs[i].ArgT
+		}
 		for j := range i {
 			if out[j].Same == 0 && same(i, j) {
 				out[i].Same = j + 1

@@ -327,6 +327,7 @@ func (p *Pattern) appendRun(out *recordWriter, r *run) {
 		out.uint(n)
 	}
 	out.bool(r.stale)
+	out.bool(r.spent)
 	out.uint(uint64(len(r.binds)))
 	for i := range r.binds {
 		b := &r.binds[i]
@@ -355,7 +356,7 @@ func (p *Pattern) readRun(in *recordReader, r *run) {
 	for _, n := range []*uint64{&r.began, &r.took, &r.id[0], &r.id[1], &r.hit} {
 		*n = in.uint()
 	}
-	r.stale = in.bool()
+	r.stale, r.spent = in.bool(), in.bool()
 	if n := in.count(); n > 0 {
 		r.binds = make([]bind, n)
 	}

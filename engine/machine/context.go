@@ -44,17 +44,18 @@ type Context struct {
 	ident  [2]uint64 // hash of its identity, if known
 	known  bool
 
-	views     []event.Event // two a step of the frame: its first and last event
-	lists     []listView    // one a step
-	run       runAggs
-	window    windowAggs
-	keyVals   []event.Value
-	effect    Effect
-	done      []int
-	alts      []alt
-	taken     []taken
-	spareRuns []run
-	args      []windows.Arg
+	views      []event.Event // two a step of the frame: its first and last event
+	lists      []listView    // one a step
+	run        runAggs
+	window     windowAggs
+	keyVals    []event.Value
+	effect     Effect
+	done       []int
+	alts       []alt
+	taken      []taken
+	spareRuns  []run
+	takenOther []taken
+	args       []windows.Arg
 }
 
 // Dropped counts what limits have thrown away.

@@ -49,7 +49,12 @@ type asker struct {
 	r    *run // nil: a run that is to begin
 	now  int64
 	mask uint64
+	all  bool // every way counts, not the furthest alone
 }
+
+// enough reports whether the ways found from a number on make looking at nearer ones
+// needless.
+func (a *asker) enough(found []alt, from int) bool { return !a.all && len(found) > from }
 
 // fits reports whether the event fits a leaf.
 func (a *asker) fits(leaf int) bool {
@@ -207,7 +212,8 @@ func (n *part) beginSeq(a *asker, c config, out []alt) []alt {
 		if i > 0 && a.r != nil && !allows(&n.links[i], a.now-a.r.last, a.r.stale) {
 			continue
 		}
-		if out = n.into(a, n.kids[i].enter(a, n.fresh(c), out), from, i); len(out) > from {
+		at := len(out)
+		if out = n.into(a, n.kids[i].enter(a, n.fresh(c), out), at, i); a.enough(out, from) {
 			return out
 		}
 	}
@@ -236,19 +242,20 @@ func (n *part) advance(a *asker, c config, out []alt) []alt {
 	}
 	from, own := len(out), c[n.cell]
 	if n.whole(c) && (n.max < 0 || int(own.turns) < n.max) && !(n.strict && own.stale) {
-		if out = n.begin(a, c, out); len(out) > from {
+		if out = n.begin(a, c, out); a.enough(out, from) {
 			return out
 		}
 	}
+	inside := len(out)
 	switch n.kind {
 	case plan.NodeSeq:
 		out = n.advanceSeq(a, c, out)
 	case plan.NodeOr:
-		out = n.into(a, n.kids[own.at].advance(a, c, out), from, int(own.at))
+		out = n.into(a, n.kids[own.at].advance(a, c, out), inside, int(own.at))
 	case plan.NodeAnd, plan.NodeAny:
 		out = n.advanceAll(a, c, out)
 	}
-	for i := from; i < len(out); i++ {
+	for i := inside; i < len(out); i++ {
 		n.took(a, out[i].config, own.turns)
 	}
 	return out
@@ -262,12 +269,14 @@ func (n *part) advanceSeq(a *asker, c config, out []alt) []alt {
 			if !allows(&n.links[i], a.now-c[kid.cell].last, c[n.cell].stale) {
 				continue
 			}
-			if out = n.into(a, n.kids[i].enter(a, c, out), from, i); len(out) > from {
+			was := len(out)
+			if out = n.into(a, n.kids[i].enter(a, c, out), was, i); a.enough(out, from) {
 				return out
 			}
 		}
 	}
-	return n.into(a, kid.advance(a, c, out), from, at)
+	was := len(out)
+	return n.into(a, kid.advance(a, c, out), was, at)
 }
 
 // advanceAll lets the kids of an & or any take the event, each in a way of its own. An
@@ -379,8 +388,8 @@ func (n *part) point(b []byte, c config) []byte {
 // start is the config of a stage in which nothing has been taken.
 func (s *stage) start() config { return make(config, s.cells) }
 
-// ways lists the ways in which a place can take the event: the furthest stage's, of
-// which branches may offer several.
+// ways lists the ways in which a place can take the event: into the furthest stage, of
+// which branches may offer several; for match all, into every stage.
 func (p *Pattern) ways(a *asker, s *stage, out []alt) []alt {
 	r := a.r
 	if p.enough(r, s) {
@@ -389,19 +398,20 @@ func (p *Pattern) ways(a *asker, s *stage, out []alt) []alt {
 			if !r.open(t) || !r.inSpan(t, a.now) {
 				continue
 			}
-			if out = p.enterStage(a, t.to, out); len(out) > 0 {
+			if out = p.enterStage(a, t.to, out); a.enough(out, 0) {
 				return out
 			}
 		}
 	}
 	if s.root != nil {
+		from := len(out)
 		out = s.root.advance(a, r.config, out)
-		for i := range out {
+		for i := from; i < len(out); i++ {
 			out[i].stage = s.index
 		}
 		return out
 	}
-	if (s.max < 0 || int(r.turns) < s.max) && !(s.strict && r.stale) && a.fits(s.leaf) {
+	if (s.max < 0 || int(r.turns) < s.max) && !(s.strict && r.stale) && a.mask&s.steps != 0 && a.fits(s.leaf) {
 		out = append(out, alt{stage: s.index, leaf: s.leaf})
 	}
 	return out
@@ -416,8 +426,9 @@ func (p *Pattern) enterStage(a *asker, to int, out []alt) []alt {
 		}
 		return out
 	}
+	from := len(out)
 	out = s.root.enter(a, s.start(), out)
-	for i := range out {
+	for i := from; i < len(out); i++ {
 		out[i].stage = to
 	}
 	return out

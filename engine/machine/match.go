@@ -115,6 +115,17 @@ func (e *Effect) reset() {
 
 // evidence shows the first and the last events of a match, in order of being taken.
 func (p *Pattern) evidence(x *Context, k *PatternKey, r *run, e *Effect) {
+	list := p.takenBy(x, k, r)
+	for i, t := range list {
+		if i < evidenceEnds || i >= len(list)-evidenceEnds {
+			e.show(x, t.step, t.ref)
+		}
+	}
+}
+
+// takenBy lists what a run has taken, in order of being taken; valid until the next
+// call.
+func (p *Pattern) takenBy(x *Context, k *PatternKey, r *run) []taken {
 	x.taken = x.taken[:0]
 	for leaf := range r.binds {
 		b := &r.binds[leaf]
@@ -129,11 +140,7 @@ func (p *Pattern) evidence(x *Context, k *PatternKey, r *run, e *Effect) {
 	if p.grouped {
 		slices.SortStableFunc(x.taken, func(a, b taken) int { return cmp.Compare(x.Keep.Order(a.ref), x.Keep.Order(b.ref)) })
 	}
-	for i, t := range x.taken {
-		if i < evidenceEnds || i >= len(x.taken)-evidenceEnds {
-			e.show(x, t.step, t.ref)
-		}
-	}
+	return x.taken
 }
 
 // taken is an event of a match with the step that took it.

@@ -181,17 +181,18 @@ func (p *Pattern) aggregatesOf(s *leaf, c eval.Compiler) error {
 	c.Event = p.rule.Pattern.Steps[s.step].Type
 	var a acc
 	var aggs []plan.Agg
+	var args []plan.AggArg
 	for i, agg := range p.rule.Aggs {
 		if agg.Step == s.step {
 			p.accAt[i] = place{part: len(p.accs), agg: len(a.aggs)}
 			a.aggs, aggs = append(a.aggs, i), append(aggs, agg)
-			a.args = append(a.args, compileArgument(c, agg.Arg))
+			a.args, args = append(a.args, compileArgument(c, agg.Arg)), append(args, agg.Arg)
 		}
 	}
 	if len(aggs) == 0 {
 		return nil
 	}
-	program, err := windows.NewAcc(aggregatesOf(aggs, func(i, j int) bool {
+	program, err := windows.NewAcc(aggregatesOf(aggs, args, func(i, j int) bool {
 		return sameExpr(aggs[i].Arg.Value, aggs[j].Arg.Value) && aggs[i].Arg.Cond == nil && aggs[j].Arg.Cond == nil
 	}))
 	a.program, s.acc = program, len(p.accs)

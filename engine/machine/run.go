@@ -36,6 +36,7 @@ type run struct {
 	total             int64  // events taken
 	stage, turns      int32
 	stale             bool // an event of the named types came since and was not taken
+	spent             bool // match all: the deadline it rests on has made its match
 	gone              bool
 	config            config          // within the stage, if it is a group
 	binds             []bind          // by leaf, as far as it got
@@ -65,9 +66,12 @@ func (p *Pattern) Event(x *Context, k *PatternKey, ev *event.Event, mask uint64,
 		p.dropAll(x, k)
 	}
 	x.done = x.done[:0]
-	if p.grouped {
+	switch {
+	case p.mode == plan.SelectAll:
+		p.branchAll(x, k, ev, mask)
+	case p.grouped:
 		p.moveAll(x, k, ev, mask)
-	} else {
+	default:
 		for i := range k.runs {
 			p.move(x, k, i, ev, mask)
 		}
@@ -218,7 +222,7 @@ func (p *Pattern) begin(x *Context, k *PatternKey, ev *event.Event, mask uint64)
 	if p.led(k, ev.At) {
 		return
 	}
-	a := asker{p: p, x: x, k: k, now: ev.At, mask: mask}
+	a := asker{p: p, x: x, k: k, now: ev.At, mask: mask, all: p.mode == plan.SelectAll}
 	for i := range p.start {
 		to := p.start[i].to
 		if mask&p.stages[to].steps == 0 {
@@ -227,7 +231,9 @@ func (p *Pattern) begin(x *Context, k *PatternKey, ev *event.Event, mask uint64)
 		if x.alts = p.enterStage(&a, to, x.alts[:0]); len(x.alts) > 0 {
 			p.makeRoom(x, k)
 			p.beginAt(x, k, ev)
-			return
+			if !a.all {
+				return
+			}
 		}
 	}
 }
@@ -237,7 +243,7 @@ func (p *Pattern) beginAt(x *Context, k *PatternKey, ev *event.Event) {
 	for _, way := range x.alts {
 		r := run{start: ev.At, ownStart: ev.Time, began: k.seq, stage: -1, accs: p.newStates()}
 		p.take(x, k, &r, way, ev)
-		if len(x.alts) > 1 && p.isKnown(k, &r) {
+		if p.mode != plan.SelectAll && len(x.alts) > 1 && p.isKnown(k, &r) {
 			p.release(x, k, &r)
 			continue
 		}
@@ -316,7 +322,7 @@ func (p *Pattern) take(x *Context, k *PatternKey, r *run, way alt, ev *event.Eve
 	r.turns++
 	r.total++
 	r.last, r.ownLast, r.took = ev.At, ev.Time, k.seq
-	r.hit, r.stale = 0, false
+	r.hit, r.stale, r.spent = 0, false, false
 	r.id = r.id.fold(l.step, x.identity(ev))
 	p.bindEvent(x, k, l, &r.binds[way.leaf], ev)
 	if l.acc >= 0 {
@@ -352,7 +358,7 @@ func (p *Pattern) isComplete(r *run) bool {
 func (p *Pattern) runDeadline(r *run) int64 {
 	s := &p.stages[r.stage]
 	f := &s.final
-	if !f.ok || !f.waits || f.negs&r.hit != 0 || !p.enough(r, s) {
+	if !f.ok || !f.waits || r.spent || f.negs&r.hit != 0 || !p.enough(r, s) {
 		return math.MaxInt64
 	}
 	d := p.deadline(f, r.start, r.last)
@@ -446,7 +452,8 @@ func (p *Pattern) Deadline(k *PatternKey) int64 {
 // selectFrom makes matches of the runs in x.done, by the selection mode, and marks
 // the runs that end with them.
 func (p *Pattern) selectFrom(x *Context, k *PatternKey, now int64, atDeadline bool) {
-	if len(x.done) == 0 {
+	if p.mode == plan.SelectAll {
+		p.matchAll(x, k, now, atDeadline)
 		return
 	}
 	matched := -1

@@ -56,14 +56,16 @@ func CompileWindow(rule *plan.Rule, c eval.Compiler) (*Window, error) {
 func (w *Window) compilePart(n int) error {
 	var p named
 	var aggs []plan.Agg
+	var args []plan.AggArg
 	for i, a := range w.rule.Aggs {
 		if a.Window == n {
+			args = append(args, w.rule.Inputs[0].Args[i])
 			w.at[i] = place{part: n, agg: len(p.aggs)}
 			p.aggs, aggs = append(p.aggs, i), append(aggs, a)
 		}
 	}
 	same := func(i, j int) bool { return w.sameArgument(p.aggs[i], p.aggs[j]) }
-	program, err := windows.NewProgram(w.rule.Windows[n].Spec, aggregatesOf(aggs, same))
+	program, err := windows.NewProgram(w.rule.Windows[n].Spec, aggregatesOf(aggs, args, same))
 	if err != nil {
 		return err
 	}

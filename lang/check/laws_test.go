@@ -73,9 +73,6 @@ func TestPatternErrors(t *testing.T) {
 		"within nothing":    {`match a -> b within 0s`, []string{"1:30: R308: nothing matches within 0s"}},
 		"limit without all": {`match a -> b within 1m limit 3`, []string{"1:39: R301: limit counts the matches of match all; write match all, or leave limit out"}},
 		"any of":            {`match any 2 of (a, b, c) within 1m`, nil},
-		"not yet": {`match all (a | b) -> (c -> d){2} within 1m`, []string{
-			"1:16: R900: match all is not supported yet",
-		}},
 	} {
 		t.Run(name, func(t *testing.T) { wantErrors(t, "rule r { "+tc.rule+" }", tc.want...) })
 	}

@@ -42,12 +42,6 @@ func (c *checker) refuseWindow(w *syntax.Window) {
 
 func (c *checker) refuseDerived(d *syntax.Emit) { c.notYet(d.Event.Span, "emit of an event") }
 
-func (c *checker) refuseSelect(m *syntax.Match) {
-	if m.Select == syntax.SelectAll {
-		c.notYet(m.Mode, "match all")
-	}
-}
-
 func windowWord(k syntax.WindowKind) string {
 	switch k {
 	case syntax.Tumbling:

@@ -79,7 +79,6 @@ func selection(s syntax.Select) plan.Select {
 }
 
 func (p *pattern) limits(m *syntax.Match) {
-	p.refuseSelect(m)
 	if m.Select == syntax.SelectAll {
 		p.plan.Limit = defaultLimit
 		if p.decl.Limit != nil {

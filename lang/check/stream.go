@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cepheus-cep/cepheus/event"
@@ -261,12 +262,26 @@ func sameType(a, b event.Type) bool {
 	return a.String() == b.String()
 }
 
+// fieldKeys stands for the key where it is not compiled: of each part that is a bare
+// field of the type, that field; nil for the others.
+func (r *rule) fieldKeys(t *plan.Type) []*plan.Expr {
+	whole := t.Schema.Type()
+	key := make([]*plan.Expr, len(r.decl.By))
+	for i, k := range r.decl.By {
+		name := strings.Trim(k.Expr.Span.Text(), "`")
+		if f := whole.Field(name); f != nil {
+			key[i] = &plan.Expr{Op: plan.OpField, Name: name, Type: f.Type}
+		}
+	}
+	return key
+}
+
 // proveLets compiles the rule's lets by themselves, so that one which nothing uses is
 // checked too.
 func (r *rule) proveLets() {
 	for _, l := range r.lets {
 		for _, t := range r.types {
-			s := r.outputScope("let "+l.Name, scratch(t), nil)
+			s := r.outputScope("let "+l.Name, scratch(t), r.fieldKeys(t))
 			if s.Aggs != nil {
 				s.Aggs = &scratchAggs{}
 			}

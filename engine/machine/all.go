@@ -1,0 +1,132 @@
+package machine
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+
+	"github.com/cepheus-cep/cepheus/event"
+)
+
+// In match all every combination of events that satisfies the pattern is a match: a
+// place that can take an event does so in every way, each a place of its own, and also
+// goes on without it. A combination is one place, so a key has as many places as it
+// has open combinations, up to Limits.RunsPerKey.
+
+// branchAll lets every place see an event.
+func (p *Pattern) branchAll(x *Context, k *PatternKey, ev *event.Event, mask uint64) {
+	old := k.runs
+	k.runs = x.spareRuns[:0]
+	seen := map[string]bool{}
+	for i := range old {
+		r := &old[i]
+		s := &p.stages[r.stage]
+		if p.expired(r, ev.At) || p.isForbidden(x, k, r, s, ev, mask) {
+			p.release(x, k, r)
+			continue
+		}
+		a := asker{p: p, x: x, k: k, r: r, now: ev.At, mask: mask, all: true}
+		x.alts = p.ways(&a, s, x.alts[:0])
+		for _, way := range x.alts {
+			place := p.split(x, k, r)
+			p.take(x, k, &place, way, ev)
+			p.keepCombination(x, k, &place, seen)
+		}
+		if p.wait(r, s); p.alive(r) {
+			k.runs = append(k.runs, *r)
+		} else {
+			p.release(x, k, r)
+		}
+	}
+	clear(old)
+	x.spareRuns = old[:0]
+	p.boundAll(x, k)
+}
+
+// keepCombination adds a place unless the key has it already: the same events taken by
+// the same steps, at the same point.
+func (p *Pattern) keepCombination(x *Context, k *PatternKey, r *run, seen map[string]bool) {
+	name := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, r.id[0]), r.id[1])
+	name = p.point(name, r)
+	if seen[string(name)] {
+		p.release(x, k, r)
+		return
+	}
+	seen[string(name)] = true
+	k.runs = append(k.runs, *r)
+	if p.isComplete(r) {
+		x.done = append(x.done, len(k.runs)-1)
+	}
+}
+
+// boundAll drops the oldest combinations beyond the limit.
+func (p *Pattern) boundAll(x *Context, k *PatternKey) {
+	for i := 0; len(k.runs)-i > x.Limits.RunsPerKey; i++ {
+		if !slices.Contains(x.done, i) {
+			k.runs[i].gone = true
+			x.Dropped.Runs++
+		}
+	}
+}
+
+// matchAll makes the matches of the combinations in x.done: all are counted, and as
+// many as the rule's limit are handed on, the latest start first, then in order of
+// events.
+func (p *Pattern) matchAll(x *Context, k *PatternKey, now int64, atDeadline bool) {
+	if len(x.done) == 0 {
+		return
+	}
+	known := map[ID]bool{}
+	distinct := x.done[:0]
+	for _, i := range x.done {
+		if r := &k.runs[i]; !known[r.id] {
+			known[r.id] = true
+			distinct = append(distinct, i)
+		}
+		p.spend(&k.runs[i], atDeadline)
+	}
+	slices.SortStableFunc(distinct, func(i, j int) int { return p.compareRuns(x, k, &k.runs[i], &k.runs[j]) })
+	x.done = distinct
+	x.Frame.Matches = int64(len(distinct))
+	if limit := p.rule.Pattern.Limit; limit == 0 {
+		p.matchCount(x, k, &k.runs[distinct[0]], now, atDeadline)
+	} else {
+		for _, i := range distinct[:min(limit, len(distinct))] {
+			if r := &k.runs[i]; p.holds(x, k, r, &p.having) {
+				p.match(x, k, r, now, atDeadline)
+			}
+		}
+	}
+	x.Frame.Matches = 0
+}
+
+// spend notes that a combination has matched: it stays only if it can grow.
+func (p *Pattern) spend(r *run, atDeadline bool) {
+	s := &p.stages[r.stage]
+	r.spent = atDeadline
+	r.gone = len(s.next) == 0 && !p.mayRepeat(r, s)
+}
+
+// compareRuns orders combinations: the latest start first, then by their events and
+// the steps that took them.
+func (p *Pattern) compareRuns(x *Context, k *PatternKey, a, b *run) int {
+	if c := cmp.Compare(b.began, a.began); c != 0 {
+		return c
+	}
+	x.takenOther = append(x.takenOther[:0], p.takenBy(x, k, a)...)
+	return slices.CompareFunc(x.takenOther, p.takenBy(x, k, b), func(a, b taken) int {
+		return cmp.Or(cmp.Compare(x.Keep.Order(a.ref), x.Keep.Order(b.ref)), cmp.Compare(a.step, b.step))
+	})
+}
+
+// matchCount hands on the number of matches alone.
+func (p *Pattern) matchCount(x *Context, k *PatternKey, r *run, now int64, atDeadline bool) {
+	if !p.holds(x, k, r, &p.having) {
+		return
+	}
+	count := run{ownStart: r.ownLast, ownLast: r.ownLast}
+	if ev := x.Frame.Event; ev != nil {
+		count.id = ID{}.fold(-1, x.identity(ev))
+	}
+	p.match(x, k, &count, now, atDeadline)
+}
