@@ -29,7 +29,7 @@ func (e *exprError) Position() lexer.Position { return e.at.Pos }
 // Parse takes the tokens of one expression; NextMatch where none begins.
 func (e *exprG) Parse(lex *lexer.PeekingLexer) error {
 	first := *lex.Peek()
-	if !startsOperand(first) {
+	if !startsOperand(first) && !countsMatches(lex) {
 		return participle.NextMatch
 	}
 	x := extent{lex: lex, last: first}
@@ -82,7 +82,7 @@ func (x *extent) operand() *exprError {
 	switch {
 	case t.Type == wordToken && t.Value == "let":
 		return &exprError{at: t, message: `"let" within an expression stands only in parentheses`, mend: "write (let NAME = …; …)"}
-	case !startsOperand(t):
+	case !startsOperand(t) && !countsMatches(x.lex):
 		return &exprError{at: t, message: fmt.Sprintf("expected an operand after %q, found %s", x.last.Value, found(t))}
 	}
 	x.take()
@@ -100,6 +100,18 @@ func (x *extent) operand() *exprError {
 		return x.member(t)
 	}
 	return nil
+}
+
+// countsMatches reports whether matches() is ahead: where an operand is expected the
+// word is no operator if it is called.
+func countsMatches(lex *lexer.PeekingLexer) bool {
+	if t := lex.Peek(); t.Type != wordToken || t.Value != "matches" {
+		return false
+	}
+	here := lex.MakeCheckpoint()
+	defer lex.LoadCheckpoint(here)
+	lex.Next()
+	return lex.Peek().Value == "("
 }
 
 // pointer takes the name that belongs to the # before it, as in #acc.
