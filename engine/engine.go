@@ -331,12 +331,17 @@ func (e *Engine) Stats() *Stats {
 func (e *Engine) bookFaults() {
 	for _, sh := range e.shards {
 		for i := range sh.faults {
-			if f := &sh.faults[i]; f.Count > 0 {
-				e.stats.Rules[i].Errors += f.Count
-				e.stats.Rules[i].LastError = f.Last
-				*f = eval.Fault{}
-			}
+			e.stats.Rules[i].blame(sh.faults[i])
+			sh.faults[i] = eval.Fault{}
 		}
+	}
+}
+
+// blame adds evaluations that failed as they ran.
+func (r *RuleStats) blame(f eval.Fault) {
+	if f.Count > 0 {
+		r.Errors += f.Count
+		r.LastError = f.Last
 	}
 }
 

@@ -101,6 +101,7 @@ func (e *Engine) book(ep *epoch, j *job) {
 	e.stats.Undecodable += c.undecodable
 	for rule, n := range c.nilKeys {
 		e.stats.Rules[rule].NilKeys += n
+		e.stats.Rules[rule].blame(c.faults[rule])
 	}
 	ep.dead = append(ep.dead, j.dead...)
 }

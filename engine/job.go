@@ -38,9 +38,9 @@ type decoded struct {
 
 // counts is what a worker counted in one job.
 type counts struct {
-	undeclared, undecodable, nilFields uint64
-	nilKeys                            []uint64 // by rule
-	faults                             eval.Fault
+	undeclared, undecodable uint64
+	nilKeys                 []uint64     // by rule
+	faults                  []eval.Fault // by rule
 }
 
 // Dead is a record that could not be taken, for the dead letters.
@@ -104,7 +104,8 @@ func (w *worker) do(j *job) {
 func (w *worker) count(j *job, d *event.Decoder) {
 	j.counts.nilKeys = append(j.counts.nilKeys[:0], w.router.NilKeys...)
 	clear(w.router.NilKeys)
-	j.counts.faults = w.router.TakeFaults()
+	j.counts.faults = append(j.counts.faults[:0], w.router.Faults...)
+	clear(w.router.Faults)
 }
 
 func (w *worker) dead(j *job, i int, base int32, reason string) Dead {
@@ -122,6 +123,6 @@ func (j *job) reset() {
 	clear(j.dead)
 	j.records, j.items, j.keys, j.dead = j.records[:0], j.items[:0], j.keys[:0], j.dead[:0]
 	j.err, j.next, j.held = nil, 0, 0
-	j.counts = counts{nilKeys: j.counts.nilKeys[:0]}
+	j.counts = counts{nilKeys: j.counts.nilKeys[:0], faults: j.counts.faults[:0]}
 	j.done = make(chan struct{})
 }

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/cepheus-cep/cepheus/engine/eval"
@@ -174,8 +175,9 @@ func sameText(a, b *plan.Expr) bool { return a == b || a.String() == b.String() 
 
 // Router routes events for one goroutine.
 type Router struct {
-	Keys    []byte   // bytes of the keys of the items made since Reset
-	NilKeys []uint64 // by rule: events passed by for their nil key
+	Keys    []byte       // bytes of the keys of the items made since Reset
+	NilKeys []uint64     // by rule: events passed by for their nil key
+	Faults  []eval.Fault // by rule: conditions and keys that failed as they ran
 
 	ix      *Index
 	frame   eval.Frame
@@ -201,19 +203,19 @@ func (ix *Index) NewRouter(world *eval.World) *Router {
 	}
 	return &Router{
 		ix: ix, frame: eval.Frame{World: world},
-		keys: make([]keyValue, most), NilKeys: make([]uint64, len(ix.rules)),
+		keys: make([]keyValue, most), NilKeys: make([]uint64, len(ix.rules)), Faults: make([]eval.Fault, len(ix.rules)),
 	}
 }
 
 // Reset forgets the keys of the items made so far.
 func (r *Router) Reset() { r.Keys = r.Keys[:0] }
 
-// TakeFaults returns how many conditions failed as they ran since the last call, and
-// the last failure.
-func (r *Router) TakeFaults() eval.Fault {
-	f := r.frame.Fault
-	r.frame.Fault = eval.Fault{}
-	return f
+// blame books a condition or key that failed as it ran.
+func (r *Router) blame(rule int32) {
+	f := &r.frame.Fault
+	r.Faults[rule].Count += f.Count
+	r.Faults[rule].Last = f.Last
+	*f = eval.Fault{}
 }
 
 // Route appends an item for each rule and key that the event matters to, in order of
@@ -245,12 +247,18 @@ func (r *Router) pass(ti *typeIndex, tests []int32) {
 		if holds := ti.tests[n].holds; holds == nil || holds(&r.frame) {
 			r.hits = append(r.hits, n)
 		}
+		if r.frame.Fault.Count > 0 {
+			r.blame(ti.tests[n].rule)
+		}
 	}
 }
 
 // item adds a passed test to the rule's item of the same key, or makes one.
 func (r *Router) item(ti *typeIndex, t *test, ev *event.Event, out []Item, start int) []Item {
 	k := r.key(ti, t.key, ev)
+	if r.frame.Fault.Count > 0 {
+		r.blame(t.rule)
+	}
 	if k.isNil {
 		if r.nilRule != t.rule {
 			r.NilKeys[t.rule]++
@@ -259,7 +267,7 @@ func (r *Router) item(ti *typeIndex, t *test, ev *event.Event, out []Item, start
 		return out
 	}
 	for i := len(out) - 1; i >= start && out[i].Rule == t.rule; i-- {
-		if out[i].Key == k.ref {
+		if out[i].Hash == k.hash && bytes.Equal(out[i].Key.Bytes(r.Keys), k.ref.Bytes(r.Keys)) {
 			out[i].Mask |= t.bit
 			out[i].Until = out[i].Until || t.until
 			return out

@@ -48,6 +48,7 @@ type Context struct {
 	lists      []listView    // one a step
 	run        runAggs
 	window     windowAggs
+	bucket     bucketAggs
 	keyVals    []event.Value
 	effect     Effect
 	done       []int

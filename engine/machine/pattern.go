@@ -2,6 +2,7 @@ package machine
 
 import (
 	"math"
+	"slices"
 
 	"github.com/cepheus-cep/cepheus/engine/eval"
 	"github.com/cepheus-cep/cepheus/event"
@@ -370,8 +371,8 @@ func (p *Pattern) Tests() []Test {
 	}
 	if p.seesAll {
 		for _, in := range p.rule.Inputs {
-			if len(in.Key) != len(p.rule.Keys) {
-				continue // every step of the type has a key of its own: see its test
+			if len(in.Key) != len(p.rule.Keys) || !slices.Contains(pat.Types, in.Type) {
+				continue // every step of the type has a key of its own, or only until names it
 			}
 			out = append(out, Test{Type: in.Type, Cond: conjuncts(in.Where), Key: in.Key})
 		}

@@ -66,6 +66,9 @@ func (p *Pattern) Event(x *Context, k *PatternKey, ev *event.Event, mask uint64,
 		p.dropAll(x, k)
 	}
 	x.done = x.done[:0]
+	if until && mask == 0 && !slices.Contains(p.rule.Pattern.Types, int(ev.Type)) {
+		return // the pattern itself does not see events of the type
+	}
 	switch {
 	case p.mode == plan.SelectAll:
 		p.branchAll(x, k, ev, mask)
