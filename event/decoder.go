@@ -315,9 +315,11 @@ func (d *Decoder) Undeclared() []Count { return d.undeclaredN }
 // Mismatch is how often a field was nil in events of a type (an index into the layouts)
 // though its declaration does not allow that: missing, null, or of a wrong type.
 type Mismatch struct {
-	Type int32
-	Slot int
-	N    uint64
+	Type   int32
+	Slot   int
+	N      uint64
+	Part   int32 // of the first such event: its partition, as numbered by the source,
+	Offset int64 // and its position there
 }
 
 // AppendMismatches appends the decoder's mismatches so far, by type and slot. Only
@@ -326,7 +328,7 @@ func (d *Decoder) AppendMismatches(all []Mismatch) []Mismatch {
 	for _, t := range d.layouts {
 		for i, n := range t.wrong {
 			if n > 0 {
-				all = append(all, Mismatch{t.index, i, n})
+				all = append(all, Mismatch{t.index, i, n, t.first[i].part, t.first[i].offset})
 			}
 		}
 	}

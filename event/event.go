@@ -35,6 +35,7 @@ type Event struct {
 	ID     Ref    // identity within Text; zero where the identity is the position
 	Text   []byte // the record as JSON, then strings that had to be unescaped
 	Slots  []uint64
+	Side   []Value // rows of projections that the engine has found for it; nil: none asked
 }
 
 // Has reports whether slot i of a layout is not nil.
@@ -135,10 +136,13 @@ type Batch struct {
 	Records []RecordRef
 	Header  [][]byte // CSV: the header row of each partition, by Part; set by the source, kept by Reset
 	AtEnd   bool     // the source stands at the end of its log for now
+	Stamped bool     // the records' times are time stamps that the log keeps; else they are of arrival
 }
 
 // Reset empties the batch and keeps its memory.
-func (b *Batch) Reset() { b.Text, b.Records, b.AtEnd = b.Text[:0], b.Records[:0], false }
+func (b *Batch) Reset() {
+	b.Text, b.Records, b.AtEnd, b.Stamped = b.Text[:0], b.Records[:0], false, false
+}
 
 // Add appends a copy of a record.
 func (b *Batch) Add(part int32, offset, time int64, record []byte) {

@@ -109,10 +109,17 @@ type layout struct {
 	time  *field   // nil: time of arrival
 	id    *field   // nil: position
 	wrong []uint64 // by slot: events in which it was nil though it must not be
+	first []place  // by slot: where the first of them stands
+}
+
+// place is where a record stands.
+type place struct {
+	part   int32
+	offset int64
 }
 
 func newLayout(index int, l *Layout) *layout {
-	t := &layout{Layout: l, index: int32(index), words: l.Words(), wrong: make([]uint64, len(l.Slots))}
+	t := &layout{Layout: l, index: int32(index), words: l.Words(), wrong: make([]uint64, len(l.Slots)), first: make([]place, len(l.Slots))}
 	typ := l.Schema.Type()
 	for i, s := range l.Slots {
 		t.root.place(&typ, s.Path, s.Type, i)

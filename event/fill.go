@@ -42,7 +42,7 @@ func (d *Decoder) fill(t *layout, r *RecordRef, members []member, env *envelope,
 		a.freeSlots(n)
 		return d.undecided(t)
 	}
-	d.count(t)
+	d.count(t, r)
 	return nil
 }
 
@@ -86,10 +86,16 @@ func verbal(err error) string {
 }
 
 // count counts the fields that are nil and must not be.
-func (d *Decoder) count(t *layout) {
+func (d *Decoder) count(t *layout, r *RecordRef) {
 	for w, bad := range d.bad {
 		for i := w << 6; bad != 0; i, bad = i+1, bad>>1 {
-			t.wrong[i] += bad & 1
+			if bad&1 == 0 {
+				continue
+			}
+			if t.wrong[i] == 0 {
+				t.first[i] = place{r.Part, r.Offset}
+			}
+			t.wrong[i]++
 		}
 	}
 }
