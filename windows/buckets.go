@@ -1,6 +1,9 @@
 package windows
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // Bucket is one open window of a kind that is evaluated at its end: [Start, End) of
 // time, and what its events add up to. A session's End moves with its events; a
@@ -26,7 +29,14 @@ func (b *Buckets) Open() []Bucket { return b.open }
 // Put adds an event to every window that holds it, opening those that are not open.
 // Times never decrease; windows that end at or before at should have been closed.
 // args is as in [Program.Add].
-func (p *Program) Put(b *Buckets, at int64, args []Arg) {
+func (p *Program) Put(b *Buckets, at int64, args []Arg) { p.PutAtMost(b, at, args, math.MaxInt) }
+
+// PutAtMost is Put for a caller that bounds what a key remembers: a window that
+// remembers most single values (different ones, or those of a percentile) takes no
+// more events. It returns how many windows did not take this one. A window without
+// such aggregates takes the same memory whatever it holds, and a batch holds what the
+// rule says: they take every event.
+func (p *Program) PutAtMost(b *Buckets, at int64, args []Arg, most int) (refused int) {
 	switch p.spec.Kind {
 	case Tumbling:
 		p.openTumbling(b, at)
@@ -45,13 +55,34 @@ func (p *Program) Put(b *Buckets, at int64, args []Arg) {
 		if p.spec.Kind == Batch && p.full(w) || p.spec.Kind != Batch && (at < w.Start || at >= w.End) {
 			continue
 		}
-		p.insert(&w.State, at, args)
+		if p.spec.Kind != Batch && w.State.remembers() >= max(1, most) {
+			refused++
+		} else {
+			p.insert(&w.State, at, args)
+		}
 		p.setSpan(w)
 	}
+	return refused
+}
+
+// remembers is how many single values a State that only inserts holds for one
+// aggregate, at most: what of it grows with its events.
+func (s *State) remembers() int {
+	if s.ext == nil {
+		return 0
+	}
+	n := 0
+	for i := range s.ext.dicts {
+		n = max(n, int(s.ext.dicts[i].live))
+	}
+	for i := range s.ext.orders {
+		n = max(n, s.ext.orders[i].n)
+	}
+	return n
 }
 
 // full reports that a batch has all its events.
-func (p *Program) full(w *Bucket) bool { return int(w.State.live) >= p.spec.Count }
+func (p *Program) full(w *Bucket) bool { return w.State.inserted() >= p.spec.Count }
 
 // setSpan notes the window's length, for rate.
 func (p *Program) setSpan(w *Bucket) {
@@ -131,7 +162,7 @@ func (p *Program) over(w *Bucket, now int64) bool {
 // recycle empties a State that only inserts and keeps its words, not what it counted.
 func (s *State) recycle() {
 	clear(s.mem)
-	s.live, s.ext = 0, nil
+	s.base, s.live, s.ext = 0, 0, nil
 }
 
 // Due returns the least end of the open windows: when to Close next; false where

@@ -19,8 +19,9 @@ var ErrCorrupt = errors.New("windows: corrupt state")
 // its accumulators. Either way the bytes depend only on what the results depend on,
 // and the State that Decode makes of them gives the same results ever after.
 func (p *Program) Append(b []byte, s *State) []byte {
-	b = binary.AppendUvarint(b, uint64(s.live))
-	if s.live == 0 {
+	n := p.Len(s)
+	b = binary.AppendUvarint(b, uint64(n))
+	if n == 0 {
 		return b
 	}
 	if p.evicts {
@@ -41,8 +42,7 @@ func (p *Program) appendEvents(b []byte, s *State) []byte {
 	if p.rowless() {
 		return b
 	}
-	seen := make([][]uint32, len(p.cols)) // by column and entry: 1 + its number in the bytes
-	next := make([]uint32, len(p.cols))
+	texts := make([]numbering, len(p.cols))
 	before := int64(0)
 	for i := range s.live {
 		slot := s.slot(i)
@@ -59,29 +59,38 @@ func (p *Program) appendEvents(b []byte, s *State) []byte {
 			b = append(b, p.takenBits(s, c, slot))
 		}
 		for c := range p.cols {
-			col := &p.cols[c]
-			if col.value < 0 || !getBit(p.bitmap(s, c), slot) {
-				continue
-			}
-			if !col.text {
-				v, _ := p.value(s, col, slot)
-				b = appendNumber(b, col.kind, v)
-				continue
-			}
-			id := p.row(s, slot)[col.value] >> 32
-			if seen[c] == nil {
-				seen[c] = make([]uint32, len(s.ext.dicts[col.dict].entries))
-			}
-			b = binary.AppendUvarint(b, uint64(seen[c][id]))
-			if seen[c][id] == 0 {
-				next[c]++
-				seen[c][id] = next[c]
-				_, text := p.value(s, col, slot)
-				b = appendText(b, text)
+			if p.cols[c].value >= 0 && getBit(p.bitmap(s, c), slot) {
+				b = p.appendValue(b, s, &p.cols[c], slot, &texts[c])
 			}
 		}
 	}
 	return b
+}
+
+// numbering gives dictionary entries numbers, from 1, in the order they are met.
+type numbering struct {
+	of   []uint32 // by entry; 0: not met
+	last uint32
+}
+
+// appendValue writes what the event in a slot gave to a column; a text in full only
+// where it comes first.
+func (p *Program) appendValue(b []byte, s *State, c *column, slot uint32, met *numbering) []byte {
+	v, text := p.value(s, c, slot)
+	if !c.text {
+		return appendNumber(b, c.kind, v)
+	}
+	if met.of == nil {
+		met.of = make([]uint32, len(s.ext.dicts[c.dict].entries))
+	}
+	n := &met.of[p.row(s, slot)[c.value]>>32]
+	b = binary.AppendUvarint(b, uint64(*n))
+	if *n > 0 {
+		return b
+	}
+	met.last++
+	*n = met.last
+	return appendText(b, text)
 }
 
 // takenBits packs which of eight columns from c on the event in a slot gave a value.
@@ -218,12 +227,12 @@ func (p *Program) read(r *reader, s *State) {
 	live := r.uvarint()
 	switch {
 	case r.err != nil || live == 0:
-	case live > MaxEvents || p.spec.Kind == Last && p.evicts && live > uint64(p.spec.Count):
+	case live > math.MaxInt64 || p.evicts && live > MaxEvents || p.evicts && p.spec.Kind == Last && live > uint64(p.spec.Count):
 		r.fail("%d events", live)
 	case p.evicts:
 		p.readEvents(r, s, uint32(live))
 	default:
-		s.live = uint32(live)
+		s.setInserted(int(live))
 		if p.fixed > 0 {
 			s.mem = make([]uint64, p.fixed)
 		}
@@ -274,8 +283,8 @@ func (p *Program) readEvents(r *reader, s *State, live uint32) {
 
 func (p *Program) readColumn(r *reader, s *State, c *column) {
 	taken := r.uvarint()
-	if taken > uint64(s.live) {
-		r.fail("%d values of %d events", taken, s.live)
+	if taken > uint64(s.inserted()) {
+		r.fail("%d values of %d events", taken, s.inserted())
 	}
 	if taken == 0 || r.err != nil {
 		return
@@ -357,6 +366,7 @@ func (p *Program) readSum(r *reader, s *State, c *column, which int) {
 
 func readDict(r *reader, c *column, d *dict, taken uint64) {
 	n := r.uvarint()
+	full := false // some count has stopped at its greatest
 	for i := uint64(0); i < n && r.err == nil; i++ {
 		var v uint64
 		var text string
@@ -369,15 +379,16 @@ func readDict(r *reader, c *column, d *dict, taken uint64) {
 		if r.err != nil {
 			return
 		}
-		id, _, again := d.add(v, text, uint32(i+1))
-		if again || count == 0 || count > taken {
+		id, _, again := d.add(v, text, 0)
+		if again || count == 0 || count > min(taken, math.MaxUint32) {
 			r.fail("a value %d times", count)
 			return
 		}
 		d.entries[id].count = uint32(count)
+		full = full || count == math.MaxUint32
 		taken -= count
 	}
-	if r.err == nil && taken != 0 {
+	if r.err == nil && taken != 0 && !full {
 		r.fail("%d values counted nowhere", taken)
 	}
 }
@@ -434,7 +445,7 @@ func (p *Program) DecodeBuckets(b []byte, w *Buckets) error {
 		o := &w.open[i]
 		o.Alerted = r.flag() != 0
 		p.read(&r, &o.State)
-		if r.err == nil && o.State.live == 0 {
+		if r.err == nil && o.State.inserted() == 0 {
 			r.fail("an empty window")
 		}
 		if r.err == nil {

@@ -213,3 +213,26 @@ func BenchmarkCodec(b *testing.B) {
 		}
 	})
 }
+
+// More events than 32 bits count, as a window of all events of a stream may get.
+func TestStatesThatOnlyInsertCountFar(t *testing.T) {
+	aggs := []Agg{{Func: Count}, {Func: Values, Arg: event.Int}}
+	p, err := NewAcc(aggs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s State
+	p.Add(&s, 0, []Arg{{}, {Take: true, N: 2}})
+	s.setInserted(math.MaxUint32)
+	p.Add(&s, 0, []Arg{{}, {Take: true, N: 1}})
+	var again State
+	if err := p.Decode(p.Append(nil, &s), &again); err != nil {
+		t.Fatal(err)
+	}
+	if n := p.Result(&again, 0).Int(); n != 1<<32 {
+		t.Errorf("%d events, want %d", n, 1<<32)
+	}
+	if v := p.Result(&again, 1).Elems(); len(v) != 2 || v[0].Int() != 2 {
+		t.Errorf("values are %v, want 2 and 1", v)
+	}
+}

@@ -2,6 +2,7 @@ package windows
 
 import (
 	"hash/maphash"
+	"math"
 	"math/bits"
 	"unsafe"
 
@@ -28,7 +29,7 @@ type dict struct {
 type entry struct {
 	value       uint64 // a number; for text an event.Ref into text
 	hash        uint32
-	count       uint32
+	count       uint32 // stops at its greatest, which only a State that never evicts can reach
 	first, last uint32 // numbers of the first and last live events that have it
 }
 
@@ -75,7 +76,9 @@ func (d *dict) add(v uint64, s string, number uint32) (id, before uint32, again 
 	}
 	e := &d.entries[id]
 	before, e.last = e.last, number
-	e.count++
+	if e.count < math.MaxUint32 {
+		e.count++
+	}
 	return id, before, again
 }
 

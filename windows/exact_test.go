@@ -148,3 +148,25 @@ func TestSumsDoNotDrift(t *testing.T) {
 		}
 	}
 }
+
+// Thousands of values that just fit carry beyond the limbs that a sum has in line.
+func TestSumsThatOutgrowTheirLimbs(t *testing.T) {
+	for _, sign := range []float64{1, -1} {
+		const n = 5000
+		f := sign * math.Ldexp(1.75, 115)
+		p, s := Program{}, State{}
+		if err := p.compile([]Agg{{Func: Sum, Arg: event.Float}}); err != nil {
+			t.Fatal(err)
+		}
+		p.Add(&s, 0, []Arg{{Take: true, N: math.Float64bits(sign * 1.5)}})
+		for range n {
+			p.Add(&s, 0, []Arg{{Take: true, N: math.Float64bits(f)}})
+		}
+		want := new(big.Rat).SetFloat64(f)
+		want.Add(want.Mul(want, big.NewRat(n, 1)), new(big.Rat).SetFloat64(sign*1.5))
+		var sc scratch
+		if got := p.sumOf(&s, &sc, &p.cols[0], sumX); got.value().Cmp(want) != 0 {
+			t.Errorf("got %v, want %v", got.value(), want)
+		}
+	}
+}

@@ -4,7 +4,7 @@ import "unsafe"
 
 // insert is Add for Programs that never let go of an event.
 func (p *Program) insert(s *State, at int64, args []Arg) {
-	s.live++
+	s.setInserted(s.inserted() + 1)
 	if s.mem == nil && p.fixed > 0 {
 		s.mem = make([]uint64, p.fixed)
 	}
@@ -55,7 +55,7 @@ func (p *Program) absorb(s *State, c *column, v uint64, text string, at int64) {
 		}
 	}
 	if c.dict >= 0 {
-		p.extOf(s).dicts[c.dict].add(v, text, s.live)
+		p.extOf(s).dicts[c.dict].add(v, text, 0)
 	}
 	if c.order >= 0 {
 		p.extOf(s).orders[c.order].insert(orderKey(c.kind, v))

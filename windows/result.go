@@ -22,7 +22,7 @@ func (p *Program) Result(s *State, i int) event.Value {
 		if a.fn == Rate {
 			return p.rate(s)
 		}
-		return event.OfInt(int64(s.live))
+		return event.OfInt(int64(p.Len(s)))
 	}
 	c := &p.cols[a.col]
 	if s.mem == nil || s.mem[c.taken] == 0 {
@@ -96,7 +96,7 @@ func (p *Program) rate(s *State) event.Value {
 		}
 		length = int64(s.mem[p.span])
 	}
-	return event.OfFloat(float64(s.live) / (float64(length) / 1e9))
+	return event.OfFloat(float64(p.Len(s)) / (float64(length) / 1e9))
 }
 
 func (p *Program) total(s *State, c *column) event.Value {
@@ -122,7 +122,7 @@ func (p *Program) average(s *State, c *column, n uint64) event.Value {
 		return event.OfKind(event.Duration, d)
 	}
 	f, exp := x.scaled()
-	return event.OfFloat(math.Ldexp(f/float64(n), exp))
+	return event.OfFloat(scale(f/float64(n), exp))
 }
 
 // spread returns n·Σx² − (Σx)², which is n(n−1) times the sample variance, as f·2^exp.
@@ -140,7 +140,7 @@ func (p *Program) deviation(s *State, c *column, a *aggregate, n uint64) event.V
 	f, exp := p.spread(s, &sc, c, n)
 	f /= float64(n) * float64(n-1)
 	if a.fn == Variance {
-		return event.OfFloat(math.Ldexp(f, exp))
+		return event.OfFloat(scale(f, exp))
 	}
 	d := root(f, exp)
 	if c.kind == event.Duration {
@@ -152,7 +152,7 @@ func (p *Program) deviation(s *State, c *column, a *aggregate, n uint64) event.V
 // root returns the square root of f·2^exp.
 func root(f float64, exp int) float64 {
 	f, exp = evened(f, exp)
-	return math.Ldexp(math.Sqrt(f), exp/2)
+	return scale(math.Sqrt(f), exp/2)
 }
 
 func evened(f float64, exp int) (float64, int) {
@@ -184,7 +184,7 @@ func (p *Program) zscore(s *State, c *column, n uint64) event.Value {
 	}
 	d, dexp := sc.determinant(n, sc.term(x), p.sumOf(s, &sc, c, sumX), sc.small(1)).scaled()
 	f, exp = evened(f/(float64(n)*float64(n-1)), exp)
-	return event.OfFloat(math.Ldexp(d/float64(n)/math.Sqrt(f), dexp-exp/2))
+	return event.OfFloat(scale(d/float64(n)/math.Sqrt(f), dexp-exp/2))
 }
 
 // newest returns the value and time of the newest event, if it gave one to the column.
@@ -213,7 +213,7 @@ func (p *Program) slope(s *State, c *column, n uint64) event.Value {
 	if under == 0 {
 		return event.Value{}
 	}
-	return event.OfFloat(math.Ldexp(over/under*1e9, oexp-uexp))
+	return event.OfFloat(scale(over/under*1e9, oexp-uexp))
 }
 
 func (p *Program) best(s *State, c *column, side int) event.Value {
@@ -256,6 +256,9 @@ func (p *Program) values(s *State, c *column, a *aggregate) event.Value {
 		a1, b1 := &d.entries[x], &d.entries[y]
 		if a.fn == Top && a1.count != b1.count {
 			return cmp.Compare(b1.count, a1.count)
+		}
+		if !p.evicts {
+			return cmp.Compare(x, y) // entries of values that never leave are in order
 		}
 		return cmp.Compare(a1.first-s.base, b1.first-s.base)
 	})

@@ -1,6 +1,8 @@
 package windows
 
 import (
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"testing"
@@ -193,5 +195,18 @@ func TestCompoundArguments(t *testing.T) {
 				t.Errorf("%s: %s", aggs[i].Func, diff)
 			}
 		}
+	}
+}
+
+func TestKeysOutOfOrderAreRefused(t *testing.T) {
+	p, err := NewAcc([]Agg{{Func: Median, Arg: event.Int}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := []byte{2, 2}
+	b = binary.AppendUvarint(b, math.MaxUint64)
+	b = binary.AppendUvarint(b, 1)
+	if err := p.Decode(b, new(State)); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -13,11 +13,12 @@ import (
 // the ring of rows, a bitmap a column (which events gave it a value), and the
 // monotone queues. Position i of the ring, oldest first, is slot head+i, wrapped at size.
 // Events are numbered from base on, wrapping at 2^32; a number less base is a position.
+// A State that only inserts has the fixed part alone, and counts in base and live.
 type State struct {
 	mem              []uint64
 	ext              *ext
 	base             uint32
-	head, size, live uint32 // live events; those that only insert count them in live alone
+	head, size, live uint32 // live: number of live events
 }
 
 // ext holds what does not fit words. Programs that need none of it make none.
@@ -163,7 +164,18 @@ func (p *Program) resize(s *State, size uint32) {
 }
 
 // Len returns the number of events in the window.
-func (p *Program) Len(s *State) int { return int(s.live) }
+func (p *Program) Len(s *State) int {
+	if p.evicts {
+		return int(s.live)
+	}
+	return s.inserted()
+}
+
+// inserted is the number of events of a State that only inserts: live, and where
+// 32 bits do not hold it, base above it.
+func (s *State) inserted() int { return int(uint64(s.base)<<32 | uint64(s.live)) }
+
+func (s *State) setInserted(n int) { s.base, s.live = uint32(n>>32), uint32(n) }
 
 // Newest returns the time of the newest event of a sliding window; false where it is
 // empty or of another kind.
