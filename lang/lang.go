@@ -12,12 +12,21 @@ import (
 // of file name and place, at most [source.MaxErrors]. The Set is nil if one of them is
 // an error, and never nil otherwise: no files make an empty set. The files are not
 // changed and belong to the caller; messages refer to them.
-func Compile(files []*source.File) (*plan.Set, source.Errors) {
+//
+// Lists and tables from files are errors: see [CompileWith].
+func Compile(files []*source.File) (*plan.Set, source.Errors) { return CompileWith(files, nil) }
+
+// Data reads the file of a list or table at load; see [check.Data]. Compiling reads no
+// file but through it: who compiles rules of strangers says here what they may read.
+type Data = check.Data
+
+// CompileWith is Compile with what reads the files of lists and tables; nil reads none.
+func CompileWith(files []*source.File, data Data) (*plan.Set, source.Errors) {
 	var errs source.Errors
 	var set *plan.Set
 	parsed, whole := parse(files, &errs)
 	if whole {
-		checked, more := check.Check(parsed)
+		checked, more := check.CheckWith(parsed, data)
 		set, errs = checked, append(errs, more...)
 	}
 	errs.Sort()

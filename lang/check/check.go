@@ -16,8 +16,14 @@ import (
 // error; it is also nil where a declaration is broken, of which the parser has told. Of
 // a broken rule only that is told which the missing part cannot be the reason of; what
 // rests on other broken declarations is not judged.
-func Check(files []*syntax.File) (*plan.Set, source.Errors) {
+//
+// Lists and tables from files are errors: see [CheckWith].
+func Check(files []*syntax.File) (*plan.Set, source.Errors) { return CheckWith(files, nil) }
+
+// CheckWith is Check with what reads the files of lists and tables; nil reads none.
+func CheckWith(files []*syntax.File, data Data) (*plan.Set, source.Errors) {
 	c := &checker{
+		data:    data,
 		set:     &plan.Set{},
 		globals: &predicate.Globals{},
 		names:   map[string]syntax.Decl{},
@@ -31,9 +37,14 @@ func Check(files []*syntax.File) (*plan.Set, source.Errors) {
 	c.compileTypes()
 	c.compileGlobals()
 	c.compileRules()
+	c.boundReads(c.tables)
+	c.fitFiles()
 	c.errs.Sort()
 	if c.broken || c.errs.HasErrors() {
 		return nil, c.errs
+	}
+	for _, p := range c.set.Projections {
+		p.Version = projectionVersion(c.set, p)
 	}
 	for _, r := range c.set.Rules {
 		r.Version = ruleVersion(c.set, r)
@@ -46,6 +57,7 @@ func Check(files []*syntax.File) (*plan.Set, source.Errors) {
 type checker struct {
 	set     *plan.Set
 	errs    source.Errors
+	tables  []*syntax.Table
 	seen    map[seenKey]bool
 	broken  bool // a declaration did not parse
 	globals *predicate.Globals
@@ -57,6 +69,9 @@ type checker struct {
 	// All rules, and the events whose name is taken: they are checked like the others.
 	ruleDecls []*syntax.Rule
 	doubles   []*syntax.Event
+
+	data  Data
+	paths []source.Span // of the files of the set, as written
 
 	types  map[string]*plan.Type // declared and not broken
 	events []string              // names of all declared events; made when first asked for

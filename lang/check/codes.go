@@ -10,6 +10,8 @@ const (
 	codeAttributeType = "R105"
 	codeUnknownType   = "R106"
 	codeReserved      = "R107"
+	codeFile          = "R108"
+	codeFileRows      = "R109"
 
 	codeClause       = "R301"
 	codeMissing      = "R302"
@@ -37,8 +39,6 @@ const (
 	codeForWithin      = "R408"
 	codeLastAbsence    = "R409"
 	codeNegationBeside = "R410"
-
-	codeNotYet = "R900"
 
 	// Given by package predicate, and known here.
 	codeUnknownName = "R201"

@@ -22,7 +22,6 @@ type derivation struct {
 // derived compiles `emit EVENT { … }`: every field is one of the event's, with a value
 // of its type; every field that may not be missing is given.
 func (r *rule) derived(d *syntax.Emit, scope func(string) *predicate.Scope) []plan.Derived {
-	r.refuseDerived(d)
 	t, ok := r.typeNamed(d.Event)
 	r.unique(codeDuplicateItem, "field of emit "+d.Event.Text, fieldDeclNames(d.Fields))
 	record := event.Type{}
@@ -88,36 +87,6 @@ func (r *rule) missingFields(d *syntax.Emit, t *plan.Type) {
 		r.fail(codeDerivedField, d.Event.Span, "give what is missing, or declare it with ?",
 			"emit %s lacks %s", t.Schema.Name, strings.Join(missing, ", "))
 	}
-}
-
-// layStrata gives every rule its stratum: above the rules that make the events it
-// reads. Rules that feed each other in a circle have none.
-func (c *checker) layStrata() {
-	onPath := map[*plan.Rule]bool{}
-	done := map[*plan.Rule]bool{}
-	for _, r := range c.set.Rules {
-		c.stratum(r, onPath, done)
-	}
-}
-
-func (c *checker) stratum(r *plan.Rule, onPath, done map[*plan.Rule]bool) int {
-	if done[r] {
-		return r.Stratum
-	}
-	onPath[r] = true
-	for _, edge := range c.edges {
-		if !reads(r, edge.typ) {
-			continue
-		}
-		if onPath[edge.rule] {
-			c.fail(codeCycle, edge.at, "", "rule %q makes the event %q, which leads back to it through rule %q: a cycle",
-				edge.rule.Name, c.set.Types[edge.typ].Schema.Name, r.Name)
-			continue
-		}
-		r.Stratum = max(r.Stratum, c.stratum(edge.rule, onPath, done)+1)
-	}
-	onPath[r], done[r] = false, true
-	return r.Stratum
 }
 
 func reads(r *plan.Rule, typ int) bool {

@@ -43,7 +43,6 @@ func (c *checker) schema(d *syntax.Event) event.Schema {
 	if d.Dedup != nil && d.ID == nil {
 		c.fail(codeMissing, d.Dedup.Span, "name the identity: id: FIELD", "dedup of %s needs an id", s.Name)
 	}
-	c.refuseAttributes(d)
 	return s
 }
 

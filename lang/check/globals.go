@@ -1,7 +1,6 @@
 package check
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -18,6 +17,7 @@ func (c *checker) compileGlobals() {
 	lets, fns := declared[*syntax.Let](c), declared[*syntax.Fn](c)
 	lists, tables := declared[*syntax.List](c), declared[*syntax.Table](c)
 	c.poisonBroken()
+	opened := c.openFiles(lists, tables)
 	for _, d := range lets {
 		if !d.Broken {
 			c.globals.Lets = append(c.globals.Lets, predicate.Let{Name: d.Name.Text, Expr: d.Expr.Span})
@@ -27,15 +27,16 @@ func (c *checker) compileGlobals() {
 		c.addFn(d)
 	}
 	for _, d := range lists {
-		c.addList(d)
+		if !d.Broken {
+			c.globals.Lists = append(c.globals.Lists, predicate.List{Name: d.Name.Text, Expr: listSpan(d), File: opened[d.Name.Text]})
+		}
 	}
 	for _, d := range tables {
-		c.globals.Tables = append(c.globals.Tables, predicate.Table{Name: d.Name.Text})
+		c.globals.Tables = append(c.globals.Tables, predicate.Table{Name: d.Name.Text, File: opened[d.Name.Text]})
 	}
 	c.proveGlobals(lets, fns, lists)
-	for _, d := range tables {
-		c.checkTable(d)
-	}
+	c.tables = tables
+	c.projections(tables)
 }
 
 // poisonBroken marks the names of what did not parse: expressions that use them are
@@ -85,18 +86,6 @@ func (c *checker) param(p *syntax.Param) (predicate.Param, bool) {
 	}
 	out.Type = c.eventType("field of "+p.Name.Text, p.Type)
 	return out, true
-}
-
-func (c *checker) addList(d *syntax.List) {
-	if d.Broken {
-		return
-	}
-	if d.Path != nil {
-		c.refuseListFile(d)
-	}
-	c.globals.Lists = append(c.globals.Lists, predicate.List{
-		Name: d.Name.Text, Expr: listSpan(d), FromFile: d.Path != nil,
-	})
 }
 
 // listSpan is the bracketed part of `list NAME = [ … ]`: the declaration ends with
@@ -208,38 +197,6 @@ func (c *checker) poisoned(text string) bool {
 // mended.
 func usesName(text string, meant func(name string) bool) bool {
 	return slices.ContainsFunc(strings.FieldsFunc(text, notOfName), meant)
-}
-
-// checkTable checks what a table reads and, of a projection, its expressions.
-func (c *checker) checkTable(d *syntax.Table) {
-	if d.Broken {
-		return
-	}
-	c.refuseTable(d)
-	if d.Path != nil {
-		return
-	}
-	c.unique(codeDuplicateItem, "field of "+d.Name.Text, fieldDeclNames(d.Fields))
-	if d.Keep != nil && d.Keep.Nanos == 0 {
-		c.fail(codeDuration, d.Keep.Span, "", "keep 0s keeps nothing")
-	}
-	t, ok := c.typeNamed(d.From)
-	if !ok {
-		return
-	}
-	scope := &predicate.Scope{
-		Place: fmt.Sprintf("the table %q", d.Name.Text), Event: scratch(t), Globals: c.globals,
-		NoAggs: "it looks at one event",
-	}
-	c.keyable(d.By.Span, c.compile(d.By.Span, scope, event.Nil))
-	if d.Where != nil {
-		c.compile(d.Where.Span, scope, event.Bool)
-	}
-	scope.Aggs, scope.NoAggs, scope.Windows = &scratchAggs{}, "", []string{""}
-	scope.NoBare = "a field of a table is taken over all events of a key"
-	for _, f := range d.Fields {
-		c.compile(f.Expr.Span, scope, event.Nil)
-	}
 }
 
 func fieldDeclNames(fields []*syntax.Field) []syntax.Name {

@@ -47,6 +47,7 @@ func (r *rule) key(t *plan.Type, parts []*syntax.Key, mend string) []*plan.Expr 
 		s := r.scope("a key part", t, nil)
 		s.Keys, s.Lets = nil, r.lets
 		s.NoAggs = "a key is taken from one event"
+		s.NoReads = "the key is taken before anything is looked up"
 		for _, other := range r.types {
 			if other != t && !slices.Contains(s.Others, other) {
 				s.Others = append(s.Others, other)

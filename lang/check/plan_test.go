@@ -71,6 +71,39 @@ rule r severity=2 mode=0
     arg0 value n
     arg1 value n
 `},
+		"windows of an end": {`
+			rule t { from a, b by k window tumbling 7d in "Europe/Berlin" early
+				having sum(n) > 3 once emit { k: k, s: window.start, n: last(n) } suppress 1h by k }
+			rule h { from a window hopping 1h every 5m }
+			rule s { from a window session 5m max 1h }
+			rule b { from a window batch 5 }`, `
+rule b severity=2 mode=0
+  window  {Kind:5 Size:0 Every:0 Max:0 Count:5 Zone:} early=false
+  input a
+rule h severity=2 mode=0
+  window  {Kind:3 Size:3600000000000 Every:300000000000 Max:0 Count:0 Zone:} early=false
+  input a
+rule s severity=2 mode=0
+  window  {Kind:4 Size:300000000000 Every:0 Max:3600000000000 Count:0 Zone:} early=false
+  input a
+rule t severity=2 mode=0
+  key k string
+  window  {Kind:2 Size:604800000000000 Every:0 Max:0 Count:0 Zone:Europe/Berlin} early=true
+  agg0 sum int window=0 step=0 of int param=0
+  agg1 last int? window=0 step=0 of int param=0
+  input a key k
+    arg0 value n
+    arg1 value n
+  input b key k
+    arg0 value n
+    arg1 value n
+  having (> @agg0 3)
+  emit k: @key0 string
+  emit s: @window.start time
+  emit n: @agg1 int?
+  suppress by @key0
+  once=true suppress=3600000000000 stratum=0
+`},
 		"lets, a function and a list": {`let low = 5 list bad = ["x", "y"] fn big(e a, m float) = e.n > m
 			rule r { from a where s in bad and odd and n > low and big(a, 3) let odd = n % 2 == 1 }`, `
 rule r severity=2 mode=0

@@ -89,7 +89,6 @@ func (r *rule) windows() {
 	var names []syntax.Name
 	for _, w := range r.decl.Windows {
 		r.windowBounds(w)
-		r.refuseWindow(w)
 		spec := windowSpec(w)
 		r.out.Windows = append(r.out.Windows, plan.Window{Name: w.Name.Text, Spec: spec, Early: w.Early})
 		if w.Name.Text != "" {
@@ -136,8 +135,10 @@ func windowKind(k syntax.WindowKind) windows.Kind {
 	return windows.Sliding
 }
 
-// windowBounds reports windows that can hold nothing, and zones that nobody knows.
+// windowBounds reports windows that can hold nothing or would cost without bound, and
+// zones that nobody knows.
 func (r *rule) windowBounds(w *syntax.Window) {
+	known := len(r.errs)
 	for _, d := range []*syntax.Duration{w.Size, w.Every, w.Max} {
 		if d != nil && d.Nanos == 0 {
 			r.fail(codeDuration, d.Span, "", "a window of 0s holds nothing")
@@ -150,9 +151,22 @@ func (r *rule) windowBounds(w *syntax.Window) {
 		r.fail(codeDuration, w.Max.Span, "", "the greatest length of a session is shorter than its gap")
 	}
 	if w.Zone != nil {
-		if _, err := time.LoadLocation(w.Zone.Value); err != nil || w.Zone.Value == "" || w.Zone.Value == "Local" {
-			r.fail(codeZone, w.Zone.Span, `write a name such as "Europe/Berlin"`, "unknown time zone %q", w.Zone.Value)
-		}
+		r.windowZone(w)
+	}
+	if err := windowSpec(w).Check(); err != nil && len(r.errs) == known {
+		r.fail(codeDuration, w.Span, "", "%s", err)
+	}
+}
+
+// windowZone reports a zone that is none, and one that the window cannot follow.
+func (r *rule) windowZone(w *syntax.Window) {
+	if _, err := time.LoadLocation(w.Zone.Value); err != nil || w.Zone.Value == "" || w.Zone.Value == "Local" {
+		r.fail(codeZone, w.Zone.Span, `write a name such as "Europe/Berlin"`, "unknown time zone %q", w.Zone.Value)
+		return
+	}
+	if nanos(w.Size)%int64(24*time.Hour) != 0 {
+		r.fail(codeZone, w.Size.Span, "leave the zone out, or write days or weeks: 1d, 1w",
+			"only windows of whole days follow the calendar of a zone")
 	}
 }
 
@@ -282,6 +296,7 @@ func (r *rule) proveLets() {
 	for _, l := range r.lets {
 		for _, t := range r.types {
 			s := r.outputScope("let "+l.Name, scratch(t), r.fieldKeys(t))
+			s.NoBare = "" // where, and what aggregates take, see the event at hand in every rule
 			if s.Aggs != nil {
 				s.Aggs = &scratchAggs{}
 			}

@@ -15,15 +15,57 @@ import (
 type fingerprint struct {
 	hash  hash.Hash
 	types []*plan.Type // of the set
+	files []*plan.File // of the set
+	set   *plan.Set
 }
 
-func newFingerprint(s *plan.Set) fingerprint { return fingerprint{sha256.New(), s.Types} }
+func newFingerprint(s *plan.Set) fingerprint { return fingerprint{sha256.New(), s.Types, s.Files, s} }
 
 // add writes one line. Texts of users are written with %q, so that no two meanings
 // have the same lines.
 func (f fingerprint) add(format string, args ...any) { fmt.Fprintf(f.hash, format+"\n", args...) }
 
-func (f fingerprint) expr(what string, e *plan.Expr) { f.add("%s %s %s", what, e, typeOf(e)) }
+// expr writes an expression, and the files that it looks into: which they are, not
+// what they hold.
+func (f fingerprint) expr(what string, e *plan.Expr) {
+	f.add("%s %s %s", what, e, typeOf(e))
+	eachExpr(e, func(e *plan.Expr) {
+		if e.Op == plan.OpInFile || e.Op == plan.OpRow {
+			f.file(f.files[e.Index])
+		}
+		if e.Op == plan.OpRead {
+			f.projection(e.Name)
+		}
+	})
+}
+
+func (f fingerprint) file(d *plan.File) { f.add("file %q %q %q", d.Name, d.Path, d.Key) }
+
+// projection writes which projection of that name an expression reads.
+func (f fingerprint) projection(name string) {
+	for _, p := range f.set.Projections {
+		if p.Name == name {
+			f.add("projection %q %s", p.Name, p.Version)
+		}
+	}
+}
+
+// projectionVersion names the meaning of a projection.
+func projectionVersion(s *plan.Set, p *plan.Projection) string {
+	f := newFingerprint(s)
+	f.add("projection %q %q %d", p.Name, s.Types[p.Type].Schema.Name, p.Keep)
+	f.expr("key", p.Key)
+	f.expr("where", p.Where)
+	for i, a := range p.Aggs {
+		f.add("aggregate %s %s %v", a.Func, a.ArgT, a.Param)
+		f.expr("of", p.Args[i].Value)
+		f.expr("if", p.Args[i].Cond)
+	}
+	for _, field := range p.Fields {
+		f.expr(fmt.Sprintf("field %q", field.Name), field.Expr)
+	}
+	return f.sum()
+}
 
 func typeOf(e *plan.Expr) string {
 	if e == nil {
@@ -161,6 +203,12 @@ func setVersion(s *plan.Set) string {
 	for _, t := range s.Types {
 		f.event(&t.Schema)
 		f.add("%s", t.Schema.Type())
+	}
+	for _, d := range s.Files {
+		f.file(d)
+	}
+	for _, p := range s.Projections {
+		f.add("projection %q %s", p.Name, p.Version)
 	}
 	for _, r := range s.Rules {
 		f.add("rule %q %s", r.Name, r.Version)

@@ -61,6 +61,18 @@ const (
 	OpElem   // the element at hand of the OpEach at level Index
 	OpElemNo // its index in the list: Int
 	OpAcc    // what reduce has made so far at level Index
+
+	// Of Set.Files[Index], whose name is Name: whether Args[0] is in the list, or the
+	// key of a row; nil is not. OpRow is the row of the key Args[0], a Record of the
+	// table's columns, nil where there is none. An OpMember over an OpRow has the number
+	// of the column in Index.
+	OpInFile
+	OpRow
+
+	// OpRead is the row that read Index of the type of the event at hand has found in the
+	// projection Name under the key Args[0]: a Record as it was before the event, nil
+	// where there was none. It is evaluated from the event's Side.
+	OpRead
 )
 
 // MaxEach bounds how deep list predicates (OpEach) nest.

@@ -63,6 +63,12 @@ func (e *Expr) appendCall(b []byte) []byte {
 		b = append(b, e.Name...)
 	case OpNative:
 		b = append(append(b, "native "...), strconv.Quote(e.Text)...)
+	case OpInFile:
+		b = appendName(append(b, "infile "...), e.Name)
+	case OpRow:
+		b = appendName(append(b, "row "...), e.Name)
+	case OpRead:
+		b = appendName(append(b, "read "...), e.Name)
 	case OpMember:
 		b = appendName(append(b, '.'), e.Name)
 	case OpConvert:

@@ -7,9 +7,13 @@ import (
 
 // Set is a whole compiled rule set.
 type Set struct {
-	Types   []*Type // declared event types, sorted by name
-	Rules   []*Rule // sorted by name
-	Version string  // of the set: a hash over its types' and rules' versions
+	Types []*Type // declared event types, sorted by name
+	Rules []*Rule // sorted by name
+
+	Projections []*Projection // sorted by name
+	Reads       [][]Read      // by event type: what its events ask of projections
+	Files       []*File       // lists and tables read from files, sorted by name
+	Version     string        // of the set: a hash over its types' and rules' versions
 }
 
 // Type is a declared event type with the layout that the rules of the set need.
@@ -72,6 +76,15 @@ type Rule struct {
 	Suppress int64 // nanoseconds; 0: off
 	Derived  []Derived
 	Stratum  int
+}
+
+// DerivedAt returns the events that the rule makes when it matches at an event of an
+// input; the same types and fields for every input.
+func (r *Rule) DerivedAt(input int) []Derived {
+	if len(r.Derived) > 0 || len(r.Inputs) == 0 {
+		return r.Derived
+	}
+	return r.Inputs[input].Derived
 }
 
 // Label is a name and text carried on alerts.
@@ -198,4 +211,27 @@ type Link struct {
 	Next   bool  // =>: the key's next event
 	MinGap int64 // at least; 0: none
 	MaxGap int64 // less than; 0: none
+}
+
+// Projection is a `table NAME by KEY from EVENT`: aggregates by key, kept by the engine
+// and read by rules. It is as if it were a rule that never alerts.
+type Projection struct {
+	Name    string
+	Version string // names the meaning
+	Type    int    // the event type it is fed by
+	Where   *Expr  // may be nil
+	Key     *Expr
+	KeyType event.Type
+	Keep    int64 // nanoseconds after its last event that a row goes; 0: never
+	Aggs    []Agg // Window and Step do not count
+	Args    []AggArg
+	Fields  []Field // of a row: they see the aggregates and, as OpKey 0, the key
+	Stratum int
+}
+
+// Read is a question that every event of a type asks of a projection, before rules of
+// later strata see the event: an OpRead has its place among the Reads of the type.
+type Read struct {
+	Projection int   // index into Set.Projections
+	Key        *Expr // over the event at hand
 }

@@ -34,5 +34,4 @@ const (
 	codePipe         = "R218" // pipes, if, sequences, let without parentheses
 	codeElement      = "R219" // # outside a list predicate
 
-	codeNotYet = "R900"
 )

@@ -201,7 +201,7 @@ func (c *checker) meant(cx *context, n *ast.IdentifierNode, m meaning, parts []a
 		}
 		return c.path(cx, &reference{typ: m.field}, append([]ast.Node{n}, parts...))
 	case m.table != nil:
-		return c.failAt(cx, n, codeNotYet, "reading a table is not supported yet", "")
+		return c.tableName(cx, n, m.table, parts)
 	case m.meta:
 		if cx.agg != nil {
 			cx.agg.bare = true
@@ -231,8 +231,8 @@ func (c *checker) plainName(cx *context, n *ast.IdentifierNode, m meaning) *plan
 	case m.global != nil:
 		return c.expand(cx, n, use{kind: "constant", name: m.global.Name}, m.global.Expr, true)
 	}
-	if m.list.FromFile {
-		return c.failAt(cx, n, codeNotYet, "a list from a file is not supported yet", "")
+	if m.list.File != nil {
+		return c.failAt(cx, n, codeNoSuchPlace, fmt.Sprintf("the list %q comes from a file and is no value of its own", m.list.Name), "write x in "+m.list.Name)
 	}
 	e := c.expand(cx, n, use{kind: "list", name: m.list.Name}, m.list.Expr, true)
 	if !isBad(e) && (e.Type.Kind != event.List || !isLiteral(e)) {
@@ -335,6 +335,9 @@ func (c *checker) member(cx *context, n *ast.MemberNode) *plan.Expr {
 	if r := c.reference(cx, base); r != nil {
 		return c.refField(cx, base, r, parts)
 	}
+	if row := c.row(cx, base); row != nil {
+		return c.members(cx, row, parts)
+	}
 	if len(parts) == 0 {
 		return c.index(cx, n)
 	}
@@ -391,13 +394,13 @@ func (c *checker) members(cx *context, e *plan.Expr, parts []ast.Node) *plan.Exp
 		case event.Record:
 			f := e.Type.Field(name)
 			if f == nil {
-				return c.failAt(cx, part, codeUnknownField, fmt.Sprintf("unknown field %q", name), source.DidYouMean(name, fieldNames(e.Type.Fields)))
+				return c.failAt(cx, part, codeUnknownField, fmt.Sprintf("unknown field %q%s", name, ofTable(e)), source.DidYouMean(name, fieldNames(e.Type.Fields)))
 			}
 			t = f.Type
 		default:
 			return c.failAt(cx, part, codeType, a(e.Type)+" has no fields", "")
 		}
-		e = &plan.Expr{Op: plan.OpMember, Name: name, Type: t, Args: []*plan.Expr{e}}
+		e = &plan.Expr{Op: plan.OpMember, Name: name, Index: columnOf(e, name), Type: t, Args: []*plan.Expr{e}}
 	}
 	return e
 }

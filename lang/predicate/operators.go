@@ -54,6 +54,9 @@ func (c *checker) binary(cx *context, n *ast.BinaryNode) *plan.Expr {
 	if e := c.nilTest(cx, n); e != nil {
 		return e
 	}
+	if e := c.inFile(cx, n); e != nil {
+		return e
+	}
 	x, y := c.check(cx, n.Left), c.check(cx, n.Right)
 	if anyBad(x, y) {
 		return bad()
@@ -114,6 +117,9 @@ func (c *checker) comparison(cx *context, n *ast.BinaryNode, op plan.Op, x, y *p
 	u, v, message := unify(x, y)
 	if message != "" {
 		return c.fail(cx, n, codeType, "cannot compare "+message, compareMend(x, y))
+	}
+	if e := rowTest(op, x, y); e != nil {
+		return e
 	}
 	ordered := op != plan.OpEq && op != plan.OpNe
 	for _, side := range []*plan.Expr{u, v} {

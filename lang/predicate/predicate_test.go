@@ -64,6 +64,14 @@ func span(text string) source.Span {
 	return source.Span{File: f, Start: 2, End: 2 + len(text)}
 }
 
+func fileOf(f *plan.File) *File { return &File{File: f, Number: len(f.Name)} }
+
+func merchants() *plan.File {
+	return &plan.File{Name: "merchants", Key: "id", Columns: []event.Field{
+		{Name: "id", Type: typ(event.String)}, {Name: "risk", Type: typ(event.Float)}, {Name: "odd name", Type: typ(event.Int)},
+	}}
+}
+
 // globals are some top-level names.
 func globals(event *plan.Type) *Globals {
 	return &Globals{
@@ -76,9 +84,9 @@ func globals(event *plan.Type) *Globals {
 		},
 		Lists: []List{
 			{Name: "nets", Expr: span(`["10.0.0.0/8", "192.168.1.1"]`)}, {Name: "names", Expr: span(`["ann", "bob"]`)},
-			{Name: "file", FromFile: true},
+			{Name: "file", File: fileOf(&plan.File{Name: "file"})},
 		},
-		Tables: []Table{{"merchants"}},
+		Tables: []Table{{Name: "merchants", File: fileOf(merchants())}, {Name: "totals"}},
 	}
 }
 
@@ -152,6 +160,9 @@ func TestExpressionsCompileToCanonicalText(t *testing.T) {
 		// names of the rule set
 		{`amount > limit`, `(> amount 20.0)`}, {`double > 1`, `(> (* amount 2.0) 1.0)`}, {`who == "x"`, `(== @key1 "x")`}, {`card == "x"`, `(== card "x")`},
 		{`over(payment, 5)`, `(> amount 5.0)`}, {`twice(count)`, `(+ (to float count) (to float count))`}, {`twice(twice(1))`, `4.0`}, {`any(xs, has(#))`, `(any xs (any [1 2] (== #1 #0)))`},
+		{`card in file`, `(infile file card)`}, {`count not in file`, `(not (infile file count))`}, {`nil in file`, `false`}, {`"x" in file`, `(infile file "x")`},
+		{`merchants[card].risk`, `(.risk (row merchants card))`}, {`merchants["x"].risk`, `(.risk (row merchants "x"))`}, {`merchants[count]["odd name"]`, "(.`\"odd name\" (row merchants count))"}, {`merchants[card]?.risk`, `(.risk (row merchants card))`},
+		{`merchants[card].risk > 1`, `(> (.risk (row merchants card)) 1.0)`}, {`merchants[card] == nil`, `(not (infile merchants card))`}, {`nil != merchants[card]`, `(infile merchants card)`}, {`card in merchants`, `(infile merchants card)`}, {`merchants[nil].risk`, `(.risk nil)`}, {`merchants[merchants[card].id]`, `(row merchants (.id (row merchants card)))`},
 		{`from in nets`, `(in_cidr from ["10.0.0.0/8" "192.168.1.1"])`}, {`card in names`, `(in card ["ann" "bob"])`}, {`meta.source`, `@meta.source`},
 	} {
 		t.Run(c.text, func(t *testing.T) {
@@ -219,8 +230,13 @@ func TestWrongExpressionsSayWhatAndWhere(t *testing.T) {
 		{`twice(card) > 1`, `6-10 R207 the parameter "n": a float is needed, this is a string`},
 		{`twice() > 1`, `0-7 R207 twice takes one argument, not 0`},
 		{`over(5, 1)`, `5-6 R212 the parameter "x" needs an event of type payment; give a step, or the type's name for the event at hand`},
-		{`card in file`, `8-12 R900 a list from a file is not supported yet`},
-		{`merchants[card].total > 1`, `0-9 R900 reading a table is not supported yet`},
+		{`len(file) > 1`, `4-8 R217 the list "file" comes from a file and is no value of its own; write x in file`},
+		{`ok in file`, `0-2 R205 a list from a file holds text, numbers or addresses, this is a bool`},
+		{`merchants[at].risk > 1`, `10-12 R205 the keys of a table are text, numbers or addresses, this is a time`},
+		{`merchants[card].rsk > 1`, `16-19 R203 unknown field "rsk" of the table merchants; did you mean "risk"?`},
+		{`merchants.risk > 1`, `0-9 R217 the table "merchants" is read by key; write merchants[x].field`},
+		{`merchants == nil`, `0-9 R217 the table "merchants" is read by key; write merchants[x].field`},
+		{`totals[card].n > 1`, `7-11 R217 the table totals cannot be read: its declaration is wrong`},
 		{`# > 1`, `0-1 R219 # stands in list predicates only`},
 		{`matches() > 1`, `0-9 R217 matches() is counted by match all only`},
 		{`window.start == at`, `0-6 R210 window.start and window.end are set in tumbling, hopping, session and batch windows only`},

@@ -46,6 +46,10 @@ type Scope struct {
 	// window without a name. Empty in patterns.
 	Windows []string
 
+	// NoReads, if not empty, forbids reading projections, and says why, e.g. "the key is
+	// taken before".
+	NoReads string
+
 	WindowTimes bool // window.start and window.end are set here
 	Matches     bool // matches() may be read here
 }
@@ -109,15 +113,26 @@ type Param struct {
 }
 
 // List is `list NAME = [ … ]`, with the span of the expression in brackets (brackets
-// included), or a list from a file (FromFile), which is not supported yet.
+// included), or a list from a file.
 type List struct {
-	Name     string
-	Expr     source.Span
-	FromFile bool
+	Name string
+	Expr source.Span
+	File *File // nil: Expr
 }
 
-// Table is a `table` declaration. Reading one is not supported yet.
-type Table struct{ Name string }
+// Table is a `table` declaration: exactly one of File and Projection is set.
+type Table struct {
+	Name       string
+	File       *File
+	Projection *Projection
+}
+
+// File is the file of a list or table. Compile notes in it what kinds of value
+// expressions look up.
+type File struct {
+	*plan.File
+	Number int // its place in plan.Set.Files
+}
 
 // AggSink collects the aggregates of a rule.
 type AggSink interface {
