@@ -12,7 +12,7 @@ import (
 
 // commit makes what the epoch did durable as one: alerts, and, where the store outlives
 // the process, key states, positions, silences and events that wait for their time.
-func (e *Engine) commit(ctx context.Context, ep *epoch, effects []effect) error {
+func (e *Engine) commit(ctx context.Context, ep *epoch, effects []*effect) error {
 	e.batch.Reset()
 	e.send(effects)
 	if e.o.Dead != nil && len(ep.dead) > 0 {
@@ -40,9 +40,9 @@ func (e *Engine) commit(ctx context.Context, ep *epoch, effects []effect) error 
 }
 
 // send turns effects into alerts and puts those that are to be sent into the outbox.
-func (e *Engine) send(effects []effect) {
+func (e *Engine) send(effects []*effect) {
 	for i := range effects {
-		c := &effects[i]
+		c := effects[i]
 		rule := e.rules[c.rule].rule
 		stats := &e.stats.Rules[c.rule]
 		suppressed := uint64(0)
@@ -71,12 +71,15 @@ func (e *Engine) send(effects []effect) {
 //	TablePositions  partition name → next offset, watermark, fingerprint
 //	TableWaiting    partition name, order of arrival → an event that waits for its time
 //	TableSilences   see silenceKey → until, count
-//	TableMeta       see putNames
+//	TableDedup      see saveMarks
+//	TableIdle       see saveStep
+//	TableMeta       see putNames, saveFiles and restoreTime
 func (e *Engine) save() {
 	if !e.named {
 		e.putNames()
 		e.named = true
 	}
+	e.saveFiles()
 	for _, sh := range e.shards {
 		for n, u := range sh.units {
 			prefix := keyPrefix(nil, e.rules[n].rule.Name)
@@ -93,7 +96,10 @@ func (e *Engine) save() {
 	}
 	for _, p := range e.merge.parts {
 		e.savePartition(p)
+		e.saveMarks(p)
 	}
+	e.batch.Put(state.TableMeta, []byte(metaTime), binary.AppendVarint(nil, e.merge.watermark()))
+	e.saveStep()
 	for key := range e.silences.changed {
 		if q := e.silences.by[key]; q != nil {
 			e.batch.Put(state.TableSilences, []byte(key), q.append(nil))

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -29,7 +31,10 @@ type Source interface {
 	// fingerprint was stored as well.
 	Resume(ctx context.Context, offset int64, fingerprint []byte) error
 	// Next appends at least one record to the batch, or returns an error; io.EOF at the
-	// end. It may do both. It returns soon after ctx is done.
+	// end. It may do both. A source that will get more may set the batch's AtEnd where
+	// there is nothing more for now; only then, and while the next call waits, its
+	// partition can be idle. To say so it may return without a record, but not twice in a
+	// row. Next returns soon after ctx is done.
 	Next(ctx context.Context, into *event.Batch) error
 	// Position is where reading goes on after the records returned so far.
 	Position() int64
@@ -62,6 +67,7 @@ type Outbox interface {
 type Input struct {
 	Source Source
 	Decode event.Options
+	Idle   time.Duration // see Options.Idle, which is the default
 }
 
 // Options of an engine. Set, Store and Outbox must be there; the other zero values
@@ -85,6 +91,26 @@ type Options struct {
 	Final bool
 	// Limits bound what a key remembers.
 	Limits machine.Limits
+	// Idle is how long nothing must come from a source at the end of its log until its
+	// partition is idle: time goes on without it, and, when all are idle, by the wall
+	// clock. Default 1 s.
+	Idle time.Duration
+	// Steps are the idle steps of an earlier run over the same records, to be taken at
+	// the same places; the wall clock then moves nothing. Where the store is that of a run
+	// that took some of them, it goes on with the next. Default, nil: the wall clock
+	// counts; empty and not nil: nothing is ever idle.
+	Steps []IdleStep
+	// Waiting is how many events of a partition may wait for their time, which takes as
+	// long as their lateness, or as other partitions are behind; one more ends the run
+	// with a [*WaitingError]. Default 1,000,000.
+	Waiting int
+	// Marks is how many ids `dedup` remembers of each type and partition; beyond it the
+	// oldest are forgotten early and counted. Default 1,000,000.
+	Marks int
+
+	// Files looks for changes in the files that lists and tables of the set come from.
+	// Default, nil: they stay as they were at load.
+	Files Files
 
 	// Dead takes the records of an epoch that could not be taken, before it commits.
 	// Default: they are counted only.
@@ -125,6 +151,8 @@ func (o *Options) validate() error {
 		o.CommitEvery = time.Second
 	}
 	o.Limits = o.Limits.WithDefaults()
+	o.Idle = cmp.Or(o.Idle, time.Second)
+	o.Waiting, o.Marks = cmp.Or(o.Waiting, 1_000_000), cmp.Or(o.Marks, 1_000_000)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -133,6 +161,9 @@ func (o *Options) validate() error {
 	}
 	if o.EpochEvents < 1 || o.EpochBytes < 1 {
 		return fmt.Errorf("engine: an epoch of %d events and %d bytes: at least 1", o.EpochEvents, o.EpochBytes)
+	}
+	if o.Idle < 0 || o.Waiting < 0 || o.Marks < 0 || slices.ContainsFunc(o.Inputs, func(in Input) bool { return in.Idle < 0 }) {
+		return errors.New("engine: idle time, waiting events and dedup marks: none may be negative")
 	}
 	return nil
 }
@@ -145,16 +176,32 @@ type Stats struct {
 	Undecodable uint64 // given to the dead letters
 	Late        uint64 // older than their partition's watermark, dropped ones included
 	LateDropped uint64
-	Epochs      uint64
-	Alerts      uint64
-	Watermark   int64            // math.MinInt64: no event yet
-	Rules       []RuleStats      // in the order of Set.Rules
-	Mismatches  []event.Mismatch // fields of the wrong type, or missing though they must not be, known when the run has ended
+	Ahead       uint64 // too far ahead, given to the dead letters
+	Copies      uint64 // dropped by dedup
+	// MarksDropped are ids that dedup has forgotten before their time: a copy of such an
+	// event would be taken.
+	MarksDropped uint64
+	IdleSteps    uint64 // partitions that fell idle or came back, and steps of time while all were
+	Epochs       uint64
+	Alerts       uint64
+	Watermark    int64       // math.MinInt64: no event yet
+	Rules        []RuleStats // in the order of Set.Rules
+	Files        []FileStats // in the order of Set.Files
+	Mismatches   []Mismatch  // fields that were nil and must not be, known when the run has ended
+}
+
+// Mismatch is how often a field that some rule reads was nil in events of a type though
+// its declaration does not allow that: missing, null, or of another type.
+type Mismatch struct {
+	Type, Field string
+	N           uint64
+	First       event.Position // of the first such event
 }
 
 // RuleStats are totals of one rule.
 type RuleStats struct {
 	Name       string
+	Table      bool   // it is a projection, which never alerts
 	Alerts     uint64 // sent
 	Suppressed uint64
 	Shadowed   uint64 // alerts of a shadow rule, which are not sent
@@ -171,14 +218,19 @@ type Engine struct {
 	store   Store
 	rules   []compiled
 	world   *eval.World
+	files   files
 	index   *index.Index
 	shards  []*shard
 	readers []*reader
+	clock   *clock
 	merge   merger
+	quiet   quiet
 	epoch   epoch
 	failed  error // a source's, to be returned after what came before it is committed
 
-	effects   []effect
+	effects   []*effect
+	strata    int
+	maker     maker
 	silences  silences
 	batch     state.Batch
 	alert     event.Alert
@@ -186,9 +238,15 @@ type Engine struct {
 	row       []byte
 	stats     Stats
 
-	obsolete [][]byte // records of keys to delete with the first epoch
+	obsolete []row    // records to delete with the first epoch
 	gone     []string // rules whose states they are, if the set has them no more
 	named    bool     // names are in the store
+}
+
+// row names a record of the store.
+type row struct {
+	table state.Table
+	key   string
 }
 
 // New compiles the rules and takes back what the store remembers of them. The inputs
@@ -198,27 +256,43 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{o: o, store: o.Store, world: &eval.World{Types: o.Set.Types}}
-	e.stats.Watermark, e.merge.last = math.MinInt64, math.MinInt64
+	e.stats.Watermark, e.merge.reached, e.strata = math.MinInt64, math.MinInt64, 1
+	e.clock, e.quiet.given = newClock(o.Now), o.Steps
+	e.openFiles()
 	tests := make([]index.Rule, 0, len(o.Set.Rules))
 	for _, rule := range o.Set.Rules {
 		c, err := compile(rule, o.Set.Types)
 		if err != nil {
 			return nil, err
 		}
-		e.rules = append(e.rules, c)
-		e.stats.Rules = append(e.stats.Rules, RuleStats{Name: rule.Name})
-		if rule.Mode == plan.Off {
-			tests = append(tests, index.Rule{})
-			continue
+		tests = append(tests, e.addRule(c))
+	}
+	for n := range o.Set.Projections {
+		c, err := compileTable(o.Set, n)
+		if err != nil {
+			return nil, err
 		}
-		tests = append(tests, c.tests())
+		tests = append(tests, e.addRule(c))
+		e.stats.Rules[len(e.stats.Rules)-1].Table = true
 	}
 	e.index = index.New(o.Set.Types, tests)
 	for range o.Shards {
-		e.shards = append(e.shards, newShard(e.rules, e.world, o.Limits, o.Store.Durable()))
+		e.shards = append(e.shards, newShard(e.rules, e.strata, e.world, o.Limits, o.Store.Durable()))
 	}
 	e.epoch.rules = e.rules
 	return e, e.restore(ctx)
+}
+
+// addRule gives a rule, or what stands for a projection, its number, and returns what
+// the index must know of it.
+func (e *Engine) addRule(c compiled) index.Rule {
+	e.rules = append(e.rules, c)
+	e.stats.Rules = append(e.stats.Rules, RuleStats{Name: c.rule.Name})
+	e.strata = max(e.strata, c.rule.Stratum+1)
+	if c.rule.Mode == plan.Off {
+		return index.Rule{}
+	}
+	return c.tests()
 }
 
 // Run reads the inputs to their end, or until ctx is done, which is no error: the epoch
@@ -247,7 +321,7 @@ func (e *Engine) newWorker() *worker {
 	for i, t := range e.o.Set.Types {
 		layouts[i] = &t.Layout
 	}
-	w := &worker{router: e.index.NewRouter(e.world), parts: e.world.Partitions}
+	w := &worker{router: e.index.NewRouter(e.world), parts: e.world.Partitions, routed: e.files.routed}
 	for i, in := range e.o.Inputs {
 		w.decoders = append(w.decoders, event.NewDecoder(layouts, in.Decode))
 		w.bases = append(w.bases, e.readers[i].base)
@@ -258,6 +332,7 @@ func (e *Engine) newWorker() *worker {
 // coordinate fills, processes and commits epochs until the inputs end.
 func (e *Engine) coordinate(ctx context.Context) error {
 	for {
+		e.lookAtFiles()
 		more, err := e.fill(ctx, &e.epoch)
 		stopped := ctx.Err() != nil
 		if err != nil && !stopped {
@@ -318,10 +393,7 @@ func (e *Engine) Stats() *Stats {
 		r.Keys, r.Dropped = 0, machine.Dropped{}
 		for _, sh := range e.shards {
 			r.Keys += sh.units[i].keys()
-			d := sh.dropped[i]
-			r.Dropped.Runs += d.Runs
-			r.Dropped.RunEvents += d.RunEvents
-			r.Dropped.WindowEvents += d.WindowEvents
+			r.Dropped.Add(sh.dropped[i])
 		}
 	}
 	return &e.stats
@@ -355,11 +427,38 @@ func (e *Engine) partitionNumber(p event.Partition) int32 {
 	return int32(i)
 }
 
-// bookFields adds up the fields that workers found wrong or missing.
+// bookFields adds up the fields that workers found wrong or missing, by type and slot,
+// with the first place of each in the order of inputs.
 func (e *Engine) bookFields(workers []*worker) {
+	var all []Mismatch
 	for _, w := range workers {
-		for _, d := range w.decoders {
-			e.stats.Mismatches = d.AppendMismatches(e.stats.Mismatches)
+		for source, d := range w.decoders {
+			for _, m := range d.AppendMismatches(nil) {
+				part := e.readers[source].base + m.Part
+				typ := e.o.Set.Types[m.Type]
+				all = append(all, Mismatch{
+					Type: typ.Schema.Name, Field: strings.Join(typ.Layout.Slots[m.Slot].Path, "."),
+					N: m.N, First: event.Position{Partition: e.world.Partitions[part], Offset: m.Offset},
+				})
+			}
 		}
 	}
+	e.stats.Mismatches = sumMismatches(all)
+}
+
+// sumMismatches joins those of one field.
+func sumMismatches(all []Mismatch) []Mismatch {
+	slices.SortFunc(all, func(a, b Mismatch) int {
+		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Field, b.Field),
+			cmp.Compare(a.First.Partition.Source, b.First.Partition.Source), cmp.Compare(a.First.Offset, b.First.Offset))
+	})
+	out := all[:0]
+	for _, m := range all {
+		if last := len(out) - 1; last >= 0 && out[last].Type == m.Type && out[last].Field == m.Field {
+			out[last].N += m.N
+			continue
+		}
+		out = append(out, m)
+	}
+	return out
 }

@@ -1,14 +1,14 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math"
+	"strings"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/cepheus-cep/cepheus/event"
 )
@@ -25,73 +25,143 @@ type epoch struct {
 	records int            // taken, whatever became of them
 	bytes   int
 	until   int64
-	known   int64 // the watermark that the inputs gave; beyond it only the end of the input decides
-	begun   time.Time
+	known   int64     // the watermark that the inputs gave; beyond it only the end of the input decides
+	begun   time.Time // when its first record was taken
+	stepped bool      // an idle step has been taken in it
 	dead    []Dead
 }
 
-func (ep *epoch) empty() bool { return ep.records == 0 }
+// fresh reports whether nothing has happened in the epoch.
+func (ep *epoch) fresh() bool { return ep.records == 0 && len(ep.jobs) == 0 && !ep.stepped }
 
 // fill takes records into the epoch until it is full, or nothing more is there for now,
-// or everything has ended; more is false in the last case.
+// or everything has ended; more is false in the last case. Then it lets through what
+// has its time, so that no event is left behind the merged time that the epoch ends at.
 func (e *Engine) fill(ctx context.Context, ep *epoch) (more bool, err error) {
+	more, err = e.gather(ctx, ep)
+	for w, ok := e.merge.take(); ok; w, ok = e.merge.take() {
+		e.admit(ep, w)
+	}
+	return more, err
+}
+
+func (e *Engine) gather(ctx context.Context, ep *epoch) (more bool, err error) {
 	for ep.records < e.o.EpochEvents && ep.bytes < e.o.EpochBytes {
 		if w, ok := e.merge.take(); ok {
 			e.admit(ep, w)
 			continue
 		}
-		p := e.merge.slowest()
-		if p == nil || e.failed != nil {
+		if e.failed != nil || e.merge.ended() {
 			return false, nil
 		}
-		j, err := e.current(ctx, p, ep)
-		if err != nil || j == nil {
+		p, next, err := e.turn(ctx, ep)
+		if err != nil || next == closeEpoch {
 			return true, err
 		}
-		if !e.feed(ep, p, j) {
+		if next == again {
+			continue
+		}
+		j := e.readers[p.source].at
+		if j.next == len(j.records) {
 			e.leave(p, j)
+		} else if err := e.feed(ep, p, j); err != nil {
+			return true, err
 		}
 	}
 	return true, nil
 }
 
-// current is the job that a partition is being read from; it waits for the next one
-// where need be. nil: the epoch should be closed rather than wait.
-func (e *Engine) current(ctx context.Context, p *partition, ep *epoch) (*job, error) {
+// verdict is what is to be done next.
+type verdict uint8
+
+const (
+	feed       verdict = iota // take from the job at hand of a partition's reader
+	again                     // look anew
+	closeEpoch                // nothing more for this epoch
+)
+
+// turn decides which partition is read next. It waits where there is nothing to do.
+func (e *Engine) turn(ctx context.Context, ep *epoch) (*partition, verdict, error) {
+	if e.quiet.given != nil {
+		p, next := e.follow(ep)
+		if next != feed {
+			return nil, next, nil
+		}
+		return e.current(ctx, p, ep)
+	}
+	p := e.merge.slowest(nil)
+	if p != nil && e.readers[p.source].at != nil {
+		return p, feed, nil
+	}
+	if q := e.returned(); q != nil {
+		if !ep.fresh() {
+			return nil, closeEpoch, nil
+		}
+		e.wake(ep, q)
+		return nil, again, nil
+	}
+	if p == nil {
+		next, err := e.rest(ctx, ep)
+		return nil, next, err
+	}
+	return e.current(ctx, p, ep)
+}
+
+// current makes the next job of a partition's reader the one at hand, if none is; it
+// waits for it where need be.
+func (e *Engine) current(ctx context.Context, p *partition, ep *epoch) (*partition, verdict, error) {
 	r := e.readers[p.source]
 	if r.at != nil {
-		return r.at, nil
+		return p, feed, nil
 	}
 	if r.out == r.total {
-		if !ep.empty() {
-			return nil, nil // the epoch holds jobs that reading needs
+		if !ep.fresh() {
+			return nil, closeEpoch, nil // the epoch holds jobs that reading needs
 		}
 		r.grow()
 	}
-	j, err := r.wait(ctx, e.patience(ep))
-	if err != nil || j == nil {
-		return nil, err
+	if j := r.poll(); j != nil {
+		select {
+		case <-j.done:
+		case <-ctx.Done():
+			return nil, closeEpoch, ctx.Err()
+		}
+		r.at, p.atEnd = j, false
+		e.book(ep, j)
+		return nil, again, nil
 	}
-	select {
-	case <-j.done:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	idle := e.untilIdle(p)
+	if patience := e.patience(ep); patience == 0 || idle == 0 && !ep.fresh() {
+		return nil, closeEpoch, nil
+	} else if idle != 0 {
+		return nil, again, e.clock.await(ctx, sooner(patience, idle))
 	}
-	r.at = j
-	e.book(ep, j)
-	return j, nil
+	e.fallIdle(ep, p)
+	return nil, again, nil
 }
 
-// patience is how long an open epoch may wait for more: for ever while it is empty; not
-// at all where commits cost nothing; else to the end of the commit interval.
+// patience is how long an open epoch may wait for more: for ever while it is fresh; not
+// at all where commits cost nothing, or where idle time has moved in it; else to the end
+// of the commit interval.
 func (e *Engine) patience(ep *epoch) time.Duration {
 	switch {
-	case ep.empty():
-		return -1
-	case !e.store.Durable():
+	case ep.fresh():
+		return forever
+	case !e.store.Durable(), ep.stepped:
 		return 0
 	}
 	return max(0, e.o.CommitEvery-e.o.Now().Sub(ep.begun))
+}
+
+// forever is a patience without end.
+const forever time.Duration = -1
+
+// sooner is the shorter of two patiences.
+func sooner(a, b time.Duration) time.Duration {
+	if a == forever || b != forever && b < a {
+		return b
+	}
+	return a
 }
 
 // book adds what a worker counted in a job to the totals.
@@ -106,13 +176,10 @@ func (e *Engine) book(ep *epoch, j *job) {
 	ep.dead = append(ep.dead, j.dead...)
 }
 
-// feed takes the job's next record: its event waits for its time, or is dropped late.
-// It returns false at the job's end.
-func (e *Engine) feed(ep *epoch, p *partition, j *job) bool {
-	if j.next == len(j.records) {
-		return false
-	}
-	if ep.empty() {
+// feed takes the next record of a job, which must have one: its event is dropped with
+// its reason counted, or moves the partition's watermark and waits for its time.
+func (e *Engine) feed(ep *epoch, p *partition, j *job) error {
+	if ep.records == 0 {
 		ep.begun = e.o.Now()
 	}
 	i := j.next
@@ -126,33 +193,91 @@ func (e *Engine) feed(ep *epoch, p *partition, j *job) bool {
 		p.next = j.batch.Records[j.next].Offset
 	}
 	if out.event < 0 {
-		return true
+		return nil
 	}
 	ev := &j.arena.Events[out.event]
+	if e.isCopy(p, ev) || e.dropAhead(ep, p, ev, r, j) {
+		return nil
+	}
 	at, late := p.see(ev.Time)
-	ev.At = at
-	if late && e.dropLate(ep, p, ev, r, j) {
-		return true
+	if late && e.dropLate(ep, p, ev, r) {
+		return nil
+	}
+	ev.At = max(at, e.merge.reached)
+	e.remember(p, ev)
+	if len(p.waiting) >= e.o.Waiting {
+		return &WaitingError{Partition: p.Partition, Limit: e.o.Waiting, Lateness: time.Duration(p.lateness), Types: e.laziest(p.lateness)}
 	}
 	p.arrived++
 	p.waiting.push(waits{ev: ev, job: j, record: int32(i), order: p.arrived})
 	j.held++
+	return nil
+}
+
+// WaitingError says that more events of a partition wait for their time than may.
+type WaitingError struct {
+	Partition event.Partition
+	Limit     int
+	Lateness  time.Duration // of the partition: the greatest of its types
+	Types     []string      // those of that lateness
+}
+
+// Error names what to change.
+func (e *WaitingError) Error() string {
+	return fmt.Sprintf("more than %d events of %s wait for their time: with a lateness of %s (event %s) it holds more than the limit of waiting events; declare a shorter lateness, or raise the limit",
+		e.Limit, e.Partition.AppendName(nil), e.Lateness, strings.Join(e.Types, ", "))
+}
+
+// laziest names the types of a lateness.
+func (e *Engine) laziest(lateness int64) (names []string) {
+	for _, t := range e.o.Set.Types {
+		if t.Schema.Lateness == lateness {
+			names = append(names, t.Schema.Name)
+		}
+	}
+	return names
+}
+
+// dropAhead gives an event that is too far ahead to the dead letters: of its record's
+// time stamp, or, where the log keeps none, of the time that its partition has reached;
+// of a partition's first event without a time stamp nothing can be said.
+func (e *Engine) dropAhead(ep *epoch, p *partition, ev *event.Event, r *event.RecordRef, j *job) bool {
+	span := e.o.Set.Types[ev.Type].Schema.Ahead
+	if span == 0 {
+		return false
+	}
+	from, what := e.merge.clock(p), "the watermark"
+	if j.batch.Stamped {
+		from, what = r.Time, "its record's time"
+	} else if from == math.MinInt64 {
+		return false
+	}
+	if ev.Time <= laterThan(from, span) {
+		return false
+	}
+	e.stats.Ahead++
+	e.bury(ep, p, ev, r, fmt.Sprintf("ahead: its time is %s, more than %s after %s, %s",
+		event.AppendTime(nil, ev.Time), time.Duration(span), what, event.AppendTime(nil, from)))
 	return true
 }
 
 // dropLate counts a late event and, where its type says so, gives it to the dead
 // letters.
-func (e *Engine) dropLate(ep *epoch, p *partition, ev *event.Event, r *event.RecordRef, j *job) bool {
+func (e *Engine) dropLate(ep *epoch, p *partition, ev *event.Event, r *event.RecordRef) bool {
 	e.stats.Late++
 	if e.o.Set.Types[ev.Type].Schema.Late == event.LateProcess {
 		return false
 	}
 	e.stats.LateDropped++
-	ep.dead = append(ep.dead, Dead{
-		Partition: p.Partition, Offset: ev.Offset, Time: r.Time, Record: append([]byte(nil), ev.JSON()...),
-		Reason: fmt.Sprintf("late: its time is %s, the watermark %s", event.AppendTime(nil, ev.Time), event.AppendTime(nil, p.at)),
-	})
+	e.bury(ep, p, ev, r, fmt.Sprintf("late: its time is %s, the watermark %s", event.AppendTime(nil, ev.Time), event.AppendTime(nil, p.at)))
 	return true
+}
+
+// bury gives an event's record to the dead letters.
+func (e *Engine) bury(ep *epoch, p *partition, ev *event.Event, r *event.RecordRef, reason string) {
+	ep.dead = append(ep.dead, Dead{
+		Partition: p.Partition, Offset: ev.Offset, Time: r.Time, Record: bytes.Clone(ev.JSON()), Reason: reason,
+	})
 }
 
 // admit puts an event whose time has come into the epoch and its work to the shards.
@@ -163,12 +288,14 @@ func (e *Engine) admit(ep *epoch, w waits) {
 	if out.from == out.to {
 		return
 	}
-	input := int32(len(ep.inputs))
+	w.ev.Side = sideOf(e.o.Set, w.ev.Type)
+	ordinal := int32(len(ep.inputs))
 	ep.inputs = append(ep.inputs, w.ev)
 	for i := out.from; i < out.to; i++ {
 		it := &w.job.items[i]
 		sh := e.shards[shardOf(it.Hash, len(e.shards))]
-		sh.work = append(sh.work, work{input: input, item: it, keys: w.job.keys})
+		at := sh.strata[it.Rule]
+		sh.work[at] = append(sh.work[at], work{ev: w.ev, ordinal: ordinal, item: it, keys: w.job.keys})
 	}
 }
 
@@ -176,7 +303,7 @@ func (e *Engine) admit(ep *epoch, w waits) {
 func (e *Engine) leave(p *partition, j *job) {
 	r := e.readers[p.source]
 	r.at = nil
-	p.mark = j.mark
+	p.mark, p.atEnd = j.mark, j.err == nil && j.batch.AtEnd
 	switch {
 	case j.err == nil:
 	case errors.Is(j.err, io.EOF):
@@ -203,31 +330,5 @@ func (e *Engine) let(ep *epoch) {
 	clear(ep.inputs)
 	clear(ep.dead)
 	ep.jobs, ep.inputs, ep.dead = ep.jobs[:0], ep.inputs[:0], ep.dead[:0]
-	ep.records, ep.bytes = 0, 0
-}
-
-// process runs the shards over the epoch up to the barrier and returns their effects in
-// order.
-func (e *Engine) process(ep *epoch) ([]effect, error) {
-	if len(e.shards) == 1 {
-		if err := e.shards[0].run(ep); err != nil {
-			return nil, err
-		}
-	} else {
-		var all errgroup.Group
-		for _, sh := range e.shards {
-			all.Go(func() error { return sh.run(ep) })
-		}
-		if err := all.Wait(); err != nil {
-			return nil, err
-		}
-	}
-	e.effects = e.effects[:0]
-	for _, sh := range e.shards {
-		e.effects = append(e.effects, sh.made...)
-		clear(sh.made)
-		sh.made = sh.made[:0]
-	}
-	inOrder(e.effects)
-	return e.effects, nil
+	ep.records, ep.bytes, ep.stepped = 0, 0, false
 }

@@ -28,6 +28,9 @@ type job struct {
 
 	next int // the first record not yet taken
 	held int // events taken and not yet through an epoch
+
+	routed *routed // knows the job; nil: the rule set has no files
+	inUse  bool    // routed, and not yet made ready for another batch; guarded by routed
 }
 
 // decoded says what became of one record.
@@ -58,6 +61,7 @@ type worker struct {
 	bases    []int32          // by source: global number of its partition 0
 	router   *index.Router
 	parts    []event.Partition
+	routed   *routed // nil: the rule set has no files
 }
 
 // run works off jobs until ctx is done.
@@ -75,6 +79,8 @@ func (w *worker) run(ctx context.Context, jobs <-chan *job) error {
 
 // do decodes and routes a job.
 func (w *worker) do(j *job) {
+	w.routed.begin(j)
+	defer w.routed.end()
 	d, base := w.decoders[j.source], w.bases[j.source]
 	w.router.Reset()
 	for i := range j.batch.Records {
@@ -118,6 +124,7 @@ func (w *worker) dead(j *job, i int, base int32, reason string) Dead {
 
 // reset makes the job ready for another batch.
 func (j *job) reset() {
+	j.routed.retire(j)
 	j.batch.Reset()
 	j.arena.Reset()
 	clear(j.dead)

@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"math"
+	"time"
 
 	"github.com/cepheus-cep/cepheus/event"
 )
@@ -17,12 +18,19 @@ type partition struct {
 	greatest int64 // time of its records so far; math.MinInt64: none
 	at       int64 // watermark: greatest less lateness
 	ended    bool
-	next     int64  // position after the last record taken
-	mark     []byte // fingerprint of the source, kept with next
+	atEnd    bool          // all that its source gave is taken, and that was the end of its log
+	idle     bool          // left out of the least until it brings something
+	idleWait time.Duration // how long nothing must come until it is
+	next     int64         // position after the last record taken
+	mark     []byte        // fingerprint of the source, kept with next
 	waiting  waiting
 	arrived  uint64          // events that have come to wait
 	saved    map[uint64]bool // waiting events, by order, that the store has
+	marks    []*marks        // by type, of dedup; nil: the type, or every type, has none
 }
+
+// out reports whether the partition is left out of the least.
+func (p *partition) out() bool { return p.ended || p.idle }
 
 // waits is an event that waits for its time.
 type waits struct {
@@ -103,13 +111,20 @@ func (p *partition) compare(q *partition) int {
 	return cmp.Or(cmp.Compare(p.Source, q.Source), cmp.Compare(p.Topic, q.Topic), cmp.Compare(p.Number, q.Number))
 }
 
-// merger puts the events of all partitions into one order: of time, then source, topic,
-// partition, offset. An event is let through when no partition that is still read can
-// bring one before it; so the order does not depend on which partition was read first.
+// merger puts the events of all partitions into one order: of the time they count at,
+// then source, topic, partition, arrival. An event is let through when no partition
+// that is still read can bring one before it; so the order does not depend on which
+// partition was read first.
+//
+// The merged time is the least watermark of the partitions that are not left out, and
+// never goes back: what a partition that was left out brings from before it counts at
+// it. Between two changes of who is left out it follows from where the partitions stand
+// alone, and so does the time that an event counts at: of a partition in the least, no
+// event that is in time is older than the merged time, however far that was told.
 type merger struct {
-	parts []*partition // in order of compare
-	flush bool         // the end of time has come: everything is let through
-	last  int64        // counting time of the last event let through
+	parts   []*partition // in order of compare
+	flush   bool         // the end of time has come: everything is let through
+	reached int64        // the merged time, as far as it was looked at
 }
 
 // take returns the next event in order, false where it is not known yet.
@@ -120,63 +135,75 @@ func (m *merger) take() (waits, bool) {
 			p = q
 		}
 	}
-	if p == nil || !m.mayTake(p) {
+	if p == nil || !m.flush && !m.mayTake(p) {
 		return waits{}, false
 	}
 	w := p.waiting.pop()
-	if w.ev.At < m.last {
-		w.ev.At = m.last // a partition that was left out has come back
-	}
-	m.last = w.ev.At
+	m.reached = max(m.reached, w.ev.At)
 	return w, true
 }
 
-// mayTake reports whether p's first event can be the next in order.
+// mayTake reports whether p's first event, the first of all that wait, can be the next
+// in order.
 func (m *merger) mayTake(p *partition) bool {
 	t := p.waiting[0].ev.At
-	if m.flush {
-		return true
-	}
-	if t > p.at {
-		return false
-	}
-	before := true
+	before, read := true, false
 	for _, q := range m.parts {
-		switch {
-		case q == p:
+		if q == p {
 			before = false
-		case q.ended:
-		case q.at < t, q.at == t && before:
+		}
+		if q.out() {
+			continue
+		}
+		read = true
+		if at := m.clock(q); at < t || at == t && before {
 			return false
 		}
 	}
-	return true
+	return read || t <= m.watermark()
 }
 
-// watermark is the time up to which nothing more will come: the least of the partitions
-// that are still read, the greatest where none is.
+// clock is the time that a partition's next event in time counts at or after: its own
+// watermark, or the merged time, which it may have fallen behind while it was left out.
+func (m *merger) clock(p *partition) int64 { return max(p.at, m.reached) }
+
+// watermark is the merged time: up to it nothing more will come. Where every partition
+// is left out it is the greatest of their watermarks, as in Flink.
 func (m *merger) watermark() int64 {
-	least, most := int64(math.MaxInt64), int64(math.MinInt64)
+	least, most, read := int64(math.MaxInt64), int64(math.MinInt64), false
 	for _, p := range m.parts {
 		most = max(most, p.at)
-		if !p.ended {
-			least = min(least, p.at)
+		if !p.out() {
+			least, read = min(least, p.at), true
 		}
 	}
-	if least == math.MaxInt64 {
-		return most
+	if !read {
+		least = most
 	}
-	return max(least, m.last)
+	return max(least, m.reached)
 }
 
-// slowest is the partition to read next: of those still read the one whose watermark
-// holds back the others; nil where none is read.
-func (m *merger) slowest() *partition {
+// tell moves the merged time to where it is by now, and at least to a given one.
+func (m *merger) tell(least int64) { m.reached = max(m.watermark(), least) }
+
+// slowest is the partition to read next: of those that are not left out, and that may
+// says yes to (nil: all), the one that holds back the others; nil where there is none.
+func (m *merger) slowest(may func(*partition) bool) *partition {
 	var s *partition
 	for _, p := range m.parts {
-		if !p.ended && (s == nil || p.at < s.at) {
+		if !p.out() && (s == nil || m.clock(p) < m.clock(s)) && (may == nil || may(p)) {
 			s = p
 		}
 	}
 	return s
+}
+
+// ended reports whether no partition has more to give.
+func (m *merger) ended() bool {
+	for _, p := range m.parts {
+		if !p.ended {
+			return false
+		}
+	}
+	return true
 }

@@ -2,7 +2,8 @@ package engine
 
 import (
 	"context"
-	"fmt"
+	"errors"
+	"sync/atomic"
 	"time"
 )
 
@@ -11,6 +12,8 @@ type reader struct {
 	number int
 	source Source
 	base   int32 // global number of the source's partition
+	clock  *clock
+	asking atomic.Int64 // when it began to ask the source, by clock.elapsed; notAsking: it does not
 	free   chan *job
 	queue  chan *job // read, in order; perhaps still being decoded
 	at     *job      // being taken into epochs
@@ -22,8 +25,50 @@ type reader struct {
 // epoch: one being read, one being decoded, one being taken, and some slack.
 const jobsAhead = 6
 
-func newReader(number int, source Source, base int32) *reader {
-	r := &reader{number: number, source: source, base: base, free: make(chan *job, jobsAhead), queue: make(chan *job, jobsAhead)}
+const notAsking = -1
+
+// clock is the wall clock of a run: what tells how long a source has been silent. bell
+// rings when any reader has put something into its queue.
+type clock struct {
+	now   func() time.Time
+	start time.Time
+	bell  chan struct{}
+}
+
+func newClock(now func() time.Time) *clock {
+	return &clock{now: now, start: now(), bell: make(chan struct{}, 1)}
+}
+
+// elapsed is the time since the clock was made; no step of the wall clock is in it.
+func (c *clock) elapsed() time.Duration { return c.now().Sub(c.start) }
+
+// ring wakes who awaits the bell, now or at its next await.
+func (c *clock) ring() {
+	select {
+	case c.bell <- struct{}{}:
+	default:
+	}
+}
+
+// await waits until the bell rings or a time is over (negative: for ever).
+func (c *clock) await(ctx context.Context, patience time.Duration) error {
+	var timeout <-chan time.Time
+	if patience >= 0 {
+		t := time.NewTimer(patience)
+		defer t.Stop()
+		timeout = t.C
+	}
+	select {
+	case <-c.bell:
+	case <-timeout:
+	case <-ctx.Done():
+	}
+	return ctx.Err()
+}
+
+func newReader(number int, source Source, base int32, c *clock) *reader {
+	r := &reader{number: number, source: source, base: base, clock: c, free: make(chan *job, jobsAhead), queue: make(chan *job, jobsAhead)}
+	r.asking.Store(notAsking)
 	for range jobsAhead {
 		r.grow()
 	}
@@ -32,7 +77,6 @@ func newReader(number int, source Source, base int32) *reader {
 
 // run reads until the source ends or fails or ctx is done, handing each job to a worker.
 func (r *reader) run(ctx context.Context, work chan<- *job) error {
-	defer close(r.queue)
 	for {
 		var j *job
 		select {
@@ -40,12 +84,9 @@ func (r *reader) run(ctx context.Context, work chan<- *job) error {
 		case <-ctx.Done():
 			return nil
 		}
-		j.reset()
-		j.err = r.source.Next(ctx, &j.batch)
-		if ctx.Err() != nil {
+		if !r.read(ctx, j) {
 			return nil
 		}
-		j.after, j.mark = r.source.Position(), r.source.Fingerprint()
 		select {
 		case work <- j:
 		case <-ctx.Done():
@@ -56,46 +97,49 @@ func (r *reader) run(ctx context.Context, work chan<- *job) error {
 		case <-ctx.Done():
 			return nil
 		}
+		r.clock.ring()
 		if j.err != nil {
 			return nil // the coordinator meets it in its place
 		}
 	}
 }
 
-// wait returns the next job; nil if none comes within a time (negative: for ever).
-func (r *reader) wait(ctx context.Context, patience time.Duration) (*job, error) {
+// errSilent is of a source that says nothing and has no reason to.
+var errSilent = errors.New("the source returned neither records nor the end of its log nor an error")
+
+// read asks the source for a batch; false where the engine has been stopped.
+func (r *reader) read(ctx context.Context, j *job) bool {
+	j.reset()
+	r.asking.Store(int64(r.clock.elapsed()))
+	j.err = r.source.Next(ctx, &j.batch)
+	r.asking.Store(notAsking) // before the batch is on its way: it must not be taken for silence
+	if ctx.Err() != nil {
+		return false
+	}
+	if j.err == nil && len(j.batch.Records) == 0 && !j.batch.AtEnd {
+		j.err = errSilent
+	}
+	j.after, j.mark = r.source.Position(), r.source.Fingerprint()
+	return true
+}
+
+// poll returns the next job that has been read, nil where there is none.
+func (r *reader) poll() *job {
 	select {
-	case j, ok := <-r.queue:
-		return r.got(ctx, j, ok)
+	case j := <-r.queue:
+		return j
 	default:
-	}
-	if patience == 0 {
-		return nil, nil
-	}
-	var timeout <-chan time.Time
-	if patience > 0 {
-		t := time.NewTimer(patience)
-		defer t.Stop()
-		timeout = t.C
-	}
-	select {
-	case j, ok := <-r.queue:
-		return r.got(ctx, j, ok)
-	case <-timeout:
-		return nil, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil
 	}
 }
 
-func (r *reader) got(ctx context.Context, j *job, ok bool) (*job, error) {
-	if !ok {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		return nil, fmt.Errorf("read %s: reading has stopped", r.source.Partition().Source)
+// silent is how long the source has been asked in vain; 0 where it is not being asked.
+func (r *reader) silent() time.Duration {
+	since := r.asking.Load()
+	if since == notAsking || len(r.queue) > 0 {
+		return 0
 	}
-	return j, nil
+	return r.clock.elapsed() - time.Duration(since)
 }
 
 // grow adds a job: all others hold events that wait for their time.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/lang/plan"
+	"github.com/cepheus-cep/cepheus/windows"
 )
 
 // render makes the alert of an effect.
@@ -56,23 +57,39 @@ func stepName(rule *plan.Rule, step int) string {
 	return rule.Pattern.Steps[step].Name
 }
 
-// alertID names an alert: half of a SHA-256 over the rule's name, the key, the fold of
-// the matched events' identities, the deadline if there is one, and the window's start
-// where the window has one. No clock, process, batch or version is in it.
+// alertID names an alert: half of a SHA-256 over the rule's name, the key, and what
+// the alert rests on. For a window that is evaluated at its end that is its start and
+// whether the alert came early, whatever its events; a batch is known by its last
+// event. Else it is the fold of the matched events' identities, and the deadline if
+// there is one. No clock, process, batch of records or version is in it.
 func alertID(rule *plan.Rule, c *effect) string {
 	b := make([]byte, 0, 128)
 	b = binary.AppendUvarint(b, uint64(len(rule.Name)))
 	b = append(b, rule.Name...)
 	b = binary.AppendUvarint(b, uint64(len(c.key)))
 	b = append(b, c.key...)
+	if c.Window && rule.Windows[0].Spec.Kind != windows.Batch {
+		b = appendWindow(b, c)
+	} else {
+		b = appendMatch(b, c)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:16])
+}
+
+func appendWindow(b []byte, c *effect) []byte {
+	when := byte('e') // early
+	if c.AtDeadline {
+		when = 'w'
+	}
+	return binary.BigEndian.AppendUint64(append(b, when), uint64(c.WindowStart))
+}
+
+func appendMatch(b []byte, c *effect) []byte {
 	b = binary.BigEndian.AppendUint64(b, c.ID[0])
 	b = binary.BigEndian.AppendUint64(b, c.ID[1])
 	if c.AtDeadline {
 		b = binary.BigEndian.AppendUint64(append(b, 'd'), uint64(c.Deadline))
 	}
-	if c.Window {
-		b = binary.BigEndian.AppendUint64(append(b, 'w'), uint64(c.WindowStart))
-	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:16])
+	return b
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -26,28 +27,44 @@ func (e *Engine) restore(ctx context.Context) error {
 	if err := e.restorePartitions(); err != nil {
 		return err
 	}
+	if err := e.restoreTime(); err != nil {
+		return err
+	}
 	for i, in := range e.o.Inputs {
 		if err := e.addInput(ctx, i, in); err != nil {
 			return err
 		}
 	}
 	slices.SortFunc(e.merge.parts, (*partition).compare)
+	if e.strata > 1 {
+		e.maker = maker{
+			set: e.o.Set, codec: newEventCodec(e.o.Set), router: e.index.NewRouter(e.world),
+			part: e.partitionNumber(event.Partition{Source: derivedSource}),
+		}
+	}
 	for _, sh := range e.shards {
 		sh.x.Codec = newEventCodec(e.o.Set)
 	}
 	if !e.store.Durable() {
 		return nil
 	}
+	if err := e.restoreFiles(ctx); err != nil {
+		return err
+	}
 	if err := e.restoreSilences(ctx); err != nil {
+		return err
+	}
+	if err := e.restoreSteps(ctx); err != nil {
 		return err
 	}
 	return e.restoreKeys(ctx)
 }
 
-// What TableMeta holds of the engine: the names of the partitions by number, and the
-// version of each rule that states of keys belong to.
+// What TableMeta holds of the engine: the names of the partitions by number, the merged
+// time, and the version of each rule that states of keys belong to.
 const (
 	metaPartitions = "partitions"
+	metaTime       = "time"
 	metaRule       = "rule."
 )
 
@@ -77,6 +94,20 @@ func (e *Engine) restorePartitions() error {
 	return nil
 }
 
+// restoreTime reads the merged time.
+func (e *Engine) restoreTime() error {
+	b, ok, err := e.store.Get(state.TableMeta, []byte(metaTime), nil)
+	if err != nil || !ok || !e.store.Durable() {
+		return err
+	}
+	t, used := binary.Varint(b)
+	if used != len(b) {
+		return fmt.Errorf("%w: merged time", errState)
+	}
+	e.merge.reached = t
+	return nil
+}
+
 // putNames adds to the batch the partitions' names and what every rule is now.
 func (e *Engine) putNames() {
 	var b []byte
@@ -91,8 +122,8 @@ func (e *Engine) putNames() {
 	for _, c := range e.rules {
 		e.batch.Put(state.TableMeta, []byte(metaRule+c.rule.Name), []byte(c.rule.Version))
 	}
-	for _, key := range e.obsolete {
-		e.batch.Delete(state.TableKeys, key)
+	for _, r := range e.obsolete {
+		e.batch.Delete(r.table, []byte(r.key))
 	}
 	for _, name := range e.gone {
 		e.batch.Delete(state.TableMeta, []byte(metaRule+name))
@@ -109,17 +140,15 @@ func (e *Engine) addInput(ctx context.Context, i int, in Input) error {
 		}
 	}
 	number := e.partitionNumber(name)
-	e.readers = append(e.readers, newReader(i, in.Source, number))
+	e.readers = append(e.readers, newReader(i, in.Source, number, e.clock))
 	p := &partition{Partition: name, source: i, number: number, lateness: e.latenessOf(in.Decode), greatest: math.MinInt64, at: math.MinInt64}
+	p.idleWait = cmp.Or(in.Idle, e.o.Idle)
+	e.addMarks(p)
 	e.merge.parts = append(e.merge.parts, p)
 	if !e.store.Durable() {
 		return nil
 	}
-	if err := e.restorePartition(ctx, in.Source, p); err != nil {
-		return err
-	}
-	e.merge.last = max(e.merge.last, p.at)
-	return nil
+	return e.restorePartition(ctx, in.Source, p)
 }
 
 // latenessOf is the greatest lateness of the types that an input may carry.
@@ -154,6 +183,9 @@ func (e *Engine) restorePartition(ctx context.Context, source Source, p *partiti
 	if err := source.Resume(ctx, p.next, p.mark); err != nil {
 		return err
 	}
+	if err := e.restoreMarks(ctx, p); err != nil {
+		return err
+	}
 	return e.restoreWaiting(ctx, p)
 }
 
@@ -178,6 +210,8 @@ func (e *Engine) restoreWaiting(ctx context.Context, p *partition) error {
 	if err != nil {
 		return err
 	}
+	e.files.routed.begin(j)
+	defer e.files.routed.end()
 	router := e.index.NewRouter(e.world)
 	for i := range j.arena.Events {
 		from := int32(len(j.items))
@@ -247,7 +281,7 @@ func (e *Engine) restoreRule(ctx context.Context, name string, n int, kept bool)
 		}
 		if !kept {
 			dropped++
-			e.obsolete = append(e.obsolete, bytes.Clone(key))
+			e.obsolete = append(e.obsolete, row{state.TableKeys, string(key)})
 			return nil
 		}
 		sh := e.shards[shardOf(uint64(key[len(prefix)]), len(e.shards))]

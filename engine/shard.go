@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"math"
 	"runtime/debug"
 	"slices"
 	"sort"
@@ -32,13 +33,14 @@ type shard struct {
 	x       machine.Context
 	store   keep.Store
 	units   []unit
-	timers  timers
-	durable bool // the store outlives the process: changes are noted for save
+	strata  []int    // by unit: its rule's stratum
+	timers  []timers // by stratum
+	durable bool     // the store outlives the process: changes are noted for save
 	scratch []byte
 
-	epoch   *epoch // at hand
-	work    []work
-	made    []effect
+	epoch   *epoch   // at hand
+	work    [][]work // by stratum, in order of position
+	made    []*effect
 	now     cause
 	dropped []machine.Dropped // by rule
 	faults  []eval.Fault      // by rule
@@ -46,9 +48,11 @@ type shard struct {
 
 // work is one event for one rule in a shard.
 type work struct {
-	input int32 // ordinal of the event in the epoch
-	item  *index.Item
-	keys  []byte // what item.Key points into
+	ev      *event.Event
+	ordinal int32    // of the event in the epoch, or of the one it comes from
+	made    *derived // not nil: a rule made the event
+	item    *index.Item
+	keys    []byte // what item.Key points into
 }
 
 // cause is what effects come from, in the order in which alerts are to come out: the
@@ -57,6 +61,7 @@ type cause struct {
 	ordinal  int32
 	event    bool // the event itself, not a timer before it
 	deadline int64
+	made     *derived // the event that a rule made, if it is the cause
 	rule     int32
 }
 
@@ -64,52 +69,76 @@ type cause struct {
 type effect struct {
 	cause
 	key []byte
+	seq int // number among the effects of its shard in the epoch
 	machine.Effect
 }
 
-func newShard(rules []compiled, world *eval.World, limits machine.Limits, durable bool) *shard {
-	sh := &shard{durable: durable, dropped: make([]machine.Dropped, len(rules)), faults: make([]eval.Fault, len(rules))}
+func newShard(rules []compiled, strata int, world *eval.World, limits machine.Limits, durable bool) *shard {
+	sh := &shard{
+		durable: durable, timers: make([]timers, strata), work: make([][]work, strata),
+		dropped: make([]machine.Dropped, len(rules)), faults: make([]eval.Fault, len(rules)),
+	}
 	sh.x = machine.Context{Frame: eval.Frame{World: world}, Keep: &sh.store, Limits: limits}
 	sh.x.Effect = sh.collect
 	for i := range rules {
+		sh.strata = append(sh.strata, rules[i].rule.Stratum)
 		sh.units = append(sh.units, rules[i].newUnit(int32(i)))
 	}
 	return sh
 }
 
-// run takes the shard's work of an epoch: events and timers in order of time, then the
-// time the epoch ends at. A panic, which only a broken invariant can cause, is returned
-// as an error that says where.
-func (sh *shard) run(ep *epoch) (err error) {
+// run takes the shard's work of a stratum in an epoch: events and timers in order of
+// time, then the time the epoch ends at. A panic, which only a broken invariant can
+// cause, is returned as an error that says where.
+func (sh *shard) run(ep *epoch, stratum int) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("rule %s: broken invariant at input %d: %v\n%s", ep.rules[sh.now.rule].rule.Name, sh.now.ordinal, r, debug.Stack())
 		}
 	}()
 	sh.epoch = ep
-	last := int32(-1)
-	for i := range sh.work {
-		w := &sh.work[i]
-		if w.input != last {
+	var last *event.Event
+	for i := range sh.work[stratum] {
+		w := &sh.work[stratum][i]
+		if w.ev != last {
 			sh.x.End()
-			sh.advance(ep.inputs[w.input].At)
+			sh.advance(stratum, w.ev.At)
 			sh.x.Begin()
-			last = w.input
+			last = w.ev
 		}
-		sh.now = cause{ordinal: w.input, event: true, rule: w.item.Rule}
-		sh.units[w.item.Rule].event(sh, w.item, w.item.Key.Bytes(w.keys), ep.inputs[w.input])
+		sh.now = cause{ordinal: w.ordinal, event: true, made: w.made, rule: w.item.Rule}
+		if w.made != nil {
+			sh.now.event = w.made.by.event
+		}
+		sh.units[w.item.Rule].event(sh, w.item, w.item.Key.Bytes(w.keys), w.ev)
 		sh.account(w.item.Rule)
 	}
 	sh.x.End()
-	sh.advance(ep.until)
-	sh.work = sh.work[:0]
+	sh.advance(stratum, ep.until)
+	clear(sh.work[stratum])
+	sh.work[stratum] = sh.work[stratum][:0]
 	return nil
 }
 
-// advance fires the timers up to a time, in order.
-func (sh *shard) advance(to int64) {
-	for sh.timers.next() <= to {
-		t := sh.timers.pop()
+// arm sets a timer for a key of a unit.
+func (sh *shard) arm(unit, key int32, at int64) {
+	sh.timers[sh.strata[unit]].push(timer{at: at, unit: unit, key: key})
+}
+
+// nextTimer is the time of the shard's earliest timer; math.MaxInt64 where there is none.
+func (sh *shard) nextTimer() int64 {
+	first := int64(math.MaxInt64)
+	for s := range sh.timers {
+		first = min(first, sh.timers[s].next())
+	}
+	return first
+}
+
+// advance fires the timers of a stratum up to a time, in order.
+func (sh *shard) advance(stratum int, to int64) {
+	h := &sh.timers[stratum]
+	for len(h.heap) > 0 && h.next() <= to {
+		t := h.pop()
 		sh.now = cause{ordinal: sh.epoch.reached(t.at), deadline: t.at, rule: t.unit}
 		sh.x.Begin()
 		sh.units[t.unit].settle(sh, t.key, t.at)
@@ -120,8 +149,7 @@ func (sh *shard) advance(to int64) {
 // account books what the machine counted for a rule.
 func (sh *shard) account(rule int32) {
 	if d := &sh.x.Dropped; *d != (machine.Dropped{}) {
-		t := &sh.dropped[rule]
-		t.Runs, t.RunEvents, t.WindowEvents = t.Runs+d.Runs, t.RunEvents+d.RunEvents, t.WindowEvents+d.WindowEvents
+		sh.dropped[rule].Add(*d)
 		*d = machine.Dropped{}
 	}
 	if f := &sh.x.Frame.Fault; f.Count > 0 {
@@ -134,12 +162,16 @@ func (sh *shard) account(rule int32) {
 // collect takes an effect from a machine and copies all it points to: the batch and the
 // kept events may go before it is rendered.
 func (sh *shard) collect(e *machine.Effect) {
-	c := effect{cause: sh.now, key: bytes.Clone(sh.x.Key), Effect: *e}
+	c := &effect{cause: sh.now, key: bytes.Clone(sh.x.Key), seq: len(sh.made), Effect: *e}
 	if c.AtDeadline {
 		c.cause = cause{ordinal: sh.epoch.reached(c.Deadline), deadline: c.Deadline, rule: c.rule}
 	}
 	c.Fields = ownValues(e.Fields)
 	c.SuppressBy = ownValues(e.SuppressBy)
+	c.Derived = make([][]event.Value, len(e.Derived))
+	for i := range e.Derived {
+		c.Derived[i] = ownValues(e.Derived[i])
+	}
 	c.Evidence = slices.Clone(e.Evidence)
 	for i := range c.Evidence {
 		ev := &c.Evidence[i].Event
@@ -171,18 +203,50 @@ func (ep *epoch) reached(deadline int64) int32 {
 	return int32(sort.Search(len(ep.inputs), func(i int) bool { return ep.inputs[i].At >= deadline }))
 }
 
-// inOrder sorts effects into the order of alerts. The sort is stable: the matches of
-// one rule and key at one cause stay as the machine made them.
-func inOrder(list []effect) {
-	slices.SortStableFunc(list, func(a, b effect) int {
-		return cmp.Or(
-			cmp.Compare(a.ordinal, b.ordinal),
-			compareBool(a.event, b.event),
-			cmp.Compare(a.deadline, b.deadline),
-			cmp.Compare(a.rule, b.rule),
-			bytes.Compare(a.key, b.key),
-		)
-	})
+// inOrder sorts effects into the order of alerts.
+func inOrder(list []*effect) { slices.SortFunc(list, compareEffects) }
+
+// compareEffects orders effects by what caused them; what an event that a rule made
+// has caused comes after the effect that made it, before anything later.
+func compareEffects(a, b *effect) int {
+	if a.made != nil || b.made != nil {
+		return compareChains(a, b)
+	}
+	return cmp.Or(
+		cmp.Compare(a.ordinal, b.ordinal),
+		compareBool(a.event, b.event),
+		cmp.Compare(a.deadline, b.deadline),
+		compareMakers(a, b),
+	)
+}
+
+// compareMakers orders effects of one cause: by rule, key and number of the match.
+func compareMakers(a, b *effect) int {
+	return cmp.Or(cmp.Compare(a.rule, b.rule), bytes.Compare(a.key, b.key), cmp.Compare(a.seq, b.seq))
+}
+
+// compareChains compares the effects that led to a and b, from the first on.
+func compareChains(a, b *effect) int {
+	x, y := a.chain(nil), b.chain(nil)
+	for i := range min(len(x), len(y)) {
+		if x[i] == y[i] {
+			continue
+		}
+		if i == 0 {
+			return cmp.Or(cmp.Compare(x[0].ordinal, y[0].ordinal), compareBool(x[0].event, y[0].event),
+				cmp.Compare(x[0].deadline, y[0].deadline), compareMakers(x[0], y[0]))
+		}
+		return cmp.Or(cmp.Compare(x[i].made.nth, y[i].made.nth), compareMakers(x[i], y[i]))
+	}
+	return cmp.Compare(len(x), len(y))
+}
+
+// chain lists the effects that led to c, itself the last.
+func (c *effect) chain(list []*effect) []*effect {
+	if c.made != nil {
+		list = c.made.by.chain(list)
+	}
+	return append(list, c)
 }
 
 func compareBool(a, b bool) int {

@@ -61,18 +61,27 @@ func (c *eventCodec) ReadEvent(b []byte) (*event.Event, error) {
 		}
 		numbers[i], b = v, b[used:]
 	}
+	ev, err := c.decode(name, numbers[0], numbers[1], b)
+	if err != nil {
+		return nil, err
+	}
+	ev.Part, ev.Time, ev.At = int32(part), numbers[1], numbers[1]+numbers[2]
+	return ev, nil
+}
+
+// decode decodes a record that is known to be of a type. The event is valid until the
+// next call.
+func (c *eventCodec) decode(name string, offset, time int64, record []byte) (*event.Event, error) {
 	c.batch.Reset()
 	c.arena.Reset()
-	c.batch.Add(0, numbers[0], numbers[1], b)
+	c.batch.Add(0, offset, time, record)
 	if _, err := c.decoder(name).Decode(&c.batch, 0, &c.arena); err != nil {
 		return nil, fmt.Errorf("%w of type %s: %w", errEvent, name, err)
 	}
 	if len(c.arena.Events) == 0 {
 		return nil, fmt.Errorf("%w: no rule file declares its type %s any more", errEvent, name)
 	}
-	ev := &c.arena.Events[0]
-	ev.Part, ev.Time, ev.At = int32(part), numbers[1], numbers[1]+numbers[2]
-	return ev, nil
+	return &c.arena.Events[0], nil
 }
 
 // decoder decodes records that are known to be of a type.

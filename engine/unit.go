@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"math/bits"
@@ -18,7 +19,9 @@ type compiled struct {
 	rule    *plan.Rule
 	filter  *machine.Filter
 	window  *machine.Window
+	bucket  *machine.Bucket
 	pattern *machine.Pattern
+	table   *machine.Projection // rule stands for it: it has its name, version and stratum
 }
 
 // compile makes a rule's machine.
@@ -29,8 +32,10 @@ func compile(rule *plan.Rule, types []*plan.Type) (compiled, error) {
 	switch {
 	case rule.Pattern != nil:
 		c.pattern, err = machine.CompilePattern(rule, ec)
-	case len(rule.Windows) > 0:
+	case len(rule.Windows) > 0 && rule.Windows[0].Spec.Kind.AtEvent():
 		c.window, err = machine.CompileWindow(rule, ec)
+	case len(rule.Windows) > 0:
+		c.bucket, err = machine.CompileBucket(rule, ec)
 	default:
 		c.filter = machine.CompileFilter(rule, ec)
 	}
@@ -40,13 +45,29 @@ func compile(rule *plan.Rule, types []*plan.Type) (compiled, error) {
 	return c, nil
 }
 
+// compileTable makes the machine of a projection of a set, and the rule that stands for
+// it: one that never alerts.
+func compileTable(set *plan.Set, n int) (compiled, error) {
+	p := set.Projections[n]
+	c := compiled{rule: &plan.Rule{Name: "table " + p.Name, Version: p.Version, Stratum: p.Stratum, Keys: []plan.Key{{Type: p.KeyType}}}}
+	var err error
+	if c.table, err = machine.CompileProjection(set, n, eval.Compiler{Types: set.Types, Event: -1}); err != nil {
+		return c, fmt.Errorf("compile table %s: %w", p.Name, err)
+	}
+	return c, nil
+}
+
 // tests is what the index must know of the rule.
 func (c *compiled) tests() index.Rule {
 	switch {
+	case c.table != nil:
+		return index.Rule{Tests: c.table.Tests()}
 	case c.pattern != nil:
 		return index.Rule{Tests: c.pattern.Tests()}
 	case c.window != nil:
 		return index.Rule{Tests: c.window.Tests()}
+	case c.bucket != nil:
+		return index.Rule{Tests: c.bucket.Tests()}
 	}
 	return index.Rule{Tests: c.filter.Tests(), Keyless: len(c.rule.Keys) == 0}
 }
@@ -54,10 +75,14 @@ func (c *compiled) tests() index.Rule {
 // newUnit makes what one shard keeps of the rule.
 func (c *compiled) newUnit(number int32) unit {
 	switch {
+	case c.table != nil:
+		return &keyed[machine.ProjectionKey, *machine.Projection]{number: number, machine: c.table}
 	case c.pattern != nil:
 		return &keyed[machine.PatternKey, *machine.Pattern]{number: number, machine: c.pattern}
 	case c.window != nil:
 		return &keyed[machine.WindowKey, *machine.Window]{number: number, machine: c.window}
+	case c.bucket != nil:
+		return &keyed[machine.BucketKey, *machine.Bucket]{number: number, machine: c.bucket}
 	}
 	return &filterUnit{machine: c.filter}
 }
@@ -98,6 +123,7 @@ type keyMachine[K any] interface {
 	Settle(x *machine.Context, k *K, now int64)
 	Deadline(k *K) int64
 	Empty(k *K) bool
+	Release(x *machine.Context, k *K)
 	Append(x *machine.Context, b []byte, k *K) []byte
 	Decode(x *machine.Context, b []byte, k *K) error
 }
@@ -109,8 +135,10 @@ type keyed[K any, M keyMachine[K]] struct {
 	machine M
 	table   keyTable
 	states  []K
-	armed   []int64 // by key; math.MaxInt64: not
-	dirty   []bool  // by key: changed since the last save
+	armed   []int64       // by key; math.MaxInt64: not
+	seen    []int64       // by key: counting time of its last event
+	bySlot  *[slots]int32 // number of keys; nil while no slot can be full
+	dirty   []bool        // by key: changed since the last save
 	changed []int32
 	removed [][]byte // keys that remember nothing any more, since the last save
 }
@@ -120,8 +148,12 @@ func (u *keyed[K, M]) keys() int { return u.table.len() }
 func (u *keyed[K, M]) event(sh *shard, it *index.Item, key []byte, ev *event.Event) {
 	id := u.table.find(it.Hash, key)
 	if id < 0 {
+		if u.table.len() >= sh.x.Limits.KeysPerRule/slots {
+			u.makeRoom(sh, byte(it.Hash%slots))
+		}
 		id = u.add(it.Hash, key)
 	}
+	u.seen[id] = ev.At
 	sh.x.Key = key
 	u.machine.Event(&sh.x, &u.states[id], ev, it.Mask, it.Until)
 	u.after(sh, id)
@@ -135,8 +167,12 @@ func (u *keyed[K, M]) add(hash uint64, key []byte) int32 {
 		u.states = append(u.states, zero)
 		u.armed = append(u.armed, math.MaxInt64)
 		u.dirty = append(u.dirty, false)
+		u.seen = append(u.seen, 0)
 	}
 	u.armed[id] = math.MaxInt64
+	if u.bySlot != nil {
+		u.bySlot[hash%slots]++
+	}
 	return id
 }
 
@@ -163,7 +199,7 @@ func (u *keyed[K, M]) after(sh *shard, id int32) {
 	}
 	if at := u.machine.Deadline(k); at < u.armed[id] {
 		u.armed[id] = at
-		sh.timers.push(timer{at: at, unit: u.number, key: id})
+		sh.arm(u.number, id, at)
 	}
 }
 
@@ -171,6 +207,9 @@ func (u *keyed[K, M]) forget(sh *shard, id int32) {
 	if sh.durable {
 		u.removed = append(u.removed, slices.Clone(u.table.key(id)))
 		u.dirty[id] = false
+	}
+	if u.bySlot != nil {
+		u.bySlot[u.table.keys[id].hash%slots]--
 	}
 	u.table.remove(id)
 	var zero K
@@ -186,7 +225,8 @@ func (u *keyed[K, M]) save(sh *shard, put func(key, state []byte)) {
 	for _, id := range u.changed {
 		if u.dirty[id] {
 			u.dirty[id] = false
-			sh.scratch = u.machine.Append(&sh.x, sh.scratch[:0], &u.states[id])
+			sh.scratch = binary.AppendVarint(sh.scratch[:0], u.seen[id])
+			sh.scratch = u.machine.Append(&sh.x, sh.scratch, &u.states[id])
 			put(u.table.key(id), sh.scratch)
 		}
 	}
@@ -194,14 +234,20 @@ func (u *keyed[K, M]) save(sh *shard, put func(key, state []byte)) {
 }
 
 func (u *keyed[K, M]) load(sh *shard, key, state []byte) error {
+	seen, n := binary.Varint(state)
+	if n <= 0 {
+		return machine.ErrRecord
+	}
+	state = state[n:]
 	id := u.add(event.Hash(key), key)
+	u.seen[id] = seen
 	sh.x.Key = u.table.key(id)
 	if err := u.machine.Decode(&sh.x, state, &u.states[id]); err != nil {
 		return err
 	}
 	if at := u.machine.Deadline(&u.states[id]); at != math.MaxInt64 {
 		u.armed[id] = at
-		sh.timers.push(timer{at: at, unit: u.number, key: id})
+		sh.arm(u.number, id, at)
 	}
 	return nil
 }

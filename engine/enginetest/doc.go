@@ -5,7 +5,8 @@
 // [Run] is the engine under options that must not change the alerts (the law); the
 // reference evaluator, in reference.go and the files it names, is the second, plainest
 // implementation of the language, written from docs/language.md alone, that the engine
-// is compared with on random rules and streams. Only tests import this package.
+// is compared with on random rules and streams. Only tests import this package, and
+// rules/ruletest, which runs scenarios for tests and for users.
 //
 // Open run.go first.
 package enginetest

@@ -8,16 +8,17 @@ import (
 
 // view is what an expression sees.
 type view struct {
-	at    *occurrence               // the event at hand; nil: none
-	here  []*occurrence             // the window without a name: what aggregates see
-	named map[string][]*occurrence  // windows by name
-	width map[string]int64          // the length of windows of time, for rate; the one without a name is ""
-	steps map[string][]*occurrence  // what each step has taken so far
-	many  map[string]bool           // steps that may take several events
-	prev  *occurrence               // the previous turn of the step whose condition this is
-	keys  map[string]any            // parts of the rule's key
-	lets  map[string]*node          // of the rule and of the file
-	one   map[string]*occurrence    // within an aggregate: the event it looks at, by step or window
+	at      *occurrence              // the event at hand; nil: none
+	here    []*occurrence            // the window without a name: what aggregates see
+	named   map[string][]*occurrence // windows by name
+	width   map[string]int64         // the length of windows of time, for rate; the one without a name is ""
+	steps   map[string][]*occurrence // what each step has taken so far
+	many    map[string]bool          // steps that may take several events
+	prev    *occurrence              // the previous turn of the step whose condition this is
+	keys    map[string]any           // parts of the rule's key
+	lets    map[string]*node         // of the rule and of the file
+	matches int64                    // match all: how many at this event
+	one     map[string]*occurrence   // within an aggregate: the event it looks at, by step or window
 }
 
 // eval evaluates an expression.
@@ -121,7 +122,7 @@ func textTest(op string, a, b any) any {
 	y, ok2 := b.(string)
 	switch {
 	case !ok1 || !ok2:
-		return nil
+		return false
 	case op == "contains":
 		return strings.Contains(x, y)
 	case op == "startsWith":
@@ -201,6 +202,9 @@ func (v *view) call(n *node) any {
 		case n.text == "last":
 			return taken[len(taken)-1]
 		}
+	}
+	if n.text == "matches" {
+		return v.matches
 	}
 	if isAggregate(n) {
 		return v.aggregate(n)

@@ -45,47 +45,56 @@ const (
 	forever = math.MaxInt64
 )
 
-// arrivals is the whole input in the order in which rules see it, and how far time has
-// come when all of it is read: events of a later time, or of the same where partitions
-// are merged, wait.
+// endedAreIdle says what a partition at its end means while others go on, where the end
+// is not that of time: it is left out, or holds them up until the next run.
+const endedAreIdle = true
+
+// arrivals is the whole input in the order in which rules see it, how far time has come
+// when all of it is read, and how many events are processed by then; the others wait.
 type arrivals struct {
 	events    []*occurrence
 	watermark int64
-	merged    bool
-}
-
-// released are the events that are processed before the input is known to be at its
-// end.
-func (a *arrivals) released() int {
-	for i, e := range a.events {
-		if e.time > a.watermark || a.merged && e.time == a.watermark {
-			return i
-		}
-	}
-	return len(a.events)
+	released  int
 }
 
 // arrive reads all streams and puts their events in order: by time, then source, then
 // offset. Within a partition this is the order of time, ties by arrival, since a late
 // event gets the watermark for its time.
 func arrive(types map[string]*syntax.Event, streams []Stream) *arrivals {
-	a := &arrivals{watermark: forever, merged: len(streams) > 1}
+	a := &arrivals{}
 	var lateness int64
 	for _, t := range types {
 		if t.Lateness != nil {
 			lateness = max(lateness, t.Lateness.Nanos)
 		}
 	}
+	marks := map[string]int64{}
+	least, most := int64(forever), int64(never)
 	for _, s := range streams {
 		events, watermark := partition(types, s, lateness)
 		a.events = append(a.events, events...)
-		a.watermark = min(a.watermark, watermark)
+		marks[s.Name], least, most = watermark, min(least, watermark), max(most, watermark)
 	}
 	slices.SortFunc(a.events, func(x, y *occurrence) int {
 		return cmp.Or(cmp.Compare(x.time, y.time), strings.Compare(x.source, y.source), cmp.Compare(x.offset, y.offset))
 	})
 	for i, e := range a.events {
 		e.seq = i
+	}
+	a.watermark = least
+	if endedAreIdle {
+		a.watermark = most
+	}
+	waits := func(e *occurrence) bool {
+		if endedAreIdle {
+			return e.time > a.watermark // time goes on without those that have ended
+		}
+		return e.time > marks[e.source] || len(streams) > 1 && e.time >= least
+	}
+	if a.released = slices.IndexFunc(a.events, waits); a.released < 0 {
+		a.released = len(a.events)
+	} else {
+		a.watermark = min(a.watermark, a.events[a.released].time) // time does not pass what waits
 	}
 	return a
 }

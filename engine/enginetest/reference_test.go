@@ -22,7 +22,9 @@ import (
 //	reference_aggregate_test.go  aggregates, over lists
 //	reference_window_test.go     filters and window rules
 //	reference_pattern_test.go    patterns: runs, places, negations
-//	reference_part_test.go       the parts of a pattern, and what one event can do at a place
+//	reference_all_test.go        match all
+//	reference_place_test.go      what an event does at a place of the outermost sequence
+//	reference_part_test.go       the parts of a pattern, and what an event does within one
 
 // alert is what a rule of the reference reports.
 type alert struct {
@@ -35,7 +37,8 @@ type alert struct {
 	fields     []any
 	suppressed int
 	events     []taken
-	by         []any // the values of suppress by
+	about      *occurrence // what start and end are of where there are no events
+	by         []any       // the values of suppress by
 }
 
 // taken is an event with the step that took it.
@@ -110,7 +113,7 @@ func evaluate(rules string, streams []Stream, final bool) []*alert {
 			ev.rules = append(ev.rules, &running{judge: newJudge(book, r), decl: r})
 		}
 	}
-	events := input.events[:input.released()]
+	events := input.events[:input.released]
 	for _, e := range events {
 		ev.advance(e.time)
 		ev.take(e)
@@ -149,7 +152,10 @@ type silence struct {
 }
 
 func newJudge(book *ruleBook, r *syntax.Rule) judge {
-	if r.Match != nil {
+	switch {
+	case r.Match != nil && r.Match.Select == syntax.SelectAll:
+		return newAllJudge(book, r)
+	case r.Match != nil:
 		return newPatternJudge(book, r)
 	}
 	return newWindowJudge(book, r)
@@ -241,6 +247,9 @@ func newCommon(book *ruleBook, r *syntax.Rule) common {
 		c.lets[l.Name.Text] = expr(l.Expr)
 	}
 	for _, k := range r.By {
+		if k.As.Text != "" {
+			c.lets[k.As.Text] = expr(k.Expr) // where there is no key yet, as in `where`
+		}
 		c.keyNames = append(c.keyNames, cmp.Or(k.As.Text, strings.Trim(k.Expr.Span.Text(), "`")))
 	}
 	return c

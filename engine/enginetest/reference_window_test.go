@@ -22,7 +22,7 @@ func newWindowJudge(book *ruleBook, r *syntax.Rule) *windowJudge {
 	return &windowJudge{common: newCommon(book, r)}
 }
 
-func (w *windowJudge) deadline() int64      { return forever }
+func (w *windowJudge) deadline() int64     { return forever }
 func (w *windowJudge) fire(int64) []*alert { return nil }
 
 func (w *windowJudge) take(e *occurrence) []*alert {

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/cepheus-cep/cepheus/engine"
+	"github.com/cepheus-cep/cepheus/engine/machine"
 	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/lang/plan"
 	"github.com/cepheus-cep/cepheus/state"
@@ -16,9 +17,18 @@ import (
 type Stream struct {
 	Name    string
 	Records []string
+	Times   []int64 // of the records, or of their arrival; nil: a second for each before
+	Stamped bool    // Times are time stamps that the log keeps
 }
 
-// Options of a run. None of them may change the alerts, but Final and Limits.
+func (s *Stream) time(i int) int64 {
+	if s.Times == nil {
+		return int64(i) * 1e9
+	}
+	return s.Times[i]
+}
+
+// Options of a run. None of them may change the alerts, but Final, Limits and Decode.
 type Options struct {
 	Shards      int // default 1
 	EpochEvents int // default 1,000
@@ -28,7 +38,9 @@ type Options struct {
 	Stops []int
 	Final bool
 	// Store is what the engine keeps its state in; default a new memory store.
-	Store engine.Store
+	Store  engine.Store
+	Limits machine.Limits
+	Decode event.Options
 }
 
 // Result is what came of a run.
@@ -62,7 +74,7 @@ func runOnce(ctx context.Context, set *plan.Set, streams []Stream, o Options, st
 	box := &outbox{}
 	eo := engine.Options{
 		Set: set, Store: o.Store, Outbox: box, Final: final,
-		Shards: max(1, o.Shards), EpochEvents: o.EpochEvents,
+		Shards: max(1, o.Shards), EpochEvents: o.EpochEvents, Limits: o.Limits,
 		Dead: func(d []engine.Dead) error { res.Dead = append(res.Dead, d...); return nil },
 	}
 	if eo.EpochEvents == 0 {
@@ -73,7 +85,7 @@ func runOnce(ctx context.Context, set *plan.Set, streams []Stream, o Options, st
 		size = 100
 	}
 	for _, s := range streams {
-		eo.Inputs = append(eo.Inputs, engine.Input{Source: &memory{stream: s, size: size, left: stop}})
+		eo.Inputs = append(eo.Inputs, engine.Input{Source: &memory{stream: s, size: size, left: stop}, Decode: o.Decode})
 	}
 	e, err := engine.New(ctx, eo)
 	if err != nil {
@@ -107,6 +119,7 @@ func (m *memory) Resume(_ context.Context, offset int64, _ []byte) error {
 }
 
 func (m *memory) Next(_ context.Context, into *event.Batch) error {
+	into.Stamped = m.stream.Stamped
 	for range m.size {
 		if m.at == len(m.stream.Records) {
 			return io.EOF
@@ -115,7 +128,7 @@ func (m *memory) Next(_ context.Context, into *event.Batch) error {
 			return errStopped
 		}
 		m.left--
-		into.Add(0, int64(m.at), int64(m.at)*1e9, []byte(m.stream.Records[m.at]))
+		into.Add(0, int64(m.at), m.stream.time(m.at), []byte(m.stream.Records[m.at]))
 		m.at++
 	}
 	return nil

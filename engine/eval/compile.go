@@ -122,6 +122,8 @@ func (u *unit) cond(e *plan.Expr) condFn {
 		return u.compare(e)
 	case plan.OpIn:
 		return u.in(e)
+	case plan.OpInFile:
+		return u.inFile(e)
 	case plan.OpContains, plan.OpStartsWith, plan.OpEndsWith, plan.OpMatch:
 		return u.textTest(e)
 	case plan.OpTaken:
@@ -227,7 +229,7 @@ func (u *unit) bool3(e *plan.Expr) boolFn {
 func neverNil(e *plan.Expr) bool {
 	switch e.Op {
 	case plan.OpNot, plan.OpAnd, plan.OpOr, plan.OpEq, plan.OpNe, plan.OpLt, plan.OpLe, plan.OpGt, plan.OpGe,
-		plan.OpIn, plan.OpContains, plan.OpStartsWith, plan.OpEndsWith, plan.OpMatch, plan.OpTaken:
+		plan.OpIn, plan.OpInFile, plan.OpContains, plan.OpStartsWith, plan.OpEndsWith, plan.OpMatch, plan.OpTaken:
 		return true
 	}
 	return false
@@ -251,6 +253,10 @@ func (u *unit) whole(e *plan.Expr) intFn {
 	case plan.OpMeta:
 		if e.Name == "time" {
 			return func(f *Frame) (int64, bool) { return f.Event.Time, true }
+		}
+	case plan.OpMember:
+		if isCell(e) {
+			return cellAs(u, e, func(n uint64) int64 { return int64(n) })
 		}
 	case plan.OpNeg:
 		return u.negWhole(e)
@@ -288,6 +294,10 @@ func (u *unit) float(e *plan.Expr) floatFn {
 				n, ok := fn(f)
 				return fromBits(n), ok
 			}
+		}
+	case plan.OpMember:
+		if isCell(e) {
+			return cellAs(u, e, fromBits)
 		}
 	case plan.OpConvert:
 		if whole(e.Args[0].Type.Kind) {
@@ -332,6 +342,10 @@ func (u *unit) text(e *plan.Expr) textFn {
 	case plan.OpStepField:
 		if fn := u.stepText(e); fn != nil {
 			return fn
+		}
+	case plan.OpMember:
+		if isCell(e) {
+			return u.cellText(e)
 		}
 	case plan.OpConcat:
 		return u.concat(e)
@@ -432,6 +446,8 @@ func hasTyped(e *plan.Expr) bool {
 		return true
 	case plan.OpLen:
 		return textual(e.Args[0].Type.Kind)
+	case plan.OpMember:
+		return isCell(e)
 	case plan.OpCall:
 		return isFloatCall(e)
 	case plan.OpConvert:

@@ -32,10 +32,12 @@ type elem struct {
 	no         int
 }
 
-// World is what does not change while a rule set runs: names for meta.* fields.
+// World is what does not change while events are looked at: names for meta.* fields,
+// and what lists and tables hold.
 type World struct {
 	Types      []*plan.Type
 	Partitions []event.Partition // grows only between epochs
+	Files      []*Lookup         // by place in plan.Set.Files; an element is exchanged only while nothing evaluates
 }
 
 // Aggregates gives results of the rule's aggregates, asked for only when an

@@ -42,6 +42,7 @@ type rig struct {
 	typ   *plan.Type
 	scope *predicate.Scope
 	sink  *sink
+	files []*plan.File // see withFiles
 }
 
 // sink numbers aggregates; the frame answers with the number.

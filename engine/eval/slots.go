@@ -9,6 +9,8 @@ import (
 
 func fromBits(n uint64) float64 { return math.Float64frombits(n) }
 
+func toBits(x float64) uint64 { return math.Float64bits(x) }
+
 // slot is where an event keeps a field: the word and bit of the nil bitmap and the
 // place of the value.
 type slot struct {

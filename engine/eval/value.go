@@ -37,6 +37,16 @@ func (u *unit) boxed(e *plan.Expr) valueFn {
 		return u.convert(e)
 	case plan.OpList, plan.OpRecord:
 		return u.compound(e)
+	case plan.OpRow:
+		return u.row(e)
+	case plan.OpRead:
+		read := e.Index
+		return func(f *Frame) event.Value {
+			if f.Event == nil || read >= len(f.Event.Side) {
+				return event.Value{}
+			}
+			return f.Event.Side[read]
+		}
 	case plan.OpIndex, plan.OpMember, plan.OpLen:
 		return u.part(e)
 	case plan.OpEach:
@@ -198,6 +208,9 @@ func (u *unit) compound(e *plan.Expr) valueFn {
 
 // part compiles what reads a part of a value.
 func (u *unit) part(e *plan.Expr) valueFn {
+	if isCell(e) {
+		return u.cell(e)
+	}
 	x := u.value(e.Args[0])
 	if e.Op == plan.OpMember {
 		name := e.Name

@@ -92,6 +92,9 @@ func (s *Store) View(ref Ref, ev *event.Event) *event.Event {
 	return ev
 }
 
+// Time is a kept event's own time.
+func (s *Store) Time(ref Ref) int64 { return s.entries[ref].time }
+
 // At is the time at which a kept event counts.
 func (s *Store) At(ref Ref) int64 { return s.entries[ref].at }
 

@@ -251,6 +251,10 @@ func (w *Window) Append(x *Context, b []byte, k *WindowKey) []byte {
 	out := newRecordWriter(x)
 	out.bool(k.held)
 	out.refs(k.recent)
+	out.uint(uint64(len(k.older)))
+	for _, at := range k.older {
+		out.int(at)
+	}
 	out.uint(uint64(len(k.states)))
 	for n := range k.states {
 		out.state(w.parts[n].program, &k.states[n])
@@ -262,6 +266,9 @@ func (w *Window) Append(x *Context, b []byte, k *WindowKey) []byte {
 func (w *Window) Decode(x *Context, b []byte, k *WindowKey) error {
 	in := newRecordReader(x, b)
 	k.held, k.recent = in.bool(), in.refs()
+	for range in.count() {
+		k.older = append(k.older, in.int())
+	}
 	if n := in.count(); n > 0 {
 		if n != len(w.parts) {
 			in.fail("%d windows, the rule has %d", n, len(w.parts))

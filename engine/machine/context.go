@@ -10,13 +10,17 @@ import (
 
 // Limits bounds what a key may remember. Zero fields take the defaults.
 type Limits struct {
+	KeysPerRule     int // keys that a rule remembers; default 10,000,000
 	RunsPerKey      int // open runs of a key and rule; default 10,000
 	EventsPerRun    int // events that one repeated step keeps; default 10,000
-	EventsPerWindow int // events of one window of a key; default 1,000,000
+	EventsPerWindow int // values that one window of a key remembers one by one; default 1,000,000
 }
 
 // WithDefaults fills in what is zero.
 func (l Limits) WithDefaults() Limits {
+	if l.KeysPerRule == 0 {
+		l.KeysPerRule = 10_000_000
+	}
 	if l.RunsPerKey == 0 {
 		l.RunsPerKey = 10_000
 	}
@@ -48,6 +52,7 @@ type Context struct {
 	lists      []listView    // one a step
 	run        runAggs
 	window     windowAggs
+	row        rowAggs
 	bucket     bucketAggs
 	keyVals    []event.Value
 	effect     Effect
@@ -62,6 +67,7 @@ type Context struct {
 // Dropped counts what limits have thrown away.
 type Dropped struct {
 	Runs, RunEvents, WindowEvents uint64
+	Keys                          uint64
 }
 
 // Begin starts the work on one event: nothing of it is kept yet.
@@ -118,8 +124,9 @@ type Effect struct {
 
 	Fields     []event.Value
 	SuppressBy []event.Value
-	Evidence   []Evidence // at most 20
-	Total      int64      // events in all
+	Derived    [][]event.Value // fields of each `emit EVENT`
+	Evidence   []Evidence      // at most 20
+	Total      int64           // events in all
 }
 
 // Evidence is one event of a match.
@@ -134,3 +141,11 @@ const evidenceEnds = 10
 
 // MaxEvidence is how many events an alert carries.
 const MaxEvidence = 2 * evidenceEnds
+
+// Add adds what another counted.
+func (d *Dropped) Add(o Dropped) {
+	d.Runs += o.Runs
+	d.RunEvents += o.RunEvents
+	d.WindowEvents += o.WindowEvents
+	d.Keys += o.Keys
+}

@@ -5,8 +5,8 @@
 //
 // # Words
 //
-// A machine ([Filter], [Window], [Pattern]) is the compiled form of one rule,
-// immutable and shared. What a key remembers is a value of [WindowKey] or
+// A machine ([Filter], [Window], [Bucket], [Pattern]) is the compiled form of one rule,
+// immutable and shared. What a key remembers is a value of [WindowKey], [BucketKey] or
 // [PatternKey]: its zero value is a key that was never seen. A [Context] belongs to
 // one shard and carries what a machine needs and what it makes: the frame of
 // expressions, the kept events, the effects.

@@ -15,14 +15,19 @@ type Filter struct {
 
 // head is what a rule that is evaluated at an event does with events of one type.
 type head struct {
+	where      func(*eval.Frame) bool // what the index could not test; nil: nothing
 	having     func(*eval.Frame) bool
 	emit       []func(*eval.Frame) event.Value
 	suppressBy []func(*eval.Frame) event.Value
+	derived    [][]func(*eval.Frame) event.Value
 	args       []argument
 }
 
 func compileHead(in *plan.Input, c eval.Compiler) head {
 	var h head
+	if _, rest := split(in.Where); len(rest) > 0 {
+		h.where = c.Bool(Conjunction(rest))
+	}
 	if in.Having != nil {
 		h.having = c.Bool(in.Having)
 	}
@@ -32,11 +37,15 @@ func compileHead(in *plan.Input, c eval.Compiler) head {
 	for _, e := range in.SuppressBy {
 		h.suppressBy = append(h.suppressBy, c.Value(e))
 	}
+	h.derived = compileDerived(in.Derived, c)
 	for _, a := range in.Args {
 		h.args = append(h.args, compileArgument(c, a))
 	}
 	return h
 }
+
+// passes asks the part of `where` that the index could not test.
+func (h *head) passes(x *Context) bool { return h.where == nil || h.where(&x.Frame) }
 
 // outcome evaluates the fields of an alert.
 func (h *head) outcome(x *Context, e *Effect) {
@@ -45,6 +54,31 @@ func (h *head) outcome(x *Context, e *Effect) {
 	}
 	for _, f := range h.suppressBy {
 		e.SuppressBy = append(e.SuppressBy, f(&x.Frame))
+	}
+	e.derive(x, h.derived)
+}
+
+// compileDerived compiles the fields of the events that a rule makes.
+func compileDerived(list []plan.Derived, c eval.Compiler) [][]func(*eval.Frame) event.Value {
+	var out [][]func(*eval.Frame) event.Value
+	for _, d := range list {
+		var fields []func(*eval.Frame) event.Value
+		for _, f := range d.Fields {
+			fields = append(fields, c.Value(f.Expr))
+		}
+		out = append(out, fields)
+	}
+	return out
+}
+
+// derive evaluates the fields of the events that a rule makes.
+func (e *Effect) derive(x *Context, list [][]func(*eval.Frame) event.Value) {
+	for _, fields := range list {
+		values := make([]event.Value, len(fields))
+		for i, f := range fields {
+			values[i] = f(&x.Frame)
+		}
+		e.Derived = append(e.Derived, values)
 	}
 }
 
@@ -64,7 +98,8 @@ func (f *Filter) Tests() []Test { return inputTests(f.rule) }
 func inputTests(rule *plan.Rule) []Test {
 	var out []Test
 	for i, in := range rule.Inputs {
-		out = append(out, Test{Type: in.Type, Cond: conjuncts(in.Where), Key: in.Key, Bit: 1 << i})
+		local, _ := split(in.Where)
+		out = append(out, Test{Type: in.Type, Cond: local, Key: in.Key, Bit: 1 << i})
 	}
 	return out
 }
@@ -74,6 +109,9 @@ func (f *Filter) Event(x *Context, ev *event.Event, input int) {
 	h := &f.heads[input]
 	x.Frame.Event = ev
 	x.keys(f.rule.Keys)
+	if !h.passes(x) {
+		return
+	}
 	if h.having != nil && !h.having(&x.Frame) {
 		return
 	}

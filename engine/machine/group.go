@@ -367,18 +367,16 @@ func (n *part) finished(c config) bool {
 	return true
 }
 
-// point appends what tells places apart: how far the part has got, but nothing of the
-// inside of what is finished.
+// point appends what tells places apart: how far each part has got.
 func (n *part) point(b []byte, c config) []byte {
 	own := c[n.cell]
-	if n.finished(c) {
-		return append(b, 'f')
-	}
-	b = binary.AppendVarint(append(b, 'o'), int64(own.turns))
-	if own.turns == 0 {
+	b = binary.AppendVarint(b, int64(own.turns))
+	if own.turns == 0 || len(n.kids) == 0 {
 		return b
 	}
-	b = binary.AppendVarint(b, int64(own.at))
+	if n.kind == plan.NodeSeq || n.kind == plan.NodeOr {
+		b = binary.AppendVarint(b, int64(own.at))
+	}
 	for _, kid := range n.kids {
 		b = kid.point(b, c)
 	}
@@ -403,13 +401,11 @@ func (p *Pattern) ways(a *asker, s *stage, out []alt) []alt {
 			}
 		}
 	}
-	if s.root != nil {
-		from := len(out)
-		out = s.root.advance(a, r.config, out)
-		for i := from; i < len(out); i++ {
-			out[i].stage = s.index
-		}
+	if p.enough(r, s) && r.isPast(s.past, a.now) {
 		return out
+	}
+	if s.root != nil {
+		return s.within(s.root.advance(a, r.config, out), len(out))
 	}
 	if (s.max < 0 || int(r.turns) < s.max) && !(s.strict && r.stale) && a.mask&s.steps != 0 && a.fits(s.leaf) {
 		out = append(out, alt{stage: s.index, leaf: s.leaf})
@@ -426,12 +422,20 @@ func (p *Pattern) enterStage(a *asker, to int, out []alt) []alt {
 		}
 		return out
 	}
-	from := len(out)
-	out = s.root.enter(a, s.start(), out)
-	for i := from; i < len(out); i++ {
-		out[i].stage = to
+	return s.within(s.root.enter(a, s.start(), out), len(out))
+}
+
+// within makes the ways from a number on ways within the stage, and leaves out those in
+// which the event, taken by one side of a group, ends what another side waits for.
+func (s *stage) within(out []alt, from int) []alt {
+	kept := out[:from]
+	for _, way := range out[from:] {
+		if s.root.enough(way.config) || s.root.alive(way.config) {
+			way.stage = s.index
+			kept = append(kept, way)
+		}
 	}
-	return out
+	return kept
 }
 
 // enough reports whether the run may go on from its stage.

@@ -104,13 +104,14 @@ func (p *Pattern) match(x *Context, k *PatternKey, r *run, now int64, atDeadline
 	for _, f := range p.suppressBy {
 		e.SuppressBy = append(e.SuppressBy, f(&x.Frame))
 	}
+	e.derive(x, p.derived)
 	p.evidence(x, k, r, e)
 	x.Effect(e)
 }
 
 // reset empties an effect and keeps its memory.
 func (e *Effect) reset() {
-	*e = Effect{Fields: e.Fields[:0], SuppressBy: e.SuppressBy[:0], Evidence: e.Evidence[:0]}
+	*e = Effect{Fields: e.Fields[:0], SuppressBy: e.SuppressBy[:0], Derived: e.Derived[:0], Evidence: e.Evidence[:0]}
 }
 
 // evidence shows the first and the last events of a match, in order of being taken.

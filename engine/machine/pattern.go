@@ -24,10 +24,12 @@ type Pattern struct {
 	leads   []lead
 	fits    []cond // by step number: what its condition asks of the run
 	until   cond
+	where   map[int32]func(*eval.Frame) bool // by type: what of `where` the index could not test
 
 	having     cond
 	emit       []func(*eval.Frame) event.Value
 	suppressBy []func(*eval.Frame) event.Value
+	derived    [][]func(*eval.Frame) event.Value
 	reads      uint64 // steps that having, emit and suppress read
 	readsKey   bool
 	accs       []acc
@@ -47,6 +49,7 @@ type stage struct {
 	steps    uint64       // that can take an event here
 	next     []transition // ways on from here, furthest first
 	forbids  []forbidden  // negations in force while a run waits here, its turns being enough
+	past     passage      // when the run has gone on and can take no more here
 	final    final
 }
 
@@ -63,10 +66,19 @@ type leaf struct {
 // allows is [minGap, maxGap) after the last event taken.
 type transition struct {
 	to     int
-	now    bool   // =>: only the key's next event
-	minGap int64  // spans of `for` on the way included
-	maxGap int64  // math.MaxInt64: none
-	negs   uint64 // negations on the way, as a set
+	now    bool    // =>: only the key's next event
+	minGap int64   // spans of `for` on the way included
+	maxGap int64   // math.MaxInt64: none
+	negs   uint64  // negations on the way, as a set
+	past   passage // when the run has gone on, leaving the stage out
+}
+
+// passage is the end of a negation with `for`: once its span, counted from the last
+// event taken, has passed without what it forbids, the run has gone on behind it, and
+// what stands before it is left out or done. A zero after: there is none.
+type passage struct {
+	after int64
+	bit   uint64
 }
 
 // forbidden is a negation while a run waits at a stage: none of steps may occur from
@@ -133,8 +145,10 @@ func CompilePattern(rule *plan.Rule, c eval.Compiler) (*Pattern, error) {
 		c.Event = rule.Pattern.Until.Type
 		p.until = p.cond(c, rule.Pattern.Until.Cond)
 	}
+	p.whereOf(c)
 	c.Event = -1
 	p.outcome(c)
+	p.outcomeDerived(c)
 	return p, p.aggregates(c)
 }
 
@@ -146,6 +160,19 @@ func (p *Pattern) cond(c eval.Compiler, e *plan.Expr) cond {
 		return cond{}
 	}
 	return cond{holds: c.Bool(e), steps: stepsRead(e), key: reads(e, plan.OpKey)}
+}
+
+// whereOf compiles the parts of `where` that the index cannot test.
+func (p *Pattern) whereOf(c eval.Compiler) {
+	for _, in := range p.rule.Inputs {
+		if _, rest := split(in.Where); len(rest) > 0 {
+			if p.where == nil {
+				p.where = map[int32]func(*eval.Frame) bool{}
+			}
+			c.Event = in.Type
+			p.where[int32(in.Type)] = c.Bool(Conjunction(rest))
+		}
+	}
 }
 
 // outcome compiles what is evaluated when a run is complete.
@@ -163,6 +190,17 @@ func (p *Pattern) outcome(c eval.Compiler) {
 		p.suppressBy = append(p.suppressBy, c.Value(e))
 		p.reads |= stepsRead(e)
 		p.readsKey = p.readsKey || reads(e, plan.OpKey)
+	}
+}
+
+// outcomeDerived compiles the events that the rule makes.
+func (p *Pattern) outcomeDerived(c eval.Compiler) {
+	p.derived = compileDerived(p.rule.Derived, c)
+	for _, d := range p.rule.Derived {
+		for _, f := range d.Fields {
+			p.reads |= stepsRead(f.Expr)
+			p.readsKey = p.readsKey || reads(f.Expr, plan.OpKey)
+		}
 	}
 }
 
@@ -291,7 +329,10 @@ func (p *Pattern) connect(links []plan.Link, gaps []gap) {
 		s := &p.stages[i]
 		var on way
 		for to := i + 1; to <= last; to++ {
-			s.forbids = append(s.forbids, on.pass(gaps[to])...)
+			if passed := on.pass(gaps[to]); len(passed) > 0 {
+				s.forbids = append(s.forbids, passed...)
+				s.leaveBehind(passed)
+			}
 			if to == last {
 				s.final = p.finalAfter(on)
 				break
@@ -301,6 +342,26 @@ func (p *Pattern) connect(links []plan.Link, gaps []gap) {
 				break
 			}
 		}
+	}
+}
+
+// leaveBehind notes the first negation with `for` behind the stage, and behind the
+// stages on the way to it.
+func (s *stage) leaveBehind(passed []forbidden) {
+	for _, f := range passed {
+		if f.to == math.MaxInt64 {
+			continue
+		}
+		p := passage{after: f.to, bit: f.bit}
+		if s.past.after == 0 {
+			s.past = p
+		}
+		for i := range s.next {
+			if s.next[i].past.after == 0 {
+				s.next[i].past = p
+			}
+		}
+		return
 	}
 }
 
@@ -370,15 +431,39 @@ func (p *Pattern) Tests() []Test {
 		out = p.testsOf(out, pat.Until, Test{Until: true})
 	}
 	if p.seesAll {
-		for _, in := range p.rule.Inputs {
-			if len(in.Key) != len(p.rule.Keys) || !slices.Contains(pat.Types, in.Type) {
-				continue // every step of the type has a key of its own, or only until names it
-			}
-			out = append(out, Test{Type: in.Type, Cond: conjuncts(in.Where), Key: in.Key})
+		for i := range p.rule.Inputs {
+			out = p.sightsOf(out, &p.rule.Inputs[i])
 		}
 	}
 	return out
 }
+
+// sightsOf lists the tests by which the machine sees every event of a type for => and
+// strict, under each key that the type has in the pattern: the rule's, and those of
+// steps. Types that only until names are not seen.
+func (p *Pattern) sightsOf(out []Test, in *plan.Input) []Test {
+	if !slices.Contains(p.rule.Pattern.Types, in.Type) {
+		return out
+	}
+	var keys [][]*plan.Expr
+	if len(in.Key) == len(p.rule.Keys) {
+		keys = append(keys, in.Key)
+	}
+	for i := range p.rule.Pattern.Steps {
+		if s := &p.rule.Pattern.Steps[i]; s.Type == in.Type {
+			keys = append(keys, s.Key)
+		}
+	}
+	for i, key := range keys {
+		if !slices.ContainsFunc(keys[:i], func(k []*plan.Expr) bool { return slices.EqualFunc(k, key, sameText) }) {
+			seen, _ := split(in.Where)
+			out = append(out, Test{Type: in.Type, Cond: seen, Key: key})
+		}
+	}
+	return out
+}
+
+func sameText(a, b *plan.Expr) bool { return a.String() == b.String() }
 
 func (p *Pattern) testsOf(out []Test, s *plan.Step, t Test) []Test {
 	local, _ := split(s.Cond)
@@ -387,7 +472,8 @@ func (p *Pattern) testsOf(out []Test, s *plan.Step, t Test) []Test {
 		if in.Type != s.Type {
 			continue
 		}
-		t.Cond = append(conjuncts(in.Where), local...)
+		seen, _ := split(in.Where)
+		t.Cond = append(seen, local...)
 		if t.Key == nil {
 			t.Key = in.Key
 		}

@@ -60,8 +60,11 @@ func (k *PatternKey) Runs() int { return len(k.runs) }
 // Event takes an event of the key. mask is the set of steps whose tests it passed.
 func (p *Pattern) Event(x *Context, k *PatternKey, ev *event.Event, mask uint64, until bool) {
 	p.Settle(x, k, ev.At)
-	k.seq++
 	x.Frame.Event = ev
+	if where := p.where[ev.Type]; where != nil && !where(&x.Frame) {
+		return // the pattern does not see it
+	}
+	k.seq++
 	if until && p.holds(x, k, nil, &p.until) {
 		p.dropAll(x, k)
 	}
@@ -116,7 +119,7 @@ func (p *Pattern) way(x *Context, k *PatternKey, r *run, s *stage, ev *event.Eve
 			}
 		}
 	}
-	again := mask&s.steps != 0 && (s.max < 0 || int(r.turns) < s.max) && !(s.strict && r.stale)
+	again := mask&s.steps != 0 && (s.max < 0 || int(r.turns) < s.max) && !(s.strict && r.stale) && !(int(r.turns) >= s.min && r.isPast(s.past, ev.At))
 	if again && p.fit(x, k, r, int(r.stage)) {
 		return int(r.stage)
 	}
@@ -128,7 +131,12 @@ func (r *run) open(t *transition) bool { return t.negs&r.hit == 0 && !(t.now && 
 
 func (r *run) inSpan(t *transition, now int64) bool {
 	passed := now - r.last
-	return passed >= t.minGap && passed < t.maxGap
+	return passed >= t.minGap && passed < t.maxGap && !r.isPast(t.past, now)
+}
+
+// isPast reports whether the run has gone on behind a negation with `for`.
+func (r *run) isPast(p passage, now int64) bool {
+	return p.after > 0 && now-r.last >= p.after && r.hit&p.bit == 0
 }
 
 // fit asks the part of a step's condition that looks at the run.
@@ -517,6 +525,12 @@ func (p *Pattern) consume(k *PatternKey, upTo uint64) {
 			k.runs[i].gone = true
 		}
 	}
+}
+
+// Release lets go of all that the key holds.
+func (p *Pattern) Release(x *Context, k *PatternKey) {
+	p.dropAll(x, k)
+	*k = PatternKey{}
 }
 
 func (p *Pattern) dropAll(x *Context, k *PatternKey) {

@@ -32,10 +32,13 @@ func split(e *plan.Expr) (local, rest []*plan.Expr) {
 	return nil, []*plan.Expr{e}
 }
 
-// isLocal reports whether e reads nothing but the event at hand and constants.
+// isLocal reports whether e reads nothing but the event at hand, constants and files:
+// then the index may test it, ahead of the shards. When a file changes, events that are
+// in no epoch yet are routed again.
 func isLocal(e *plan.Expr) bool {
 	switch e.Op {
-	case plan.OpStepField, plan.OpStepMeta, plan.OpTaken, plan.OpKey, plan.OpAgg, plan.OpWindow, plan.OpMatches:
+	case plan.OpStepField, plan.OpStepMeta, plan.OpTaken, plan.OpKey, plan.OpAgg, plan.OpWindow, plan.OpMatches,
+		plan.OpRead: // what projections hold is not known to the index
 		return false
 	}
 	for _, arg := range e.Args {
@@ -44,21 +47,6 @@ func isLocal(e *plan.Expr) bool {
 		}
 	}
 	return true
-}
-
-// conjuncts lists what must hold for e to hold; nil for none.
-func conjuncts(e *plan.Expr) []*plan.Expr {
-	if e == nil {
-		return nil
-	}
-	if e.Op != plan.OpAnd {
-		return []*plan.Expr{e}
-	}
-	var out []*plan.Expr
-	for _, arg := range e.Args {
-		out = append(out, conjuncts(arg)...)
-	}
-	return out
 }
 
 // Conjunction is the reverse of split: nil for none.

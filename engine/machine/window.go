@@ -35,6 +35,7 @@ type place struct{ part, agg int }
 type WindowKey struct {
 	states []windows.State
 	recent []keep.Ref // the newest events, at most MaxEvidence, oldest first
+	older  []int64    // own times of the events of the largest window before those, oldest first
 	held   bool
 }
 
@@ -103,6 +104,9 @@ func (w *Window) Event(x *Context, k *WindowKey, ev *event.Event, mask uint64, _
 	h := &w.heads[bits.TrailingZeros64(mask)]
 	x.Frame.Event = ev
 	x.keys(w.rule.Keys)
+	if !h.passes(x) {
+		return
+	}
 	w.add(x, k, ev, h)
 	x.window = windowAggs{w: w, k: k}
 	x.Frame.Aggs = &x.window
@@ -130,24 +134,31 @@ func (w *Window) add(x *Context, k *WindowKey, ev *event.Event, h *head) {
 			x.args = append(x.args, h.args[i].of(&x.Frame))
 		}
 		p.program.Add(&k.states[n], ev.At, x.args)
+		for p.program.Len(&k.states[n]) > x.Limits.EventsPerWindow {
+			p.program.Drop(&k.states[n])
+			x.Dropped.WindowEvents++
+		}
 	}
 	k.recent = append(k.recent, x.hold(ev))
 	w.trim(x, k)
 }
 
 // trim lets go of events that are no evidence any more: those that have left every
-// window, and all but the newest.
+// window, and all but the newest. Of the others in the window it keeps the own time.
 func (w *Window) trim(x *Context, k *WindowKey) {
-	n := len(k.recent) - min(w.size(k), MaxEvidence)
-	if n <= 0 {
-		return
-	}
+	size := w.size(k)
+	n := max(0, len(k.recent)-min(size, MaxEvidence))
 	for _, ref := range k.recent[:n] {
+		k.older = append(k.older, x.Keep.Time(ref))
 		x.Keep.Release(ref)
 	}
 	k.recent = append(k.recent[:0], k.recent[n:]...)
+	k.older = k.older[max(0, len(k.older)-(size-len(k.recent))):]
 	if len(k.recent) == 0 {
 		k.recent = nil
+	}
+	if len(k.older) == 0 {
+		k.older = nil
 	}
 }
 
@@ -166,7 +177,11 @@ func (w *Window) evidence(x *Context, k *WindowKey, e *Effect) {
 	for _, ref := range k.recent {
 		e.show(x, -1, ref)
 	}
-	e.Start = e.Evidence[0].Event.Time
+	if len(k.older) > 0 {
+		e.Start = k.older[0]
+	} else {
+		e.Start = e.Evidence[0].Event.Time
+	}
 }
 
 // Settle forgets what has left the key's windows at a time.

@@ -1,0 +1,58 @@
+package engine
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+)
+
+// The number of keys of a rule is bounded slot by slot, so that which keys are dropped
+// does not depend on the number of shards: a slot has room for its share of
+// Limits.KeysPerRule, and when it is full a sixteenth of its keys goes, those first
+// whose last event is oldest.
+
+// dropShare is the part of a full slot that goes at a time: so the search for the
+// oldest costs little for each key that is added.
+const dropShare = 16
+
+// makeRoom drops the oldest keys of a slot if it is full.
+func (u *keyed[K, M]) makeRoom(sh *shard, slot byte) {
+	if u.bySlot == nil {
+		u.countKeys()
+	}
+	room := max(1, sh.x.Limits.KeysPerRule/slots)
+	if int(u.bySlot[slot]) < room {
+		return
+	}
+	ids := u.keysOf(slot)
+	slices.SortFunc(ids, func(a, b int32) int {
+		return cmp.Or(cmp.Compare(u.seen[a], u.seen[b]), bytes.Compare(u.table.key(a), u.table.key(b)))
+	})
+	for _, id := range ids[:max(1, room/dropShare)] {
+		u.machine.Release(&sh.x, &u.states[id])
+		u.forget(sh, id)
+		sh.x.Dropped.Keys++
+	}
+}
+
+// keysOf lists the keys of a slot.
+func (u *keyed[K, M]) keysOf(slot byte) []int32 {
+	var ids []int32
+	for id := range u.table.keys {
+		if k := &u.table.keys[id]; k.size >= 0 && byte(k.hash%slots) == slot {
+			ids = append(ids, int32(id))
+		}
+	}
+	return ids
+}
+
+// countKeys begins to count the keys of each slot: before, there were so few that no
+// slot could be full.
+func (u *keyed[K, M]) countKeys() {
+	u.bySlot = new([slots]int32)
+	for id := range u.table.keys {
+		if k := &u.table.keys[id]; k.size >= 0 {
+			u.bySlot[k.hash%slots]++
+		}
+	}
+}

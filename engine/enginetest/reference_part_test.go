@@ -1,0 +1,368 @@
+package enginetest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cepheus-cep/cepheus/lang/syntax"
+)
+
+// part is one part of the outermost sequence of a pattern, where alone negations stand.
+type part struct {
+	link
+	neg   bool
+	hold  int64   // `for D` of a negation; 0: none
+	steps []*step // of a negation
+	piece *piece  // of any other part
+}
+
+// link is what stands before a part of a sequence.
+type link struct {
+	next     bool  // =>
+	from, to int64 // gap; to 0: no bound
+}
+
+// piece is a step or a group with its repetition.
+type piece struct {
+	kind     syntax.PatternKind
+	step     *step
+	kids     []*piece
+	links    []link // of a sequence: before each kid
+	need     int
+	min, max int // turns; max -1: no bound
+	strict   bool
+}
+
+// step is one event of a pattern.
+type step struct {
+	name, kind string
+	cond       *node
+	by         []*syntax.Key
+	many       bool // it may take several events
+}
+
+// parts are those of the outermost sequence. by is the rule's key, which steps without
+// one of their own have.
+func parts(p *syntax.Pattern, by []*syntax.Key) []*part {
+	if p.Kind != syntax.SeqPart || p.Repeat != nil {
+		return []*part{newPart(p, syntax.Link{}, by)}
+	}
+	var out []*part
+	for i, sub := range p.Parts {
+		out = append(out, newPart(sub, p.Links[i], by))
+	}
+	return out
+}
+
+func newPart(p *syntax.Pattern, l syntax.Link, by []*syntax.Key) *part {
+	out := &part{neg: p.Not, link: newLink(l)}
+	if !p.Not {
+		out.piece = newPiece(p, by, false)
+		return out
+	}
+	if p.For != nil {
+		out.hold = p.For.Nanos
+	}
+	steps := []*syntax.Pattern{p}
+	if p.Kind == syntax.OrPart {
+		steps = p.Parts
+	}
+	for _, sub := range steps {
+		out.steps = append(out.steps, newStep(sub.Step, by, false))
+	}
+	return out
+}
+
+func newLink(l syntax.Link) link {
+	out := link{next: l.Next}
+	if l.Min != nil {
+		out.from = l.Min.Nanos
+	}
+	if l.Max != nil {
+		out.to = l.Max.Nanos
+	}
+	return out
+}
+
+// newPiece makes a piece; many says that a group around it is repeated.
+func newPiece(p *syntax.Pattern, by []*syntax.Key, many bool) *piece {
+	out := &piece{kind: p.Kind, min: 1, max: 1}
+	if r := p.Repeat; r != nil {
+		out.min, out.max, out.strict = r.Min, r.Max, r.Strict
+	}
+	many = many || out.max != 1
+	if p.Kind == syntax.StepPart {
+		out.step = newStep(p.Step, by, many)
+	}
+	if p.Need != nil {
+		out.need = p.Need.Value
+	}
+	for i, sub := range p.Parts {
+		out.kids = append(out.kids, newPiece(sub, by, many))
+		if p.Kind == syntax.SeqPart {
+			out.links = append(out.links, newLink(p.Links[i]))
+		}
+	}
+	if p.Kind == syntax.AndPart {
+		out.need = len(out.kids)
+	}
+	return out
+}
+
+func newStep(s *syntax.Step, by []*syntax.Key, many bool) *step {
+	out := &step{name: s.Name.Text, kind: s.Event.Text, cond: expr(s.Cond), by: by, many: many}
+	if out.name == "" {
+		out.name = out.kind
+	}
+	if s.By != nil {
+		out.by = s.By
+	}
+	return out
+}
+
+// each calls f for every step of a piece.
+func (pc *piece) each(f func(*step)) {
+	if pc.step != nil {
+		f(pc.step)
+	}
+	for _, kid := range pc.kids {
+		kid.each(f)
+	}
+}
+
+// each calls f for every step of a part, negated or not.
+func (p *part) each(f func(*step)) {
+	for _, s := range p.steps {
+		f(s)
+	}
+	if p.piece != nil {
+		p.piece.each(f)
+	}
+}
+
+// optional reports whether a part can be left out; a negation cannot, nor taken.
+func (p *part) optional() bool { return !p.neg && p.piece.optional() }
+
+func (pc *piece) optional() bool { return pc.min == 0 || pc.hollow() }
+
+// hollow reports whether a turn of a piece needs no event.
+func (pc *piece) hollow() bool {
+	n := 0
+	for _, kid := range pc.kids {
+		n += btoi(kid.optional())
+	}
+	switch pc.kind {
+	case syntax.StepPart:
+		return false
+	case syntax.OrPart:
+		return n > 0
+	case syntax.SeqPart:
+		return n == len(pc.kids)
+	}
+	return n >= pc.need
+}
+
+// progress is how far a piece has come that has taken an event. It is never changed.
+type progress struct {
+	piece *piece
+	turns int               // begun
+	at    int               // sequence, either: the kid reached in this turn
+	kids  map[int]*progress // of this turn, by number: those that have begun
+	last  *occurrence       // taken by the piece
+	taker *step             // of last
+}
+
+// done reports whether a piece needs nothing more.
+func (pr *progress) done() bool {
+	return pr.turnDone() && (pr.turns >= pr.piece.min || pr.piece.hollow())
+}
+
+func (pr *progress) turnDone() bool {
+	switch pr.piece.kind {
+	case syntax.StepPart:
+		return true
+	case syntax.OrPart:
+		return pr.kids[pr.at].done()
+	case syntax.SeqPart:
+		rest := pr.piece.kids[pr.at+1:]
+		return pr.kids[pr.at].done() && !slices.ContainsFunc(rest, func(kid *piece) bool { return !kid.optional() })
+	}
+	return pr.kidsDone() >= pr.piece.need
+}
+
+func (pr *progress) kidsDone() int {
+	n := 0
+	for i, kid := range pr.piece.kids {
+		begun := pr.kids[i]
+		n += btoi(begun != nil && begun.done() || begun == nil && kid.optional())
+	}
+	return n
+}
+
+// point names the place that the progress is at: how far each part has come, whatever
+// the events taken. Which side of & or any took the last is not part of it.
+func (pr *progress) point() string {
+	if pr == nil {
+		return "-"
+	}
+	var b strings.Builder
+	fmt.Fprint(&b, pr.turns)
+	if sidesTellApart || pr.piece.kind == syntax.SeqPart || pr.piece.kind == syntax.OrPart {
+		fmt.Fprintf(&b, "@%d", pr.at)
+	}
+	for i := range pr.piece.kids {
+		b.WriteString("(" + pr.kids[i].point() + ")")
+	}
+	return b.String()
+}
+
+// look is what deciding on an event needs: which steps it fits, and whether it is the
+// key's next event after another.
+type look struct {
+	e    *occurrence
+	fits func(*step) bool
+	next func(after *occurrence) bool
+	free bool // match all: in all ways, not only as far as it can go
+}
+
+// allows reports whether a link lets the event follow another.
+func (l link) allows(after *occurrence, at look) bool {
+	gap := at.e.time - after.time
+	return !(l.next && !at.next(after)) && gap >= l.from && (l.to == 0 || gap < l.to)
+}
+
+// begin is a piece whose first turn the event begins, in all ways in order of writing.
+func (pc *piece) begin(at look) []*progress { return (&progress{piece: pc}).turn(at) }
+
+// turn begins a further turn.
+func (pr *progress) turn(at look) []*progress {
+	pc := pr.piece
+	fresh := &progress{piece: pc, turns: pr.turns + 1}
+	switch pc.kind {
+	case syntax.StepPart:
+		if !at.fits(pc.step) {
+			return nil
+		}
+		fresh.last, fresh.taker = at.e, pc.step
+		return []*progress{fresh}
+	case syntax.SeqPart:
+		return fresh.farther(-1, at)
+	}
+	var out []*progress
+	for i, kid := range pc.kids {
+		out = append(out, fresh.with(i, kid.begin(at))...)
+	}
+	return out
+}
+
+// with is the progress with its kid i moved on, in each of several ways.
+func (pr *progress) with(i int, moved []*progress) []*progress {
+	var out []*progress
+	for _, m := range moved {
+		next := *pr
+		next.at, next.last, next.taker = i, m.last, m.taker
+		next.kids = map[int]*progress{i: m}
+		for k, kid := range pr.kids {
+			if k != i {
+				next.kids[k] = kid
+			}
+		}
+		out = append(out, &next)
+	}
+	return out
+}
+
+// move is what an event makes of a piece that has begun: as far as it can go, and in all
+// ways where branches are open.
+func (pr *progress) move(at look) []*progress {
+	pc := pr.piece
+	mayTurn := pr.turnDone() && (pc.max < 0 || pr.turns < pc.max) && !(pc.strict && !at.next(pr.last))
+	var out []*progress
+	if mayTurn {
+		out = pr.turn(at)
+		if out != nil && !at.free {
+			return out
+		}
+	}
+	switch pc.kind {
+	case syntax.StepPart:
+		return out
+	case syntax.OrPart:
+		return append(out, pr.with(pr.at, pr.kids[pr.at].move(at))...)
+	case syntax.SeqPart:
+		return append(out, pr.moveSequence(at)...)
+	}
+	whole := pr.kidsDone() >= pc.need
+	for i, kid := range pc.kids {
+		if begun := pr.kids[i]; begun != nil {
+			out = append(out, pr.with(i, begun.move(at))...)
+		} else if !whole {
+			out = append(out, pr.with(i, kid.begin(at))...)
+		}
+	}
+	return out
+}
+
+func (pr *progress) moveSequence(at look) []*progress {
+	now := pr.kids[pr.at]
+	var out []*progress
+	if now.done() {
+		out = pr.farther(pr.at, at)
+		if out != nil && !at.free {
+			return out
+		}
+	}
+	return append(out, pr.with(pr.at, now.move(at))...)
+}
+
+// farther is a sequence that goes on from kid i (-1: from its beginning) to a later one:
+// to the last that can take the event, or in all ways.
+func (pr *progress) farther(from int, at look) []*progress {
+	pc := pr.piece
+	var out []*progress
+	for i := len(pc.kids) - 1; i > from && (out == nil || at.free); i-- {
+		between := pc.kids[from+1 : i]
+		if slices.ContainsFunc(between, func(kid *piece) bool { return !kid.optional() }) {
+			continue
+		}
+		if from < 0 || pc.links[i].allows(pr.kids[from].last, at) {
+			out = append(out, pr.with(i, pc.kids[i].begin(at))...)
+		}
+	}
+	return out
+}
+
+// dead reports whether a piece can no longer get done once an event has come, because it
+// waits for => or for a strict turn and the event was not taken by it.
+func (pr *progress) dead(came *occurrence) bool {
+	pc := pr.piece
+	if pr.turnDone() {
+		return pc.strict && pr.turns < pc.min && pr.last != came
+	}
+	switch pc.kind {
+	case syntax.OrPart:
+		return pr.kids[pr.at].dead(came)
+	case syntax.SeqPart:
+		now := pr.kids[pr.at]
+		return now.dead(came) || now.done() && now.last != came && onlyNext(pc, pr.at)
+	}
+	left := len(pc.kids)
+	for i := range pc.kids {
+		left -= btoi(pr.kids[i] != nil && pr.kids[i].dead(came))
+	}
+	return left < pc.need
+}
+
+// onlyNext reports whether a sequence goes on after kid i by => alone.
+func onlyNext(pc *piece, i int) bool {
+	for k := i + 1; k < len(pc.kids); k++ {
+		switch {
+		case !pc.links[k].next:
+			return false
+		case !pc.kids[k].optional():
+			return true
+		}
+	}
+	return false
+}
