@@ -18,10 +18,10 @@ help: ## list the targets
 
 build: go-ok ## build bin/cepheus
 	@mkdir -p bin
-	$(GO) build -trimpath -o bin/cepheus ./cmd/cepheus
+	@$(GO) build -trimpath -o bin/cepheus ./cmd/cepheus
 
 run: build ## run the shipped payment rules over the shipped payments
-	./bin/cepheus run --rules examples/payments --input examples/payments/events.jsonl
+	@./bin/cepheus run --rules examples/payments --input examples/payments/events.jsonl
 
 test: go-ok format-ok ## format check, vet and all tests (the race detector where there is a C compiler)
 	$(GO) vet ./...

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 
@@ -60,7 +61,9 @@ func (o *Options) validate() error {
 }
 
 // badger translates the options. Memory is kept small: no block cache, for blocks are
-// not compressed and are read from the mapped files; two write buffers.
+// not compressed and are read from the mapped files; two write buffers. Badger verifies
+// no checksums of its own: verify has done so, and our frames do; with its checks on, a
+// bad block would end an iteration, and a compaction, as if there were no more keys.
 func (o *Options) badger(dir string) badger.Options {
 	b := badger.DefaultOptions(dir)
 	b.SyncWrites = !o.NoSync
@@ -79,9 +82,11 @@ func (o *Options) badger(dir string) badger.Options {
 
 // Badger is the store on disk. It is safe for several goroutines, one of which commits.
 type Badger struct {
-	dir string
-	opt Options
-	db  *badger.DB
+	dir  string
+	opt  Options
+	db   *badger.DB
+	lock *os.File // of the directory; nil where the system has none
+	mark *marker
 
 	commit sync.Mutex // held by the one commit under way; taken before mu
 	writes int        // transactions since opening
@@ -94,30 +99,103 @@ type Badger struct {
 }
 
 // OpenBadger opens the state directory dir, or makes it, and undoes what a torn epoch
-// left. The errors that a caller may want to tell apart: *LockedError, *NotStateError,
-// *FormatError, *CorruptError.
+// left. All tables are read and verified. The errors that a caller may want to tell
+// apart: *LockedError, *NotStateError, *FormatError, *DamagedError, *CorruptError.
 func OpenBadger(dir string, o Options) (*Badger, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	if err := prepareDir(dir); err != nil {
-		return nil, err
-	}
-	db, err := badger.OpenManaged(o.badger(filepath.Join(dir, treeDir)))
-	if err != nil {
-		return nil, openError(dir, err)
-	}
-	s := &Badger{dir: dir, opt: o, db: db}
-	if err := s.recover(); err != nil {
-		return nil, errors.Join(fmt.Errorf("recover state directory %s: %w", dir, err), db.Close())
+	s := &Badger{dir: dir, opt: o}
+	if err := s.open(); err != nil {
+		return nil, errors.Join(err, s.release())
 	}
 	return s, nil
 }
 
+// open takes the lock, looks at what is there, opens it and repairs it. FORMAT, which
+// makes a directory a state directory, comes last.
+func (s *Badger) open() error {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil { // people's data is in it
+		return fmt.Errorf("make state directory %s: %w", s.dir, err)
+	}
+	var err error
+	if s.lock, err = lockDir(s.dir); err != nil {
+		return err
+	}
+	fresh, err := prepareDir(s.dir)
+	if err != nil {
+		return err
+	}
+	known, err := s.openTree(fresh)
+	if err != nil {
+		return err
+	}
+	if err := s.recover(known); err != nil {
+		return fmt.Errorf("recover state directory %s: %w", s.dir, err)
+	}
+	if err := s.putMark(); err != nil {
+		return fmt.Errorf("open state directory %s: %w", s.dir, err)
+	}
+	if fresh {
+		return finishDir(s.dir)
+	}
+	return nil
+}
+
+// openTree opens the tree, unless there is damage in it, and returns the mark. A fresh
+// directory has nothing that could be damaged.
+func (s *Badger) openTree(fresh bool) (known mark, err error) {
+	options := s.opt.badger(filepath.Join(s.dir, treeDir))
+	if !fresh {
+		if known, err = readMark(s.dir); err != nil {
+			return known, err
+		}
+		if err := verify(s.dir, known, options); err != nil {
+			return known, err
+		}
+	}
+	db, err := badger.OpenManaged(options)
+	if err != nil {
+		return known, openError(s.dir, err) // there may be a db besides, of no use
+	}
+	s.db = db
+	return known, nil
+}
+
+func (s *Badger) putMark() (err error) {
+	if s.mark == nil {
+		if s.mark, err = newMarker(s.dir); err != nil {
+			return err
+		}
+	}
+	return s.mark.put(s.epoch)
+}
+
+// release closes what is open: the tree, the mark, and last the lock.
+func (s *Badger) release() error {
+	var errs []error
+	if s.db != nil {
+		errs = append(errs, s.db.Close())
+	}
+	if s.mark != nil {
+		if s.db != nil {
+			errs = append(errs, s.mark.put(s.epoch)) // for Badger wrote its last table
+		}
+		errs = append(errs, s.mark.file.Close())
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
 // recover finds the last complete epoch and repairs forward where something lies above.
-func (s *Badger) recover() error {
+func (s *Badger) recover(known mark) error {
 	marker, err := s.readMarker()
 	if err != nil {
+		return err
+	}
+	if err := verifyReached(s.dir, known, marker); err != nil {
 		return err
 	}
 	s.epoch = marker
@@ -176,7 +254,11 @@ func (s *Badger) Commit(ctx context.Context, b *Batch) error {
 		return err
 	}
 	epoch := s.Epoch() + 1
-	if err := s.write(epoch, b); err != nil {
+	err := s.write(epoch, b)
+	if err == nil {
+		err = s.mark.put(epoch)
+	}
+	if err != nil {
 		s.broken = fmt.Errorf("commit epoch %d of %d records to state directory %s: %w", epoch, b.Len(), s.dir, err)
 		return s.broken
 	}
@@ -307,7 +389,7 @@ func (s *Badger) Close() error {
 		return nil
 	}
 	s.readers.Wait()
-	if err := s.db.Close(); err != nil {
+	if err := s.release(); err != nil {
 		return fmt.Errorf("close state directory %s: %w", s.dir, err)
 	}
 	return nil

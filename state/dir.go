@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -70,34 +71,39 @@ func (e *SpaceError) Error() string {
 		e.Dir, e.Free>>20, (e.Need+1<<20-1)>>20)
 }
 
-// prepareDir makes dir a state directory where it is new or empty, and refuses what is
-// none of ours.
-func prepareDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil { // people's data is in it
-		return fmt.Errorf("make state directory %s: %w", dir, err)
-	}
+// prepareDir begins to make dir, which is there, a state directory where it is empty,
+// which is fresh, and refuses what is none of ours.
+func prepareDir(dir string) (fresh bool, err error) {
 	text, err := os.ReadFile(filepath.Join(dir, formatFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return initDir(dir)
+		return true, initDir(dir)
 	}
 	if err != nil {
-		return fmt.Errorf("open state directory %s: %w", dir, err)
+		return false, fmt.Errorf("open state directory %s: %w", dir, err)
 	}
 	if found := strings.TrimSpace(string(text[:min(len(text), 80)])); found != formatPrefix+formatVersion {
-		return &FormatError{Dir: dir, Found: found}
+		return false, &FormatError{Dir: dir, Found: found}
 	}
-	return nil
+	return false, nil
 }
 
-// initDir writes the format file, so that a crash leaves either none or a whole one.
+// initDir writes the format file under another name. While it has that, the directory
+// is ours and half made: nothing was ever committed to it.
 func initDir(dir string) error {
 	if err := checkEmpty(dir); err != nil {
 		return err
 	}
-	temp := filepath.Join(dir, formatTemp)
-	err := writeSynced(temp, []byte(formatPrefix+formatVersion+"\n"))
+	if err := writeSynced(filepath.Join(dir, formatTemp), []byte(formatPrefix+formatVersion+"\n")); err != nil {
+		return fmt.Errorf("make state directory %s: %w", dir, err)
+	}
+	return nil
+}
+
+// finishDir gives the format file its name, so that FORMAT tells of a whole directory.
+func finishDir(dir string) error {
+	err := syncPath(filepath.Join(dir, markFile))
 	if err == nil {
-		err = os.Rename(temp, filepath.Join(dir, formatFile))
+		err = os.Rename(filepath.Join(dir, formatTemp), filepath.Join(dir, formatFile))
 	}
 	if err == nil {
 		err = syncPath(dir)
@@ -108,16 +114,20 @@ func initDir(dir string) error {
 	return nil
 }
 
+// checkEmpty refuses a directory with anything in it but what a fresh file system has,
+// and what a first start that was cut short has left.
 func checkEmpty(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("open state directory %s: %w", dir, err)
 	}
+	halfMade := slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == formatTemp })
 	for _, e := range entries {
-		switch e.Name() {
-		case formatTemp, "lost+found": // of a start that was cut short, of a fresh file system
+		switch name := e.Name(); {
+		case name == "lost+found", name == formatTemp:
+		case halfMade && (name == treeDir || name == markFile):
 		default:
-			return &NotStateError{Dir: dir, Found: e.Name()}
+			return &NotStateError{Dir: dir, Found: name}
 		}
 	}
 	return nil
@@ -145,8 +155,12 @@ func syncPath(path string) error {
 // openError tells a held lock from other failures of Badger's Open.
 func openError(dir string, err error) error {
 	if errors.Is(err, syscall.EWOULDBLOCK) || strings.Contains(err.Error(), "directory lock") {
-		pid, _ := os.ReadFile(filepath.Join(dir, treeDir, "LOCK")) // only advice
-		return &LockedError{Dir: dir, PID: strings.TrimSpace(string(pid))}
+		return lockedError(dir)
 	}
 	return fmt.Errorf("open state directory %s: %w", dir, err)
+}
+
+func lockedError(dir string) error {
+	pid, _ := os.ReadFile(filepath.Join(dir, treeDir, "LOCK")) // only advice
+	return &LockedError{Dir: dir, PID: strings.TrimSpace(string(pid))}
 }

@@ -37,26 +37,75 @@ type outboxStore interface {
 
 const outboxLast = "outbox.last"
 
-// OpenOutbox reads where the outbox of a store stands. The store is not closed by it.
+// OpenOutbox reads where the outbox of a store stands. The store is not closed by it. An
+// outbox whose tables contradict each other is an error: to go on with it would pass
+// over alerts, or number them as others that are taken for delivered.
 func OpenOutbox(ctx context.Context, store outboxStore) (*Outbox, error) {
 	o := &Outbox{store: store, delivered: map[string]uint64{}}
-	last, err := o.number(TableMeta, outboxLast)
-	if err != nil {
-		return nil, fmt.Errorf("open outbox: %w", err)
-	}
-	o.last, o.removed = last, last
-	err = store.Scan(ctx, TableOutbox, nil, nil, func(key, _ []byte) error {
-		first, err := decodeNumber(TableOutbox, key)
-		o.removed = first - 1
-		if err == nil {
-			err = ErrStop
-		}
-		return err
-	})
-	if err != nil {
+	if err := o.open(ctx); err != nil {
 		return nil, fmt.Errorf("open outbox: %w", err)
 	}
 	return o, nil
+}
+
+func (o *Outbox) open(ctx context.Context) error {
+	last, err := o.number(TableMeta, outboxLast)
+	if err != nil {
+		return err
+	}
+	first, err := o.firstRow(ctx, 0)
+	if err != nil {
+		return err
+	}
+	o.last, o.removed = last, last
+	if first != 0 {
+		o.removed = first - 1
+	}
+	return o.check(ctx)
+}
+
+// check refuses rows and acknowledgements beyond the last row, and a gap before it: rows
+// go from the front, so that where there is one the last is there.
+func (o *Outbox) check(ctx context.Context) error {
+	beyond, err := o.firstRow(ctx, o.last+1)
+	if err != nil {
+		return err
+	}
+	if beyond != 0 {
+		return outboxDamaged("it has row %d, and the last appended is %d", beyond, o.last)
+	}
+	if o.removed < o.last {
+		end, err := o.firstRow(ctx, o.last)
+		if err != nil {
+			return err
+		}
+		if end == 0 {
+			return outboxDamaged("it has row %d, but not the last, %d", o.removed+1, o.last)
+		}
+	}
+	return o.store.Scan(ctx, TableDelivered, nil, nil, func(sink, value []byte) error {
+		n, err := decodeNumber(TableDelivered, value)
+		if err == nil && n > o.last {
+			err = outboxDamaged("sink %s has delivered row %d, and the last appended is %d", sink, n, o.last)
+		}
+		return err
+	})
+}
+
+// firstRow returns the first row not below from, 0 where there is none.
+func (o *Outbox) firstRow(ctx context.Context, from uint64) (row uint64, err error) {
+	key := number(from)
+	err = o.store.Scan(ctx, TableOutbox, nil, key[:], func(key, _ []byte) error {
+		if row, err = decodeNumber(TableOutbox, key); err != nil {
+			return err
+		}
+		return ErrStop
+	})
+	return row, err
+}
+
+func outboxDamaged(format string, args ...any) error {
+	return fmt.Errorf("the state is damaged: "+format+"; restore it from a backup, or start on a fresh directory", args...)
 }
 
 // Append adds an alert to b as the next row and returns its number.

@@ -255,10 +255,16 @@ func TestTornRepairIsRepaired(t *testing.T) {
 	}
 }
 
+// TestTornTailOfTheLogLosesTheWholeEpoch: of an epoch that was not reported complete yet,
+// which is why the mark is the one from before it.
 func TestTornTailOfTheLogLosesTheWholeEpoch(t *testing.T) {
 	s := openTest(t, filepath.Join(t.TempDir(), "state"), nil)
 	base(t, s)
 	before := content(t, s)
+	known, err := os.ReadFile(filepath.Join(s.dir, markFile))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := s.Commit(t.Context(), change(10)); err != nil {
 		t.Fatal(err)
 	}
@@ -268,6 +274,7 @@ func TestTornTailOfTheLogLosesTheWholeEpoch(t *testing.T) {
 	}
 	for _, cut := range []int{0, 1, 8, 100, 1000, 4000} {
 		dir := crash(t, s)
+		write(t, filepath.Join(dir, markFile), string(known))
 		zeroTail(t, dir, cut)
 		want := before
 		if cut == 0 {

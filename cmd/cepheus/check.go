@@ -9,6 +9,7 @@ import (
 	"github.com/cepheus-cep/cepheus/lang"
 	"github.com/cepheus-cep/cepheus/lang/plan"
 	"github.com/cepheus-cep/cepheus/lang/source"
+	"github.com/cepheus-cep/cepheus/rules/lookup"
 )
 
 type checkVerb struct {
@@ -57,6 +58,6 @@ func compile(paths []string) (*plan.Set, source.Errors, error) {
 		unread.Sort()
 		return nil, unread, nil
 	}
-	set, messages := lang.Compile(files)
+	set, messages := lang.CompileWith(files, lookup.New(lookup.Options{}).Read)
 	return set, messages, nil
 }

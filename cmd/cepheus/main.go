@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+	_ "time/tzdata" // windows follow calendars also where the system has no time zones
 
 	"github.com/alecthomas/kong"
 )

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/cepheus-cep/cepheus/engine"
 	"github.com/cepheus-cep/cepheus/lang/plan"
+	"github.com/cepheus-cep/cepheus/rules/lookup"
 	"github.com/cepheus-cep/cepheus/sinks"
 	"github.com/cepheus-cep/cepheus/sinks/deadletter"
 	"github.com/cepheus-cep/cepheus/sinks/stdout"
@@ -83,6 +85,8 @@ func (p *pipeline) engineOptions(store engine.Store, outbox *state.Outbox, d *si
 		Delivered: d.Acks,
 		Progress:  bar.show,
 		Now:       p.world.now,
+		Files:     lookup.New(lookup.Options{Now: p.world.now}),
+		Log:       slog.New(slog.NewTextHandler(p.world.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	for _, in := range p.inputs {
 		o.Inputs = append(o.Inputs, engine.Input{Source: in, Decode: p.verb.decoding()})
@@ -150,7 +154,19 @@ func (p *pipeline) report(ctx context.Context, s *engine.Stats, took time.Durati
 	if ctx.Err() != nil {
 		fmt.Fprintln(p.world.stderr, "stopped by a signal; all that was read is committed")
 	}
-	return printSummary(p.world.stderr, s, took, p.verb.DeadLetters)
+	return printSummary(p.world.stderr, s, took, p.buried())
+}
+
+// buried says where the dead letters are, and how many there was no room for.
+func (p *pipeline) buried() string {
+	if p.dead == nil {
+		return ""
+	}
+	kept, dropped := p.dead.Counts()
+	if dropped == 0 {
+		return "kept in " + p.verb.DeadLetters
+	}
+	return fmt.Sprintf("%d kept in %s, %d not: the file is full", kept, p.verb.DeadLetters, dropped)
 }
 
 // refused makes a state or an input that this run may not use wrong usage; all else

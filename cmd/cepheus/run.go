@@ -19,7 +19,7 @@ type runVerb struct {
 	TypeField   string   `name:"type-field" placeholder:"NAME" xor:"type" help:"The field that holds a record's event type; without it, type."`
 	State       string   `name:"state" placeholder:"DIR" help:"Keep the state in this folder, and go on from what is in it. Without it the state is in memory."`
 	Final       bool     `name:"final" help:"With --state: the end of the inputs is the end of time, which closes windows and decides absences."`
-	DeadLetters string   `name:"dead-letters" placeholder:"FILE" default:"dead-letters.jsonl" help:"Where records that cannot be decoded are kept, with the reason; made when there is one."`
+	DeadLetters string   `name:"dead-letters" placeholder:"FILE" default:"dead-letters.jsonl" help:"Where records that cannot be decoded are kept, with the reason; made when there is one, up to 64 MiB."`
 }
 
 // Run runs the rules over the inputs to their end, or until a signal: alerts on

@@ -12,7 +12,7 @@ import (
 
 // printSummary writes what a run did: totals, then each rule. Numbers of what went
 // wrong are there also where they are 0, except those of single rules.
-func printSummary(to io.Writer, s *engine.Stats, took time.Duration, deadLetters string) error {
+func printSummary(to io.Writer, s *engine.Stats, took time.Duration, buried string) error {
 	t := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	line := func(name string, n uint64, note string) {
 		if note != "" {
@@ -23,12 +23,18 @@ func printSummary(to io.Writer, s *engine.Stats, took time.Duration, deadLetters
 	line("events", s.Events, fmt.Sprintf("%s a second, %s", perSecond(s.Events, took), took.Round(time.Millisecond)))
 	line("alerts", s.Alerts, "")
 	for i := range s.Rules {
+		if s.Rules[i].Table {
+			continue
+		}
 		line("  "+s.Rules[i].Name, s.Rules[i].Alerts, ruleNotes(&s.Rules[i]))
 	}
 	line("late", s.Late, note(s.LateDropped, "dropped"))
-	line("undecodable", s.Undecodable, note(s.Undecodable, "kept in "+deadLetters))
+	line("undecodable", s.Undecodable, note(s.Undecodable, buried))
 	line("undeclared", s.Undeclared, note(s.Undeclared, "of types that no rule file declares"))
 	line("errors", ruleErrors(s), "")
+	for _, m := range s.Mismatches {
+		line("nil "+m.Type+"."+m.Field, m.N, "missing or not of its type, first in "+string(m.First.Partition.AppendName(nil))+" at byte "+strconv.FormatInt(m.First.Offset, 10))
+	}
 	return t.Flush()
 }
 
@@ -47,6 +53,7 @@ func ruleNotes(r *engine.RuleStats) string {
 	add(r.Shadowed, "in shadow")
 	add(r.NilKeys, "events without a key")
 	add(r.Dropped.Runs, "runs dropped")
+	add(r.Dropped.Keys, "keys dropped")
 	add(r.Dropped.RunEvents+r.Dropped.WindowEvents, "events dropped")
 	add(r.Errors, "errors, the last: "+r.LastError)
 	return notes

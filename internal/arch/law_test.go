@@ -15,26 +15,28 @@ const module = "github.com/cepheus-cep/cepheus"
 // lang/plan is under its own law, not under that of lang. A name ending in /...
 // stands for a room with all below it.
 var roomLaw = map[string][]string{
-	"event":          {},
-	"windows":        {"event"},
-	"lang":           {"lang/...", "windows", "event"},
-	"lang/source":    {},
-	"lang/plan":      {"lang/source", "windows", "event"},
-	"lang/syntax":    {"lang/source", "windows", "event"},
-	"lang/predicate": {"lang/syntax", "lang/source", "lang/plan", "windows", "event"},
-	"lang/check":     {"lang/syntax", "lang/predicate", "lang/source", "lang/plan", "windows", "event"},
-	"lang/format":    {"lang/syntax", "lang/source"},
-	"engine":         {"engine/...", "lang/plan", "windows", "state", "event"},
-	"state":          {"state", "event"},
-	"sources":        {"event"},
-	"sinks":          {"sinks", "event"},
-	"rules":          {"lang", "lang/source", "lang/plan", "event"},
-	"rules/ruletest": {"rules", "engine/...", "state", "lang", "lang/source", "lang/plan", "event"},
-	"api":            {"rules", "lang/source", "event"},
-	"cmd":            {"..."},
-	"benchmarks":     {"..."},
-	"examples":       {"..."},
-	"internal":       {},
+	"event":             {},
+	"windows":           {"event"},
+	"lang":              {"lang/...", "windows", "event"},
+	"lang/source":       {},
+	"lang/plan":         {"lang/source", "windows", "event"},
+	"lang/syntax":       {"lang/source", "windows", "event"},
+	"lang/predicate":    {"lang/syntax", "lang/source", "lang/plan", "windows", "event"},
+	"lang/check":        {"lang/syntax", "lang/predicate", "lang/source", "lang/plan", "windows", "event"},
+	"lang/format":       {"lang/syntax", "lang/source"},
+	"engine":            {"engine/...", "lang/plan", "windows", "state", "event"},
+	"state":             {"state", "event"},
+	"engine/enginetest": {"engine/...", "lang/...", "windows", "state", "event"},
+	"sources":           {"event"},
+	"sinks":             {"sinks", "event"},
+	"rules":             {"lang", "lang/source", "lang/plan", "event"},
+	"rules/lookup":      {"lang/plan", "event"},
+	"rules/ruletest":    {"rules", "rules/lookup", "engine/...", "state", "lang", "lang/source", "lang/plan", "event"},
+	"api":               {"rules", "lang/source", "event"},
+	"cmd":               {"..."},
+	"benchmarks":        {"..."},
+	"examples":          {"..."},
+	"internal":          {},
 }
 
 // The rooms in which each library is imported; of a library that is not here the
@@ -68,7 +70,7 @@ var libraryRooms = map[string][]string{
 }
 
 // testKits are packages that only tests import: what they may import is what tests may.
-var testKits = []string{"state/storetest", "rules/ruletest"}
+var testKits = []string{"state/storetest"}
 
 func (f *file) forTests() bool { return f.test || slices.Contains(testKits, f.dir()) }
 

@@ -1,0 +1,110 @@
+package state
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+
+	"github.com/dgraph-io/badger/v4"
+)
+
+// mark is what is known of the tree from outside of it: the last epoch that was
+// reported complete, and how far Badger's MANIFEST went then. A tree that goes less far
+// has lost something, which the tree alone often does not show: Badger takes damage at
+// the end of its logs for a write that was cut short, and forgets it.
+type mark struct {
+	epoch    uint64
+	manifest manifestEnd
+}
+
+// manifestEnd is a place in one MANIFEST, which Badger appends to. Now and then it
+// writes a new one, which begins differently.
+type manifestEnd struct {
+	head [8]byte // length and checksum of the first set of changes
+	size int64   // bytes
+}
+
+const (
+	markFile       = "EPOCH"
+	manifestMagic  = 8 // bytes before the first set of changes
+	markSize       = 8 + 8 + 8
+	storedMarkSize = frameSize + markSize
+)
+
+func (m mark) append(b []byte) []byte {
+	value := binary.BigEndian.AppendUint64(nil, m.epoch)
+	value = append(value, m.manifest.head[:]...)
+	value = binary.BigEndian.AppendUint64(value, uint64(m.manifest.size))
+	return appendFrame(b, []byte(markFile), value)
+}
+
+// readMark reads the mark of a state directory.
+func readMark(dir string) (m mark, err error) {
+	stored, err := os.ReadFile(filepath.Join(dir, markFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, damaged(dir, errors.New(markFile+" is missing"))
+	}
+	if err != nil {
+		return m, fmt.Errorf("open state directory %s: %w", dir, err)
+	}
+	value, err := unframe(dir, []byte(markFile), stored)
+	if err != nil || len(value) != markSize {
+		return m, damaged(dir, errors.New(markFile+" is not what was written"))
+	}
+	m.epoch = binary.BigEndian.Uint64(value)
+	copy(m.manifest.head[:], value[8:])
+	m.manifest.size = int64(min(binary.BigEndian.Uint64(value[16:]), math.MaxInt64))
+	return m, nil
+}
+
+// marker writes the mark. It does so without waiting for the disk: a mark that is older
+// than the tree only vouches for less, and after a killed process it is as written.
+type marker struct {
+	dir  string
+	file *os.File
+}
+
+// newMarker opens the mark of a state directory, or makes one.
+func newMarker(dir string) (*marker, error) {
+	f, err := os.OpenFile(filepath.Join(dir, markFile), os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return &marker{dir: dir, file: f}, nil
+}
+
+// put says that epoch is complete. The mark is smaller than a sector and overwritten in
+// place, so that no crash leaves a half.
+func (m *marker) put(epoch uint64) error {
+	end, err := findManifestEnd(m.dir)
+	if err != nil {
+		return fmt.Errorf("mark epoch %d as complete: %w", epoch, err)
+	}
+	var buf [storedMarkSize]byte
+	if _, err := m.file.WriteAt(mark{epoch, end}.append(buf[:0]), 0); err != nil {
+		return fmt.Errorf("mark epoch %d as complete: %w", epoch, err)
+	}
+	return nil
+}
+
+// findManifestEnd says how far the MANIFEST goes now.
+func findManifestEnd(dir string) (end manifestEnd, err error) {
+	f, err := os.Open(filepath.Join(dir, treeDir, badger.ManifestFilename))
+	if err != nil {
+		return end, err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	if _, err := f.ReadAt(end.head[:], manifestMagic); err != nil {
+		return end, fmt.Errorf("read its first changes: %w", err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return end, err
+	}
+	end.size = info.Size()
+	return end, nil
+}

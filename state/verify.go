@@ -1,0 +1,154 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/table"
+)
+
+// DamagedError says that a state directory is not as it was left: a file is missing or
+// holds something else, or epochs that were complete are not there.
+type DamagedError struct {
+	Dir string
+	Err error // what was found
+}
+
+// Error names the directory, what was found and the mend.
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("state directory %s is damaged: %v; restore it from a backup, or start on a fresh one", e.Dir, e.Err)
+}
+
+// Unwrap returns what was found.
+func (e *DamagedError) Unwrap() error { return e.Err }
+
+func damaged(dir string, err error) error { return &DamagedError{Dir: dir, Err: err} }
+
+// verify looks for damage in the tree of a state directory before Badger opens it.
+// Badger would not always say: by default it does not look at checksums (and where it
+// does, a bad block ends an iteration as if there were no more keys), it cuts its logs
+// at the first record that makes no sense, deletes tables that its MANIFEST does not
+// name, and makes a new MANIFEST where there is none. What is looked for:
+//
+//   - The MANIFEST is there and goes as far as the mark says.
+//   - Every table it names is there, and all checksums in it hold.
+//   - A write-ahead log before the newest is whole. The end of the newest may be torn:
+//     that is what a crash leaves.
+//   - No epoch is missing between the tables and the logs, nor between two logs (every
+//     epoch writes something under its number, and numbers have no gaps), nor after
+//     them, up to the one in the mark.
+//
+// It costs a reading of all tables. Large values lie apart, in Badger's value log; their
+// frames are verified when they are read.
+func verify(dir string, m mark, o badger.Options) error {
+	names, err := verifyManifest(dir, m.manifest, o)
+	if err != nil {
+		return err
+	}
+	reached, err := verifyTables(dir, names, o)
+	if err != nil {
+		return err
+	}
+	if reached, err = verifyLogs(dir, reached); err != nil {
+		return err
+	}
+	return verifyReached(dir, m, reached)
+}
+
+// verifyReached refuses a tree that ends before an epoch that was reported complete.
+func verifyReached(dir string, m mark, reached uint64) error {
+	if reached < m.epoch {
+		return damaged(dir, fmt.Errorf("epoch %d was complete, and it ends with epoch %d", m.epoch, reached))
+	}
+	return nil
+}
+
+// verifyManifest returns the names of the tables there must be.
+func verifyManifest(dir string, end manifestEnd, o badger.Options) ([]string, error) {
+	path := filepath.Join(dir, treeDir, badger.ManifestFilename)
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, damaged(dir, fmt.Errorf("%s/%s is missing", treeDir, badger.ManifestFilename))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open state directory %s: %w", dir, err)
+	}
+	defer f.Close() //nolint:errcheck // only read
+	found, whole, err := badger.ReplayManifestFile(f, o.ExternalMagicVersion, o)
+	if err != nil {
+		return nil, damaged(dir, fmt.Errorf("%s/%s: %w", treeDir, badger.ManifestFilename, err))
+	}
+	var head [8]byte
+	if _, err := f.ReadAt(head[:], manifestMagic); err != nil || head == end.head && whole < end.size {
+		return nil, damaged(dir, fmt.Errorf("%s/%s ends after %d bytes of %d", treeDir, badger.ManifestFilename, whole, end.size))
+	}
+	var names []string
+	for id := range found.Tables {
+		names = append(names, table.IDToFilename(id))
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// verifyTables returns the greatest version in them.
+func verifyTables(dir string, names []string, o badger.Options) (reached uint64, err error) {
+	for _, name := range names {
+		version, err := verifyTable(filepath.Join(dir, treeDir, name), o)
+		if err != nil {
+			return 0, damaged(dir, fmt.Errorf("%s/%s: %w", treeDir, name, err))
+		}
+		reached = max(reached, version)
+	}
+	return reached, nil
+}
+
+// verifyTable reads a table, verifies all checksums in it, and returns its greatest
+// version. Badger's reader trusts lengths that no checksum covers, and panics where they
+// point nowhere; here that is damage found.
+func verifyTable(path string, o badger.Options) (version uint64, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		if recover() != nil {
+			err = errors.New("its index makes no sense")
+		}
+	}()
+	id, _ := table.ParseFileID(filepath.Base(path))
+	t, err := table.OpenInMemoryTable(text, id, &table.Options{BlockSize: o.BlockSize, Compression: o.Compression})
+	if err != nil {
+		return 0, err
+	}
+	return t.MaxVersion(), t.VerifyChecksum()
+}
+
+// verifyLogs takes reached, the greatest version of the tables, on through the
+// write-ahead logs.
+func verifyLogs(dir string, reached uint64) (uint64, error) {
+	paths, err := filepath.Glob(filepath.Join(dir, treeDir, "*"+logExt))
+	if err != nil {
+		return 0, fmt.Errorf("open state directory %s: %w", dir, err)
+	}
+	slices.Sort(paths) // numbers of five digits; of more only after 100,000 crashes
+	for i, path := range paths {
+		log, err := readLog(path)
+		if err != nil {
+			return 0, fmt.Errorf("open state directory %s: %w", dir, err)
+		}
+		name := treeDir + "/" + filepath.Base(path)
+		if i < len(paths)-1 && !log.whole {
+			return 0, damaged(dir, fmt.Errorf("%s ends in the middle of epoch %d", name, log.last+1))
+		}
+		if log.first > reached+1 {
+			return 0, damaged(dir, fmt.Errorf("%s goes on with epoch %d, before it ends epoch %d", name, log.first, reached))
+		}
+		reached = max(reached, log.last)
+	}
+	return reached, nil
+}
