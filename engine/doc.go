@@ -16,17 +16,31 @@
 // alerts. A stratum is a set of rules that may run at the same time: rules that read
 // what others make run in a later one.
 //
+// # Time
+//
+// Each partition has its watermark; the merged time is the least of those that are not
+// left out (idle, or ended) and never goes back. A record is looked at in this order:
+// copy of a known id (dedup), too far ahead, late, older than the merged time; only what
+// passes the first two moves time. An idle step is what the wall clock did to time: a
+// partition fell idle or came back, or time grew while all were. Each begins an epoch,
+// is recorded with it, and can be given to another run.
+//
 // # Goroutines
 //
 // Run starts one reader a source and one worker a core, and waits for them. It is itself
 // the coordinator, which alone touches merger, epochs, outbox and store; shards run
-// between two barriers, each in one goroutine, and share nothing. All queues are
-// bounded: a reader is at most jobsAhead batches before the epochs.
+// between two barriers, each in one goroutine, and share nothing. Between two epochs it
+// looks at the files of lists and tables; events that were routed by what they held are
+// routed again. All queues are
+// bounded: a reader is at most jobsAhead batches before the epochs, and Options.Waiting
+// events of a partition wait for their time. The coordinator waits for the bell that
+// readers ring, or for a timer.
 //
 // # The law
 //
-// The same records in each partition give the same alerts, byte for byte, whatever the
-// number of shards, the size of epochs, the store and the other rules. What keeps it:
+// The same records in each partition and the same idle steps give the same alerts, byte
+// for byte, whatever the number of shards, the size of epochs, the store and the other
+// rules. What keeps it:
 // the merger's order depends on times and positions alone; machines are pure; effects
 // are sorted by what caused them, and not by when they were made.
 //

@@ -176,6 +176,7 @@ type Stats struct {
 	Undecodable uint64 // given to the dead letters
 	Late        uint64 // older than their partition's watermark, dropped ones included
 	LateDropped uint64
+	Raised      uint64 // not late in their partition, but older than the time the others had reached
 	Ahead       uint64 // too far ahead, given to the dead letters
 	Copies      uint64 // dropped by dedup
 	// MarksDropped are ids that dedup has forgotten before their time: a copy of such an

@@ -127,6 +127,9 @@ func (e *Engine) current(ctx context.Context, p *partition, ep *epoch) (*partiti
 			return nil, closeEpoch, ctx.Err()
 		}
 		r.at, p.atEnd = j, false
+		if ep.fresh() {
+			e.lookAtFiles() // they may have changed while nothing came
+		}
 		e.book(ep, j)
 		return nil, again, nil
 	}
@@ -204,6 +207,9 @@ func (e *Engine) feed(ep *epoch, p *partition, j *job) error {
 		return nil
 	}
 	ev.At = max(at, e.merge.reached)
+	if ev.At > at {
+		e.stats.Raised++
+	}
 	e.remember(p, ev)
 	if len(p.waiting) >= e.o.Waiting {
 		return &WaitingError{Partition: p.Partition, Limit: e.o.Waiting, Lateness: time.Duration(p.lateness), Types: e.laziest(p.lateness)}

@@ -184,6 +184,9 @@ func (u *keyed[K, M]) settle(sh *shard, id int32, at int64) {
 	sh.x.Key = u.table.key(id)
 	u.machine.Settle(&sh.x, &u.states[id], at)
 	u.after(sh, id)
+	if u.armed[id] <= at {
+		panic(fmt.Sprintf("a timer of %d is set again for %d", at, u.armed[id]))
+	}
 }
 
 // after arms the key's timer, or forgets a key in which nothing is alive.

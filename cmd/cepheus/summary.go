@@ -29,6 +29,9 @@ func printSummary(to io.Writer, s *engine.Stats, took time.Duration, buried stri
 		line("  "+s.Rules[i].Name, s.Rules[i].Alerts, ruleNotes(&s.Rules[i]))
 	}
 	line("late", s.Late, note(s.LateDropped, "dropped"))
+	if s.Raised > 0 {
+		line("raised", s.Raised, "older than what had been processed, from inputs that came back or came later")
+	}
 	line("undecodable", s.Undecodable, note(s.Undecodable, buried))
 	line("undeclared", s.Undeclared, note(s.Undeclared, "of types that no rule file declares"))
 	line("errors", ruleErrors(s), "")

@@ -46,7 +46,11 @@ func agree(t *rapid.T) {
 	}()
 	m := &maker{t: t}
 	rules := m.ruleSet()
-	streams := m.streams()
+	most := 60
+	if strings.Contains(rules, "match all") {
+		most = 16 // the reference holds every set of events
+	}
+	streams := m.streams(most)
 	final := m.chance(50)
 	compareWithReference(t, rules, streams, final)
 }
@@ -81,15 +85,11 @@ func difference(t tester, set *plan.Set, rules string, streams []Stream, final b
 		return err.Error()
 	}
 	var got, want []string
-	final1 := "id"
-	if noFinalWithMerge && len(streams) > 1 {
-		final1 = "final"
-	}
 	for _, a := range res.Alerts {
-		got = append(got, canonical(t, a, "id", final1, "version", "severity", "title", "tags"))
+		got = append(got, canonical(t, a, "id", "version", "severity", "title", "tags"))
 	}
 	for _, a := range evaluate(rules, streams, final) {
-		want = append(want, canonical(t, a.json(), final1))
+		want = append(want, canonical(t, a.json()))
 	}
 	return cmp.Diff(want, got)
 }
@@ -219,9 +219,6 @@ func (a *alert) json() string {
 	first, last := a.about, a.about
 	if len(a.events) > 0 {
 		first, last = a.events[0].event, a.events[len(a.events)-1].event
-	}
-	if startOfShown && len(a.events) > 20 && a.events[0].step == "" {
-		first = a.events[len(a.events)-20].event
 	}
 	fmt.Fprintf(&b, `{"rule":%q,"key":%s,"time":%q,"start":%q,"end":%q,`, a.rule, object(a.keyNames, a.key),
 		rfc3339(a.time), rfc3339(first.own), rfc3339(last.own))

@@ -186,10 +186,29 @@ func (m *maker) patternRule() []string {
 	if m.chance(12) {
 		clauses = append(clauses, "until "+m.one(kinds...)+"["+m.condition(&scope{fields: true})+"]")
 	}
+	if p.all {
+		return p.outputsOfAll(clauses, names)
+	}
 	if m.chance(20) {
 		clauses = append(clauses, "having "+m.condition(&p.scope))
 	}
 	return m.outputs(clauses, &p.scope, names)
+}
+
+// outputsOfAll adds what match all has of its own.
+func (p *sketch) outputsOfAll(clauses, names []string) []string {
+	m := p.m
+	if m.chance(30) {
+		clauses = append(clauses, "having matches() "+m.one("> 1", "<= 3", "% 2 == 0"))
+	}
+	if m.chance(25) {
+		clauses = append(clauses, "limit 0")
+		return m.outputs(clauses, &scope{}, append(slices.Clone(names), "matches()", "matches()"))
+	}
+	if m.chance(40) {
+		clauses = append(clauses, fmt.Sprintf("limit %d", 1+m.n(4)))
+	}
+	return m.outputs(clauses, &p.scope, append(slices.Clone(names), "matches()"))
 }
 
 // needsWithin reports whether the pattern ends in a negation without `for`.
@@ -201,7 +220,8 @@ func (p *sketch) needsWithin() bool {
 // draw draws the mode and the parts.
 func (p *sketch) draw() string {
 	m := p.m
-	mode := m.one("", "", "last ", "every ", "first ")
+	mode := m.one("", "", "last ", "every ", "first ", "every ", "all ")
+	p.all = mode == "all "
 	parts := 1 + m.n(4)
 	if m.chance(12) {
 		fmt.Fprintf(&p.text, "%s ->[%s] ", p.negation(), m.span())
@@ -223,20 +243,15 @@ func (p *sketch) draw() string {
 			fmt.Fprintf(&p.text, " for %ds", 1+m.n(6))
 		}
 	}
-	text := p.text.String()
-	if noForeignNext && strings.Contains(text, "by k2") {
-		text = strings.NewReplacer("=>", "->", " strict", "").Replace(text)
-	}
-	return mode + text
+	return mode + p.text.String()
 }
 
 // between draws a negation in the middle and the part after it.
 func (p *sketch) between() {
 	m := p.m
-	before := p.text.String()
 	p.text.WriteString(" -> " + p.negation())
 	switch {
-	case m.chance(30) && !(noRepeatBeforeFor && strings.ContainsAny(before[len(before)-1:], "+*?})t")):
+	case m.chance(30):
 		fmt.Fprintf(&p.text, " for %ds", 1+m.n(6))
 	case m.chance(10):
 		p.text.WriteString(" -> " + p.negation())
@@ -249,10 +264,6 @@ func (p *sketch) link(to *strings.Builder) {
 	m := p.m
 	switch m.n(10) {
 	case 7, 8:
-		if noSideNext && p.depth > 0 {
-			to.WriteString(" -> ")
-			return
-		}
 		to.WriteString(" => ")
 	case 9:
 		from, until := m.n(4), m.seconds()

@@ -68,8 +68,8 @@ func (m *maker) declarations() string {
 	return b.String()
 }
 
-// streams draws one to three partitions of at most 60 events in all.
-func (m *maker) streams() []Stream {
+// streams draws one to three partitions of so many events at most in all.
+func (m *maker) streams(most int) []Stream {
 	count := 1
 	if m.chance(25) {
 		count += 1 + m.n(2)
@@ -86,7 +86,7 @@ func (m *maker) streams() []Stream {
 	for i := range count {
 		s := Stream{Name: fmt.Sprintf("p%d", i)}
 		now := 1000
-		for _, d := range rapid.SliceOfN(draft, least/count, 60/count).Draw(m.t, s.Name) {
+		for _, d := range rapid.SliceOfN(draft, min(least, most)/count, most/count).Draw(m.t, s.Name) {
 			serial++
 			now += d.step
 			s.Records = append(s.Records, d.record(fmt.Sprintf("e%d", serial), m.timestamp(now-d.back)))
@@ -202,10 +202,6 @@ func (m *maker) constant() string { return m.one("1", "0", "2", "3", "0.5", "1.5
 // aggregate draws one that is a number, over fields with a prefix.
 func (m *maker) aggregate(prefix string) string {
 	of := prefix + m.one("x", "y")
-	if noCountIf {
-		return m.one("sum("+of+")", "avg("+of+")", "max("+of+")", "min("+of+")", "count("+of+")",
-			"first("+of+")", "last("+of+")", "distinct("+of+")", "median("+of+")", "sum("+of+" + 1)", "distinct("+prefix+"s)")
-	}
 	return m.one("sum("+of+")", "avg("+of+")", "max("+of+")", "min("+of+")", "count("+of+" > 0)", "count("+of+")",
 		"first("+of+")", "last("+of+")", "distinct("+of+")", "median("+of+")", "sum("+of+" + 1)",
 		"distinct("+prefix+"s)", "count("+prefix+"s == 'p')", "count("+prefix+"f)")
@@ -253,14 +249,7 @@ func (m *maker) test(s *scope) string {
 
 // switches leave out what an open finding is about. TEMPORARY
 const (
-	noCountIf         = false // H2
-	noKeyInLet        = true  // H3
-	noFinalWithMerge  = false // H8
-	noRepeatBeforeFor = false // H9
-	noForeignNext     = false // H10
-	sidesTellApart    = false // H14
-	startOfShown      = false // H13
-	noSideNext        = false // H12
+	noKeyInLet = true // H3
 )
 
 // constants are the declarations that test uses.

@@ -22,7 +22,7 @@ type allJudge struct {
 type tooMany struct{}
 
 func newAllJudge(book *ruleBook, r *syntax.Rule) *allJudge {
-	a := &allJudge{patternJudge: *newPatternJudge(book, r), limit: 100, held: map[*patternKey][]*place{}, most: 20_000}
+	a := &allJudge{patternJudge: *newPatternJudge(book, r), limit: 100, held: map[*patternKey][]*place{}, most: 5_000}
 	if r.Limit != nil {
 		a.limit = r.Limit.Value
 	}

@@ -208,7 +208,7 @@ func (pr *progress) point() string {
 	}
 	var b strings.Builder
 	fmt.Fprint(&b, pr.turns)
-	if sidesTellApart || pr.piece.kind == syntax.SeqPart || pr.piece.kind == syntax.OrPart {
+	if pr.piece.kind == syntax.SeqPart || pr.piece.kind == syntax.OrPart {
 		fmt.Fprintf(&b, "@%d", pr.at)
 	}
 	for i := range pr.piece.kids {
