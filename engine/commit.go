@@ -24,11 +24,9 @@ func (e *Engine) commit(ctx context.Context, ep *epoch, effects []*effect) error
 		e.o.Outbox.Acknowledge(&e.batch, e.o.Delivered())
 	}
 	e.bookFaults()
+	e.forgetSilences(ep.until)
 	if e.store.Durable() {
-		e.silences.forget(ep.until)
 		e.save()
-	} else if e.stats.Epochs%64 == 0 {
-		e.silences.forget(ep.until)
 	}
 	if e.batch.Len() == 0 {
 		return nil
@@ -47,9 +45,9 @@ func (e *Engine) send(effects []*effect) {
 		stats := &e.stats.Rules[c.rule]
 		suppressed := uint64(0)
 		if rule.Suppress > 0 {
-			e.row = silenceKey(e.row[:0], rule.Name, c)
+			e.row = silenceKey(e.row[:0], c)
 			var send bool
-			if suppressed, send = e.silences.pass(e.row, c.Time, rule.Suppress); !send {
+			if suppressed, send = e.silences[c.rule].pass(e.row, c.Time); !send {
 				stats.Suppressed++
 				continue
 			}
@@ -70,7 +68,7 @@ func (e *Engine) send(effects []*effect) {
 //	TableKeys       rule name, slot, key → the machine's record
 //	TablePositions  partition name → next offset, watermark, fingerprint
 //	TableWaiting    partition name, order of arrival → an event that waits for its time
-//	TableSilences   see silenceKey → until, count
+//	TableSilences   see saveSilences
 //	TableDedup      see saveMarks
 //	TableIdle       see saveStep
 //	TableMeta       see putNames, saveFiles and restoreTime
@@ -100,14 +98,7 @@ func (e *Engine) save() {
 	}
 	e.batch.Put(state.TableMeta, []byte(metaTime), binary.AppendVarint(nil, e.merge.watermark()))
 	e.saveStep()
-	for key := range e.silences.changed {
-		if q := e.silences.by[key]; q != nil {
-			e.batch.Put(state.TableSilences, []byte(key), q.append(nil))
-		} else {
-			e.batch.Delete(state.TableSilences, []byte(key))
-		}
-	}
-	clear(e.silences.changed)
+	e.saveSilences()
 }
 
 // keyPrefix starts the key of a rule's records.

@@ -107,6 +107,10 @@ type Options struct {
 	// Marks is how many ids `dedup` remembers of each type and partition; beyond it the
 	// oldest are forgotten early and counted. Default 1,000,000.
 	Marks int
+	// Silences is how many keys (or values of its expression) `suppress` remembers of each
+	// rule; beyond it the oldest are forgotten early and counted. Default 1,000,000: some
+	// 200 MB.
+	Silences int
 
 	// Files looks for changes in the files that lists and tables of the set come from.
 	// Default, nil: they stay as they were at load.
@@ -120,7 +124,8 @@ type Options struct {
 	Committed func(ctx context.Context) error
 	// Delivered says how far each sink has delivered, for the next epoch. Default: nil.
 	Delivered func() map[string]uint64
-	// Progress is called after each epoch with the totals so far. Default: nothing.
+	// Progress is called after each commit with the totals of all that is committed, which
+	// are valid until it returns. Default: nothing.
 	Progress func(*Stats)
 
 	Log *slog.Logger     // default: nothing is logged
@@ -152,7 +157,7 @@ func (o *Options) validate() error {
 	}
 	o.Limits = o.Limits.WithDefaults()
 	o.Idle = cmp.Or(o.Idle, time.Second)
-	o.Waiting, o.Marks = cmp.Or(o.Waiting, 1_000_000), cmp.Or(o.Marks, 1_000_000)
+	o.Waiting, o.Marks, o.Silences = cmp.Or(o.Waiting, 1_000_000), cmp.Or(o.Marks, 1_000_000), cmp.Or(o.Silences, 1_000_000)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -162,8 +167,8 @@ func (o *Options) validate() error {
 	if o.EpochEvents < 1 || o.EpochBytes < 1 {
 		return fmt.Errorf("engine: an epoch of %d events and %d bytes: at least 1", o.EpochEvents, o.EpochBytes)
 	}
-	if o.Idle < 0 || o.Waiting < 0 || o.Marks < 0 || slices.ContainsFunc(o.Inputs, func(in Input) bool { return in.Idle < 0 }) {
-		return errors.New("engine: idle time, waiting events and dedup marks: none may be negative")
+	if o.Idle < 0 || o.Waiting < 0 || o.Marks < 0 || o.Silences < 0 || slices.ContainsFunc(o.Inputs, func(in Input) bool { return in.Idle < 0 }) {
+		return errors.New("engine: idle time, waiting events, dedup marks and silences: none may be negative")
 	}
 	return nil
 }
@@ -210,7 +215,10 @@ type RuleStats struct {
 	Errors     uint64 // evaluations that failed as they ran
 	LastError  string
 	Dropped    machine.Dropped
-	Keys       int
+	// SilencesDropped are keys that `suppress` has forgotten for the limit's sake: what was
+	// not sent of them is not told, or an alert of theirs may have been sent early.
+	SilencesDropped uint64
+	Keys            int
 }
 
 // Engine runs one rule set over its inputs, once.
@@ -227,12 +235,13 @@ type Engine struct {
 	merge   merger
 	quiet   quiet
 	epoch   epoch
-	failed  error // a source's, to be returned after what came before it is committed
+	waited  time.Duration // for the epoch at hand to begin
+	failed  error         // a source's, to be returned after what came before it is committed
 
 	effects   []*effect
 	strata    int
 	maker     maker
-	silences  silences
+	silences  []*silences // by rule; nil: the rule has no `suppress`
 	batch     state.Batch
 	alert     event.Alert
 	keyValues []event.Value
@@ -379,7 +388,7 @@ func (e *Engine) step(ctx context.Context, ep *epoch) error {
 	e.stats.Watermark = max(e.stats.Watermark, ep.known)
 	e.let(ep)
 	if e.o.Progress != nil {
-		e.o.Progress(&e.stats)
+		e.o.Progress(e.Stats())
 	}
 	if e.o.Committed != nil {
 		return e.o.Committed(ctx)
@@ -392,6 +401,9 @@ func (e *Engine) Stats() *Stats {
 	for i := range e.stats.Rules {
 		r := &e.stats.Rules[i]
 		r.Keys, r.Dropped = 0, machine.Dropped{}
+		if s := e.silences[i]; s != nil {
+			r.SilencesDropped = s.dropped
+		}
 		for _, sh := range e.shards {
 			r.Keys += sh.units[i].keys()
 			r.Dropped.Add(sh.dropped[i])

@@ -127,9 +127,10 @@ func (e *Engine) current(ctx context.Context, p *partition, ep *epoch) (*partiti
 			return nil, closeEpoch, ctx.Err()
 		}
 		r.at, p.atEnd = j, false
-		if ep.fresh() {
+		if ep.fresh() && e.waited >= lookAfter {
 			e.lookAtFiles() // they may have changed while nothing came
 		}
+		e.waited = 0
 		e.book(ep, j)
 		return nil, again, nil
 	}
@@ -137,7 +138,10 @@ func (e *Engine) current(ctx context.Context, p *partition, ep *epoch) (*partiti
 	if patience := e.patience(ep); patience == 0 || idle == 0 && !ep.fresh() {
 		return nil, closeEpoch, nil
 	} else if idle != 0 {
-		return nil, again, e.clock.await(ctx, sooner(patience, idle))
+		from := e.o.Now()
+		err := e.clock.await(ctx, sooner(patience, idle))
+		e.waited += e.o.Now().Sub(from)
+		return nil, again, err
 	}
 	e.fallIdle(ep, p)
 	return nil, again, nil

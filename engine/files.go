@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 	"weak"
 
 	"github.com/cepheus-cep/cepheus/engine/eval"
@@ -192,3 +193,7 @@ func (e *Engine) restoreFiles(ctx context.Context) error {
 		return nil
 	})
 }
+
+// lookAfter is how long an engine must have waited for an epoch to begin to look at the
+// files of lists and tables again.
+const lookAfter = time.Second

@@ -20,10 +20,7 @@ var errState = errors.New("damaged state")
 // restore takes back what the store remembers: partitions, where their reading goes
 // on, events that wait, silences, key states.
 func (e *Engine) restore(ctx context.Context) error {
-	e.silences.by = map[string]*silence{}
-	if e.store.Durable() {
-		e.silences.changed = map[string]struct{}{}
-	}
+	e.addSilences()
 	if err := e.restorePartitions(); err != nil {
 		return err
 	}
@@ -163,23 +160,16 @@ func (e *Engine) latenessOf(o event.Options) int64 {
 }
 
 func (e *Engine) restorePartition(ctx context.Context, source Source, p *partition) error {
-	b, ok, err := e.store.Get(state.TablePositions, p.AppendName(nil), nil)
+	name := p.AppendName(nil)
+	b, ok, err := e.store.Get(state.TablePositions, name, nil)
 	if err != nil || !ok {
 		return err
 	}
-	var numbers [3]int64
-	for i := range numbers {
-		n, used := binary.Varint(b)
-		if used <= 0 {
-			return fmt.Errorf("%w: position of %s", errState, p.Source)
-		}
-		numbers[i], b = n, b[used:]
+	was, err := decodeStanding(name, b)
+	if err != nil {
+		return err
 	}
-	arrived, used := binary.Uvarint(b)
-	if used <= 0 {
-		return fmt.Errorf("%w: position of %s", errState, p.Source)
-	}
-	p.next, p.greatest, p.at, p.arrived, p.mark = numbers[0], numbers[1], numbers[2], arrived, bytes.Clone(b[used:])
+	p.next, p.greatest, p.at, p.arrived, p.mark = was.next, was.greatest, was.at, was.arrived, was.mark
 	if err := source.Resume(ctx, p.next, p.mark); err != nil {
 		return err
 	}
@@ -229,17 +219,6 @@ func (e *Engine) restoreWaiting(ctx context.Context, p *partition) error {
 
 func appendWaiting(b []byte, codec *eventCodec, ev *event.Event) []byte {
 	return codec.AppendEvent(b, ev)
-}
-
-func (e *Engine) restoreSilences(ctx context.Context) error {
-	return e.store.Scan(ctx, state.TableSilences, nil, nil, func(key, value []byte) error {
-		q, err := decodeSilence(value)
-		if err != nil {
-			return fmt.Errorf("%w: %w", errState, err)
-		}
-		e.silences.by[string(key)] = q
-		return nil
-	})
 }
 
 // restoreKeys takes the states of keys back into the shards that own them now. What

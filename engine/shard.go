@@ -122,7 +122,11 @@ func (sh *shard) run(ep *epoch, stratum int) (err error) {
 
 // arm sets a timer for a key of a unit.
 func (sh *shard) arm(unit, key int32, at int64) {
-	sh.timers[sh.strata[unit]].push(timer{at: at, unit: unit, key: key})
+	h := &sh.timers[sh.strata[unit]]
+	if h.isFull() {
+		h.sweep(func(t timer) bool { return sh.units[t.unit].isArmed(t.key, t.at) })
+	}
+	h.push(timer{at: at, unit: unit, key: key})
 }
 
 // nextTimer is the time of the shard's earliest timer; math.MaxInt64 where there is none.

@@ -1,6 +1,9 @@
 package engine
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // timer says that a key of a unit wants to be settled at a time.
 type timer struct {
@@ -11,7 +14,18 @@ type timer struct {
 
 // timers is a heap of timers, the earliest first; of equal times the order is that of
 // unit and key number, so that the work of a shard is the same in every run.
-type timers struct{ heap []timer }
+//
+// A timer that is overtaken by an earlier one, or whose key is forgotten, stays in the
+// heap: finding it would cost more than passing it by. Where keys come and go faster
+// than their timers' times come, such timers would pile up, so a heap that has grown to
+// twice what was left after the last sweep is swept.
+type timers struct {
+	heap    []timer
+	sweepAt int
+}
+
+// sweepAtLeast is the least length at which a heap is swept.
+const sweepAtLeast = 64
 
 // next is the time of the earliest timer; math.MaxInt64 where there is none: later than any time there is.
 func (h *timers) next() int64 {
@@ -29,6 +43,27 @@ func (a timer) before(b timer) bool {
 		return a.unit < b.unit
 	}
 	return a.key < b.key
+}
+
+func (a timer) compare(b timer) int {
+	switch {
+	case a == b:
+		return 0
+	case a.before(b):
+		return -1
+	}
+	return 1
+}
+
+// isFull reports whether it is time to sweep.
+func (h *timers) isFull() bool { return len(h.heap) >= max(h.sweepAt, sweepAtLeast) }
+
+// sweep drops the timers that do not count any more, and all but one of equal ones.
+func (h *timers) sweep(counts func(timer) bool) {
+	h.heap = slices.DeleteFunc(h.heap, func(t timer) bool { return !counts(t) })
+	slices.SortFunc(h.heap, timer.compare) // what is in order is a heap
+	h.heap = slices.Compact(h.heap)
+	h.sweepAt = 2 * len(h.heap)
 }
 
 // push adds a timer.

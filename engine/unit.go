@@ -93,6 +93,8 @@ type unit interface {
 	event(sh *shard, it *index.Item, key []byte, ev *event.Event)
 	// settle fires the timer of a key.
 	settle(sh *shard, key int32, at int64)
+	// isArmed reports whether the timer of a key is set for a time.
+	isArmed(key int32, at int64) bool
 	// save gives the states of the keys that changed since the last call to put; nil
 	// says that the key remembers nothing any more.
 	save(sh *shard, put func(key, state []byte))
@@ -113,6 +115,7 @@ func (u *filterUnit) event(sh *shard, it *index.Item, key []byte, ev *event.Even
 }
 
 func (u *filterUnit) settle(*shard, int32, int64)          {}
+func (u *filterUnit) isArmed(int32, int64) bool            { return false }
 func (u *filterUnit) save(*shard, func(key, state []byte)) {}
 func (u *filterUnit) load(*shard, []byte, []byte) error    { return fmt.Errorf("a filter has no state") }
 func (u *filterUnit) keys() int                            { return 0 }
@@ -144,6 +147,8 @@ type keyed[K any, M keyMachine[K]] struct {
 }
 
 func (u *keyed[K, M]) keys() int { return u.table.len() }
+
+func (u *keyed[K, M]) isArmed(key int32, at int64) bool { return u.armed[key] == at }
 
 func (u *keyed[K, M]) event(sh *shard, it *index.Item, key []byte, ev *event.Event) {
 	id := u.table.find(it.Hash, key)

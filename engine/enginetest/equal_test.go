@@ -21,14 +21,18 @@ import (
 )
 
 // TestEngineAgreesWithReference runs random rules over random streams in the engine and
-// in the reference. CEPHEUS_REFERENCE_RUNS repeats it so many times.
-func TestEngineAgreesWithReference(t *testing.T) {
-	runs, err := strconv.Atoi(os.Getenv("CEPHEUS_REFERENCE_RUNS"))
+// in the reference.
+func TestEngineAgreesWithReference(t *testing.T) { repeat(t, agree) }
+
+// repeat checks a law on some thousand random cases. CEPHEUS_LAW_ROUNDS of a hundred
+// cases each are run where the variable is set.
+func repeat(t *testing.T, law func(*rapid.T)) {
+	rounds, err := strconv.Atoi(os.Getenv("CEPHEUS_LAW_ROUNDS"))
 	if err != nil {
-		runs = 20
+		rounds = 10
 	}
-	for range runs {
-		rapid.Check(t, agree)
+	for range rounds {
+		rapid.Check(t, law)
 	}
 }
 
@@ -45,14 +49,9 @@ func agree(t *rapid.T) {
 		}
 	}()
 	m := &maker{t: t}
-	rules := m.ruleSet()
-	most := 60
-	if strings.Contains(rules, "match all") {
-		most = 16 // the reference holds every set of events
-	}
-	streams := m.streams(most)
-	final := m.chance(50)
-	compareWithReference(t, rules, streams, final)
+	h := &history{rules: m.ruleSet()}
+	h.streams = m.streams(h.mostEvents())
+	compareWithReference(t, h.rules, h.streams, m.chance(50))
 }
 
 // tester is what both *testing.T and *rapid.T are.

@@ -68,7 +68,7 @@ func (m *maker) let(s *scope) string {
 		return ""
 	}
 	s.local = true
-	return "let loc = " + m.operand(&scope{fields: true, foreign: noKeyInLet}) + " + 1"
+	return "let loc = " + m.operand(&scope{fields: true}) + " + 1"
 }
 
 func (m *maker) windowRule() []string {
@@ -311,6 +311,9 @@ func (p *sketch) group(free, repeated bool) {
 	if kind == 3 || m.chance(25) {
 		repeat = p.repetition(free)
 	}
+	if noAnyInAll && p.all && kind == 2 {
+		kind = 0
+	}
 	before := p.scope
 	var taken scope
 	sides := 2 + m.n(2)
@@ -326,7 +329,7 @@ func (p *sketch) group(free, repeated bool) {
 		} else if i > 0 {
 			p.text.WriteString([]string{" | ", " & ", ", "}[kind])
 		}
-		p.side(kind != 3, repeated || repeat != "" && repeat != "?")
+		p.side(kind != 3 || noHollow && i == 0, repeated || repeat != "" && repeat != "?")
 		if kind == 3 {
 			continue
 		}

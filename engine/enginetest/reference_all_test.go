@@ -57,7 +57,7 @@ func (a *allJudge) takeInKey(k *patternKey, e *occurrence) []*alert {
 	if len(a.held[k]) > a.most {
 		panic(tooMany{})
 	}
-	return a.report(k, e.time, slices.DeleteFunc(added, func(pl *place) bool { return !a.complete(pl) }))
+	return a.report(k, e.time, slices.DeleteFunc(added, func(pl *place) bool { return !a.complete(pl) || pl.now.loose() }))
 }
 
 func (a *allJudge) late(pl *place, now int64) bool {
@@ -90,7 +90,7 @@ func (a *allJudge) beginAll(k *patternKey, e *occurrence) []*place {
 func (a *allJudge) moveAll(pl *place, k *patternKey, e *occurrence) []*place {
 	at := a.lookAll(pl, k, e)
 	out := after(pl, pl.part, pl.now.move(at))
-	for i := pl.part + 1; i < len(a.parts) && pl.now.done(); i++ {
+	for i := pl.part + 1; i < len(a.parts) && pl.now.done() && !pl.now.loose(); i++ {
 		part := a.parts[i]
 		if part.neg {
 			if !a.holds(part, pl, k, e) {
@@ -130,7 +130,7 @@ func (a *allJudge) absence(pl *place, k *patternKey) int64 {
 	if a.within != forever {
 		at = pl.taken[0].event.time + a.within
 	}
-	if !pl.now.done() || !a.parts[len(a.parts)-1].neg || pl.fired {
+	if !pl.now.done() || pl.now.loose() || !a.parts[len(a.parts)-1].neg || pl.fired {
 		return forever
 	}
 	for _, part := range a.parts[pl.part+1:] {
@@ -209,19 +209,14 @@ func (a *allJudge) report(k *patternKey, time int64, done []*place) []*alert {
 }
 
 // order is that of the matches of one event: the latest start first, then in order of
-// their events, then of their steps.
+// their events, and of one event in order of its steps.
 func (a *allJudge) order(x, y *place) int {
 	c := cmp.Compare(y.taken[0].event.seq, x.taken[0].event.seq)
 	for i := 0; c == 0 && i < min(len(x.taken), len(y.taken)); i++ {
-		c = cmp.Compare(x.taken[i].event.seq, y.taken[i].event.seq)
+		c = cmp.Or(cmp.Compare(x.taken[i].event.seq, y.taken[i].event.seq),
+			cmp.Compare(a.number(x.taken[i].step), a.number(y.taken[i].step)))
 	}
-	if c = cmp.Or(c, cmp.Compare(len(x.taken), len(y.taken))); c != 0 {
-		return c
-	}
-	for i := range x.taken {
-		c = cmp.Or(c, cmp.Compare(a.number(x.taken[i].step), a.number(y.taken[i].step)))
-	}
-	return c
+	return cmp.Or(c, cmp.Compare(len(x.taken), len(y.taken)))
 }
 
 // number is the place of a step in the rule's text.

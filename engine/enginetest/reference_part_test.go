@@ -200,6 +200,16 @@ func (pr *progress) kidsDone() int {
 	return n
 }
 
+// loose reports whether a side of an any was begun that was not done, and not needed.
+func (pr *progress) loose() bool {
+	for _, kid := range pr.kids {
+		if kid.loose() || pr.piece.kind == syntax.AnyPart && !kid.done() {
+			return true
+		}
+	}
+	return false
+}
+
 // point names the place that the progress is at: how far each part has come, whatever
 // the events taken. Which side of & or any took the last is not part of it.
 func (pr *progress) point() string {
@@ -277,7 +287,7 @@ func (pr *progress) with(i int, moved []*progress) []*progress {
 // ways where branches are open.
 func (pr *progress) move(at look) []*progress {
 	pc := pr.piece
-	mayTurn := pr.turnDone() && (pc.max < 0 || pr.turns < pc.max) && !(pc.strict && !at.next(pr.last))
+	mayTurn := pr.turnDone() && (pc.max < 0 || pr.turns < pc.max) && !(at.free && pr.loose()) && !(pc.strict && !at.next(pr.last))
 	var out []*progress
 	if mayTurn {
 		out = pr.turn(at)

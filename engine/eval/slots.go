@@ -99,15 +99,15 @@ func (u *unit) stepSlot(e *plan.Expr) func(*Frame) (uint64, bool) {
 	case plan.PickFirst:
 		return func(f *Frame) (uint64, bool) {
 			b := &f.Steps[step]
-			if b.N == 0 {
-				return 0, false
+			if b.First == nil {
+				return 0, false // untaken, or dropped for a limit
 			}
 			return s.get(b.First)
 		}
 	case plan.PickLast, plan.PickPrev:
 		return func(f *Frame) (uint64, bool) {
 			b := &f.Steps[step]
-			if b.N == 0 {
+			if b.Last == nil {
 				return 0, false
 			}
 			return s.get(b.Last)
@@ -122,12 +122,11 @@ func (u *unit) stepText(e *plan.Expr) textFn {
 		return nil
 	}
 	s, pick := slotOf(&u.Types[u.Steps[e.Step].Type].Layout, e.Index), u.pick(e)
-	step := e.Step
 	return func(f *Frame) (string, bool) {
-		if f.Steps[step].N == 0 {
+		ev := pick(f)
+		if ev == nil {
 			return "", false
 		}
-		ev := pick(f)
 		n, ok := s.get(ev)
 		if !ok {
 			return "", false

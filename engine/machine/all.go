@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/lang/plan"
 )
 
 // In match all every combination of events that satisfies the pattern is a match: a
@@ -21,7 +22,7 @@ func (p *Pattern) branchAll(x *Context, k *PatternKey, ev *event.Event, mask uin
 	for i := range old {
 		r := &old[i]
 		s := &p.stages[r.stage]
-		if p.expired(r, ev.At) || p.isForbidden(x, k, r, s, ev, mask) {
+		if p.expired(r, ev.At) {
 			p.release(x, k, r)
 			continue
 		}
@@ -32,7 +33,10 @@ func (p *Pattern) branchAll(x *Context, k *PatternKey, ev *event.Event, mask uin
 			p.take(x, k, &place, way, ev)
 			p.keepCombination(x, k, &place, seen)
 		}
-		if p.wait(r, s); p.alive(r) {
+		// Each combination is judged by its own neighbours: an event that it takes is none
+		// that a negation forbids, which the one without the event meets.
+		p.isForbidden(x, k, r, s, ev, mask)
+		if p.wait(r, s); p.canGrow(r, s) {
 			k.runs = append(k.runs, *r)
 		} else {
 			p.release(x, k, r)
@@ -41,6 +45,67 @@ func (p *Pattern) branchAll(x *Context, k *PatternKey, ev *event.Event, mask uin
 	clear(old)
 	x.spareRuns = old[:0]
 	p.boundAll(x, k)
+}
+
+// canGrow reports whether a combination can go on or be complete without the event that
+// just came. Unlike a run it may also go on by repeating, whatever came between: what is
+// forbidden or missed counts from the last event taken.
+func (p *Pattern) canGrow(r *run, s *stage) bool {
+	if s.root == nil {
+		return p.alive(r) || p.mayRepeat(r, s) && !(s.strict && r.stale)
+	}
+	return s.root.canGrow(r.config) || p.enough(r, s) && p.alive(r)
+}
+
+// canGrow reports whether a part that has begun can take anything more, or be left as
+// it is by parts around it that can.
+func (n *part) canGrow(c config) bool {
+	own := c[n.cell]
+	if own.turns == 0 {
+		return true
+	}
+	if n.whole(c) && (n.max < 0 || int(own.turns) < n.max) && !(n.strict && own.stale) {
+		return true
+	}
+	switch n.kind {
+	case plan.NodeSeq:
+		return n.canGrowSeq(c)
+	case plan.NodeOr:
+		return n.kids[own.at].canGrow(c)
+	case plan.NodeAnd, plan.NodeAny:
+		return n.canGrowAll(c)
+	}
+	return false
+}
+
+func (n *part) canGrowSeq(c config) bool {
+	at := int(c[n.cell].at)
+	if n.kids[at].canGrow(c) {
+		return true
+	}
+	if !n.kids[at].enough(c) || at+1 == len(n.kids) {
+		return false
+	}
+	for i := at + 1; i <= n.reach(at+1); i++ {
+		if !(n.links[i].Next && c[n.cell].stale) {
+			return true
+		}
+	}
+	return false
+}
+
+// canGrowAll: enough kids of an & or any must have what they need or be able to get it,
+// and one of them must be able to take something.
+func (n *part) canGrowAll(c config) bool {
+	can, grows := 0, false
+	for _, kid := range n.kids {
+		grow := kid.canGrow(c)
+		grows = grows || grow
+		if grow || kid.enough(c) {
+			can++
+		}
+	}
+	return grows && can >= n.need
 }
 
 // keepCombination adds a place unless the key has it already: the same events taken by

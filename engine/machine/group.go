@@ -19,6 +19,7 @@ type part struct {
 	need     int         // NodeAny, NodeAnd: how many of the kids
 	min, max int
 	strict   bool
+	all      bool   // the pattern is a match all
 	steps    uint64 // of its leaves
 }
 
@@ -64,7 +65,7 @@ func (a *asker) fits(leaf int) bool {
 
 // newPart reads a group; leaves and cells are numbered in order of writing.
 func (p *Pattern) newPart(n *plan.Node, cells *int) *part {
-	out := &part{cell: *cells, kind: n.Kind, links: n.Links, need: n.Need, min: n.Min, max: n.Max, strict: n.Strict}
+	out := &part{cell: *cells, kind: n.Kind, links: n.Links, need: n.Need, min: n.Min, max: n.Max, strict: n.Strict, all: p.mode == plan.SelectAll}
 	*cells++
 	p.seesAll = p.seesAll || n.Strict
 	switch n.Kind {
@@ -86,10 +87,10 @@ func (p *Pattern) newPart(n *plan.Node, cells *int) *part {
 }
 
 // optional reports whether the part may be left out.
-func (n *part) optional() bool {
-	if n.min == 0 {
-		return true
-	}
+func (n *part) optional() bool { return n.min == 0 || n.empty() }
+
+// empty reports whether a turn of the part needs no event.
+func (n *part) empty() bool {
 	left := 0
 	for _, kid := range n.kids {
 		if kid.optional() {
@@ -112,7 +113,7 @@ func (n *part) enough(c config) bool {
 	if c[n.cell].turns == 0 {
 		return n.optional()
 	}
-	return int(c[n.cell].turns) >= n.min && n.whole(c)
+	return (int(c[n.cell].turns) >= n.min || n.empty()) && n.whole(c)
 }
 
 // whole reports whether the iteration at hand has all that it needs.
@@ -124,9 +125,15 @@ func (n *part) whole(c config) bool {
 	case plan.NodeOr:
 		return n.kids[at].enough(c)
 	case plan.NodeAnd, plan.NodeAny:
-		return n.count(c) >= n.need
+		return n.count(c) >= n.need && !(n.all && n.leftover(c))
 	}
 	return true
+}
+
+// leftover reports whether a side of an & or any is begun and not done: a combination of
+// match all has no such events.
+func (n *part) leftover(c config) bool {
+	return slices.ContainsFunc(n.kids, func(kid *part) bool { return c[kid.cell].turns > 0 && !kid.enough(c) })
 }
 
 // count is how many kids of an & or any have what they need.
@@ -405,7 +412,7 @@ func (p *Pattern) ways(a *asker, s *stage, out []alt) []alt {
 		return out
 	}
 	if s.root != nil {
-		return s.within(s.root.advance(a, r.config, out), len(out))
+		return s.within(a, s.root.advance(a, r.config, out), len(out))
 	}
 	if (s.max < 0 || int(r.turns) < s.max) && !(s.strict && r.stale) && a.mask&s.steps != 0 && a.fits(s.leaf) {
 		out = append(out, alt{stage: s.index, leaf: s.leaf})
@@ -422,15 +429,15 @@ func (p *Pattern) enterStage(a *asker, to int, out []alt) []alt {
 		}
 		return out
 	}
-	return s.within(s.root.enter(a, s.start(), out), len(out))
+	return s.within(a, s.root.enter(a, s.start(), out), len(out))
 }
 
 // within makes the ways from a number on ways within the stage, and leaves out those in
-// which the event, taken by one side of a group, ends what another side waits for.
-func (s *stage) within(out []alt, from int) []alt {
+// which the event, taken by one side of a group, ends what another side waits for (in match all that side may still repeat).
+func (s *stage) within(a *asker, out []alt, from int) []alt {
 	kept := out[:from]
 	for _, way := range out[from:] {
-		if s.root.enough(way.config) || s.root.alive(way.config) {
+		if a.all || s.root.enough(way.config) || s.root.alive(way.config) {
 			way.stage = s.index
 			kept = append(kept, way)
 		}

@@ -1,0 +1,124 @@
+package enginetest
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/cepheus-cep/cepheus/state"
+)
+
+// TestAlertsDoNotDependOnHowTheEngineRuns is the law of language.md §7: byte for byte
+// the same alerts, whatever the shards, the epochs, the reads, the store and the stops.
+func TestAlertsDoNotDependOnHowTheEngineRuns(t *testing.T) {
+	dir := t.TempDir()
+	repeat(t, func(t *rapid.T) { sameHoweverRun(t, dir) })
+}
+
+// TestAlertsDoNotDependOnOtherRules is the rest of that law.
+func TestAlertsDoNotDependOnOtherRules(t *testing.T) { repeat(t, sameAlone) }
+
+// TestAlertsHaveTheirOwnIdentity says that the id of an alert tells it from all others of
+// the run.
+func TestAlertsHaveTheirOwnIdentity(t *testing.T) { repeat(t, ownIdentities) }
+
+// history is a drawn input with what came of it in one plain run.
+type history struct {
+	rules   string
+	streams []Stream
+	final   bool
+	alerts  []string
+}
+
+func drawHistory(t *rapid.T) *history {
+	m := &maker{t: t}
+	h := &history{rules: m.ruleSet()}
+	h.streams = m.streams(h.mostEvents())
+	h.final = m.chance(50)
+	h.alerts = h.run(t, h.rules, Options{})
+	return h
+}
+
+// mostEvents keeps the streams short where every set of events is a match.
+func (h *history) mostEvents() int {
+	if strings.Contains(h.rules, "match all") {
+		return 16
+	}
+	return 60
+}
+
+func (h *history) run(t tester, rules string, o Options) []string {
+	t.Helper()
+	o.Final = h.final
+	res, err := Run(t.Context(), compile(t, rules), h.streams, o)
+	if err != nil {
+		t.Fatalf("%v\n%+v\n%s", err, o, situation(rules, h.streams))
+	}
+	return res.Alerts
+}
+
+func sameHoweverRun(t *rapid.T, dir string) {
+	h := drawHistory(t)
+	m := &maker{t: t}
+	for range 3 {
+		o := Options{Shards: []int{1, 2, 7}[m.n(3)], EpochEvents: []int{10_000, 1, 10}[m.n(3)], BatchSize: []int{100, 1, 3}[m.n(3)]}
+		if m.chance(15) {
+			path := filepath.Join(dir, fmt.Sprint("store", m.n(1<<30)))
+			store, err := state.OpenBadger(path, state.Options{NoSync: true, MemTable: 1 << 20})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer os.RemoveAll(path)
+			defer store.Close()
+			o.Store, o.Stops = store, m.stops()
+		}
+		if diff := cmp.Diff(h.alerts, h.run(t, h.rules, o)); diff != "" {
+			t.Fatalf("%s\nfinal: %v, %+v\n(-plain +so):\n%s", situation(h.rules, h.streams), h.final, o, diff)
+		}
+	}
+}
+
+// stops draws after how many records the engine is stopped and goes on anew.
+func (m *maker) stops() []int {
+	var out []int
+	for range m.n(4) {
+		out = append(out, m.n(30))
+	}
+	return out
+}
+
+// sameAlone runs each rule of a set by itself.
+func sameAlone(t *rapid.T) {
+	h := drawHistory(t)
+	head, rules, _ := strings.Cut(h.rules, "rule ")
+	for _, rule := range strings.Split(rules, "\nrule ") {
+		name, _, _ := strings.Cut(rule, " ")
+		want := slices.DeleteFunc(slices.Clone(h.alerts), func(a string) bool { return !strings.Contains(a, `"rule":"`+name+`"`) })
+		got := h.run(t, head+"rule "+rule, Options{})
+		if diff := cmp.Diff(want, got); diff != "" && len(want)+len(got) > 0 {
+			t.Fatalf("%s\nfinal: %v\n%s (-among others +alone):\n%s", situation(h.rules, h.streams), h.final, name, diff)
+		}
+	}
+}
+
+func ownIdentities(t *rapid.T) {
+	h := drawHistory(t)
+	seen := map[string]string{}
+	for _, text := range h.alerts {
+		var a struct{ ID string }
+		if err := json.Unmarshal([]byte(text), &a); err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		if other, ok := seen[a.ID]; ok || a.ID == "" {
+			t.Fatalf("%s\none id for two alerts:\n%s\n%s", situation(h.rules, h.streams), other, text)
+		}
+		seen[a.ID] = text
+	}
+}
