@@ -71,7 +71,7 @@ func check(t *testing.T, s *ruletest.Scenario, rewrite bool) []string {
 			t.Fatal(err)
 		}
 	}
-	if plain.Messages.HasErrors() {
+	if plain.Messages.HasErrors() || len(diffs) > 0 {
 		return diffs
 	}
 	for _, v := range variants[1:] {
