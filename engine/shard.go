@@ -210,47 +210,42 @@ func (ep *epoch) reached(deadline int64) int32 {
 // inOrder sorts effects into the order of alerts.
 func inOrder(list []*effect) { slices.SortFunc(list, compareEffects) }
 
-// compareEffects orders effects by what caused them; what an event that a rule made
-// has caused comes after the effect that made it, before anything later.
+// compareEffects orders effects by what caused them, then by rule, key and number of
+// the match. An event that a rule made stands right after what caused it, with what it
+// causes in its turn, before anything later.
 func compareEffects(a, b *effect) int {
-	if a.made != nil || b.made != nil {
-		return compareChains(a, b)
-	}
 	return cmp.Or(
-		cmp.Compare(a.ordinal, b.ordinal),
-		compareBool(a.event, b.event),
-		cmp.Compare(a.deadline, b.deadline),
-		compareMakers(a, b),
+		comparePaths(&a.cause, &b.cause),
+		cmp.Compare(a.rule, b.rule), bytes.Compare(a.key, b.key), cmp.Compare(a.seq, b.seq),
 	)
 }
 
-// compareMakers orders effects of one cause: by rule, key and number of the match.
-func compareMakers(a, b *effect) int {
-	return cmp.Or(cmp.Compare(a.rule, b.rule), bytes.Compare(a.key, b.key), cmp.Compare(a.seq, b.seq))
-}
-
-// compareChains compares the effects that led to a and b, from the first on.
-func compareChains(a, b *effect) int {
-	x, y := a.chain(nil), b.chain(nil)
+// comparePaths orders causes: first the event or time step of the epoch that they go
+// back to, timers before the event, then deadline, then the events made on the way.
+func comparePaths(a, b *cause) int {
+	c := cmp.Or(
+		cmp.Compare(a.ordinal, b.ordinal),
+		compareBool(a.event, b.event),
+		cmp.Compare(a.rootDeadline(), b.rootDeadline()),
+	)
+	if c != 0 || a.made == b.made {
+		return c
+	}
+	x, y := a.made.path(nil), b.made.path(nil)
 	for i := range min(len(x), len(y)) {
-		if x[i] == y[i] {
-			continue
+		if x[i] != y[i] {
+			return cmp.Or(compareEffects(x[i].by, y[i].by), cmp.Compare(x[i].nth, y[i].nth))
 		}
-		if i == 0 {
-			return cmp.Or(cmp.Compare(x[0].ordinal, y[0].ordinal), compareBool(x[0].event, y[0].event),
-				cmp.Compare(x[0].deadline, y[0].deadline), compareMakers(x[0], y[0]))
-		}
-		return cmp.Or(cmp.Compare(x[i].made.nth, y[i].made.nth), compareMakers(x[i], y[i]))
 	}
 	return cmp.Compare(len(x), len(y))
 }
 
-// chain lists the effects that led to c, itself the last.
-func (c *effect) chain(list []*effect) []*effect {
-	if c.made != nil {
-		list = c.made.by.chain(list)
+// rootDeadline is the deadline that a cause goes back to.
+func (c *cause) rootDeadline() int64 {
+	for c.made != nil {
+		c = &c.made.by.cause
 	}
-	return append(list, c)
+	return c.deadline
 }
 
 func compareBool(a, b bool) int {

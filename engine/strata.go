@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -118,29 +119,40 @@ func (sh *shard) order() {
 	}
 }
 
-// compareWork orders events by position: those that rules made stand after what made
-// them.
+// compareWork orders events by position.
 func compareWork(a, b *work) int {
 	switch {
 	case a.made == nil && b.made == nil:
-		return int(a.ordinal) - int(b.ordinal)
+		return cmp.Compare(a.ordinal, b.ordinal)
 	case a.made == nil:
 		return -b.made.against(a.ordinal)
 	case b.made == nil:
 		return a.made.against(b.ordinal)
-	case a.made.by == b.made.by:
-		return a.made.nth - b.made.nth
 	}
-	return compareEffects(a.made.by, b.made.by)
+	return comparePaths(a.made.cause(), b.made.cause())
+}
+
+// cause is the cause that the event is.
+func (d *derived) cause() *cause {
+	c := d.by.cause
+	c.made = d
+	return &c
+}
+
+// path lists the events that were made one from another, d the last; nil has none.
+func (d *derived) path(list []*derived) []*derived {
+	if d == nil {
+		return nil
+	}
+	return append(d.by.made.path(list), d)
 }
 
 // against is the order of a made event and the input of an ordinal.
 func (d *derived) against(ordinal int32) int {
-	root := d.by.chain(nil)[0]
-	if root.ordinal != ordinal {
-		return int(root.ordinal) - int(ordinal)
-	}
-	if root.event {
+	switch {
+	case d.by.ordinal != ordinal:
+		return cmp.Compare(d.by.ordinal, ordinal)
+	case d.by.event:
 		return 1
 	}
 	return -1

@@ -249,8 +249,9 @@ func (m *maker) test(s *scope) string {
 
 // switches leave out what an open finding is about. TEMPORARY
 const (
-	noHollow   = true // H16
-	noAnyInAll = true // H17
+	noHollow                = true // H16
+	noAnyInAll              = true // H17
+	neighbourMayBeForbidden = true // H18
 )
 
 // constants are the declarations that test uses.

@@ -112,13 +112,17 @@ func (a *allJudge) moveAll(pl *place, k *patternKey, e *occurrence) []*place {
 // is to be the next.
 func (a *allJudge) holds(neg *part, pl *place, k *patternKey, e *occurrence) bool {
 	until := e.time + 1 // e itself must not be forbidden either
+	between := append(slices.Clone(k.seen), e)
+	if neighbourMayBeForbidden {
+		between = k.seen
+	}
 	if neg.hold > 0 {
 		until = pl.last().time + neg.hold
 		if e.time < until {
 			return false
 		}
 	}
-	return !slices.ContainsFunc(append(slices.Clone(k.seen), e), func(x *occurrence) bool {
+	return !slices.ContainsFunc(between, func(x *occurrence) bool {
 		return x.seq > pl.last().seq && x.time < until && a.fitsAny(neg, pl.taken, k.key, x)
 	})
 }

@@ -3,6 +3,7 @@ package ruletest_test
 import (
 	"bufio"
 	"flag"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,6 +16,8 @@ import (
 )
 
 var update = flag.Bool("update", false, "rewrite the expectations of the corpus with what came; read the diff like code")
+
+var everywhere = flag.Bool("stops", false, "stop scenarios after each of their records, and not only in the middle (slow)")
 
 const corpus = "testdata"
 
@@ -75,16 +78,27 @@ func check(t *testing.T, s *ruletest.Scenario, rewrite bool) []string {
 		return diffs
 	}
 	for _, v := range variants[1:] {
-		out, err := s.Run(t.Context(), t.TempDir(), v)
-		if err != nil {
-			diffs = append(diffs, v.Name+": "+err.Error())
-			continue
-		}
-		if d := cmp.Diff(plain.Alerts, out.Alerts); d != "" {
-			diffs = append(diffs, v.Name+": other alerts than in the plainest variant (-plain +this):\n"+d)
+		diffs = append(diffs, checkVariant(t, s, plain, v)...)
+	}
+	if last := variants[len(variants)-1]; *everywhere && last.Restart {
+		for stop := 1; stop < s.Records(); stop++ {
+			s.Options.Stop = stop
+			last.Name = fmt.Sprintf("with a restart after %d records", stop)
+			diffs = append(diffs, checkVariant(t, s, plain, last)...)
 		}
 	}
 	return diffs
+}
+
+func checkVariant(t *testing.T, s *ruletest.Scenario, plain *ruletest.Outcome, v ruletest.Variant) []string {
+	out, err := s.Run(t.Context(), t.TempDir(), v)
+	if err != nil {
+		return []string{v.Name + ": " + err.Error()}
+	}
+	if d := cmp.Diff(plain.Alerts, out.Alerts); d != "" {
+		return []string{v.Name + ": other alerts than in the plainest variant (-plain +this):\n" + d}
+	}
+	return nil
 }
 
 func scenarios(t *testing.T) []string {
@@ -98,6 +112,9 @@ func scenarios(t *testing.T) []string {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(paths) == 0 {
+		t.Fatalf("no scenario in %s: this test looks in the wrong place", corpus)
 	}
 	return paths
 }

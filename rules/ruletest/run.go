@@ -112,11 +112,16 @@ func (s *Scenario) stop() int {
 	if s.Options.Stop > 0 {
 		return s.Options.Stop
 	}
+	return s.Records() / 2
+}
+
+// Records is the number of records of the longest partition.
+func (s *Scenario) Records() int {
 	longest := 0
 	for _, p := range s.partitions {
 		longest = max(longest, len(p.lines))
 	}
-	return longest / 2
+	return longest
 }
 
 // messages are the compiler's, each on one line, without the folder of the run. A second
