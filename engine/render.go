@@ -18,7 +18,7 @@ func (e *Engine) render(c *effect, suppressed uint64) *event.Alert {
 		ID: alertID(rule, c), Rule: rule.Name, Version: rule.Version, Severity: rule.Severity.String(), Title: rule.Title,
 		Tags: rule.Tags, Runbook: rule.Runbook,
 		Time: c.Time, Start: c.Start, End: c.End,
-		Suppressed: suppressed, EventsTotal: uint64(c.Total),
+		Saturated: c.Saturated, Suppressed: suppressed, EventsTotal: uint64(c.Total),
 		Labels: a.Labels[:0], Key: a.Key[:0], Fields: a.Fields[:0], Events: a.Events[:0],
 	}
 	a.Final = c.AtDeadline && c.Deadline > e.epoch.known

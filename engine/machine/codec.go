@@ -300,6 +300,13 @@ func (p *Pattern) Append(x *Context, b []byte, k *PatternKey) []byte {
 	for _, i := range k.spare {
 		out.uint(uint64(i))
 	}
+	out.uint(uint64(len(k.pool)))
+	for _, e := range k.pool {
+		out.ref(e.ref)
+		out.int(e.at)
+		out.int(e.own)
+		out.uint(e.steps)
+	}
 	out.uint(uint64(len(k.runs)))
 	for i := range k.runs {
 		p.appendRun(out, &k.runs[i])
@@ -398,6 +405,9 @@ func (p *Pattern) Decode(x *Context, b []byte, k *PatternKey) error {
 	}
 	for range in.count() {
 		k.spare = append(k.spare, int32(in.uint()))
+	}
+	for range in.count() {
+		k.pool = append(k.pool, pooled{ref: in.ref(), at: in.int(), own: in.int(), steps: in.uint()})
 	}
 	for range in.count() {
 		var r run

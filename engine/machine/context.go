@@ -59,6 +59,8 @@ type Context struct {
 	done       []int
 	alts       []alt
 	taken      []taken
+	ways       []uint64 // of a pool: see Pattern.row
+	poolView   event.Event
 	spareRuns  []run
 	takenOther []taken
 	args       []windows.Arg
@@ -127,6 +129,7 @@ type Effect struct {
 	Derived    [][]event.Value // fields of each `emit EVENT`
 	Evidence   []Evidence      // at most 20
 	Total      int64           // events in all
+	Saturated  bool            // match all: the number of matches is at its greatest, 2^63-1
 }
 
 // Evidence is one event of a match.

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/cepheus-cep/cepheus/engine/eval"
@@ -98,6 +99,7 @@ func (p *Pattern) match(x *Context, k *PatternKey, r *run, now int64, atDeadline
 		e.Deadline = now
 	}
 	e.ID, e.Total = r.id, r.total
+	e.Saturated = x.Frame.Matches == math.MaxInt64
 	for _, f := range p.emit {
 		e.Fields = append(e.Fields, f(&x.Frame))
 	}

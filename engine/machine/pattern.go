@@ -20,6 +20,7 @@ type Pattern struct {
 	leaves  []leaf       // the positive steps, in order of writing
 	leafAt  []int        // by step number: its leaf, -1 for a negated step
 	grouped bool         // some stage is more than one step: a run may have several places
+	pool    *pool        // match all without places; nil: with
 	start   []transition // ways into the pattern, furthest first
 	leads   []lead
 	fits    []cond // by step number: what its condition asks of the run
@@ -149,6 +150,9 @@ func CompilePattern(rule *plan.Rule, c eval.Compiler) (*Pattern, error) {
 	c.Event = -1
 	p.outcome(c)
 	p.outcomeDerived(c)
+	if p.mode == plan.SelectAll {
+		p.pool = p.newPool()
+	}
 	return p, p.aggregates(c)
 }
 

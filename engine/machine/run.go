@@ -22,6 +22,7 @@ type PatternKey struct {
 	seq   uint64  // events seen so far
 	due   int64   // no deadline of a run is before, where waits
 	waits bool
+	pool  []pooled // instead of runs, where the pattern has a pool
 }
 
 // run is one place of a partial match: most runs have one place; where branches let an
@@ -52,7 +53,9 @@ type bind struct {
 }
 
 // Empty reports whether the key remembers nothing.
-func (p *Pattern) Empty(k *PatternKey) bool { return len(k.runs) == 0 && len(k.leads) == 0 }
+func (p *Pattern) Empty(k *PatternKey) bool {
+	return len(k.runs) == 0 && len(k.leads) == 0 && len(k.pool) == 0
+}
 
 // Runs is the number of open runs.
 func (k *PatternKey) Runs() int { return len(k.runs) }
@@ -71,6 +74,10 @@ func (p *Pattern) Event(x *Context, k *PatternKey, ev *event.Event, mask uint64,
 	x.done = x.done[:0]
 	if until && mask == 0 && !slices.Contains(p.rule.Pattern.Types, int(ev.Type)) {
 		return // the pattern itself does not see events of the type
+	}
+	if p.pool != nil {
+		p.poolEvent(x, k, ev, mask)
+		return
 	}
 	switch {
 	case p.mode == plan.SelectAll:
@@ -386,6 +393,7 @@ func (p *Pattern) Settle(x *Context, k *PatternKey, now int64) {
 		p.settleDue(x, k)
 	}
 	p.expire(x, k, now)
+	p.expirePool(x, k, now)
 	p.forgetLeads(k, now)
 }
 
@@ -451,6 +459,9 @@ func (p *Pattern) Deadline(k *PatternKey) int64 {
 		if k.waits {
 			next = min(next, k.due)
 		}
+	}
+	if n := len(k.pool); n > 0 && p.within > 0 {
+		next = min(next, later(k.pool[n-1].at, p.within))
 	}
 	for i, at := range k.leads {
 		if at != math.MinInt64 {
@@ -534,6 +545,7 @@ func (p *Pattern) Release(x *Context, k *PatternKey) {
 }
 
 func (p *Pattern) dropAll(x *Context, k *PatternKey) {
+	p.dropPool(x, k, len(k.pool))
 	for i := range k.runs {
 		k.runs[i].gone = true
 	}
