@@ -26,6 +26,9 @@ func (p *Pattern) branchAll(x *Context, k *PatternKey, ev *event.Event, mask uin
 			p.release(x, k, r)
 			continue
 		}
+		// A negation in force is looked at first, and bars the ways over it. It does not end
+		// the combination as such: one that grows by a turn has other neighbours.
+		p.isForbidden(x, k, r, s, ev, mask)
 		a := asker{p: p, x: x, k: k, r: r, now: ev.At, mask: mask, all: true}
 		x.alts = p.ways(&a, s, x.alts[:0])
 		for _, way := range x.alts {
@@ -33,10 +36,7 @@ func (p *Pattern) branchAll(x *Context, k *PatternKey, ev *event.Event, mask uin
 			p.take(x, k, &place, way, ev)
 			p.keepCombination(x, k, &place, seen)
 		}
-		// Each combination is judged by its own neighbours: an event that it takes is none
-		// that a negation forbids, which the one without the event meets.
-		p.isForbidden(x, k, r, s, ev, mask)
-		if p.wait(r, s); p.canGrow(r, s) {
+		if p.wait(r, s); p.canGrow(r, s, ev.At) {
 			k.runs = append(k.runs, *r)
 		} else {
 			p.release(x, k, r)
@@ -50,11 +50,11 @@ func (p *Pattern) branchAll(x *Context, k *PatternKey, ev *event.Event, mask uin
 // canGrow reports whether a combination can go on or be complete without the event that
 // just came. Unlike a run it may also go on by repeating, whatever came between: what is
 // forbidden or missed counts from the last event taken.
-func (p *Pattern) canGrow(r *run, s *stage) bool {
+func (p *Pattern) canGrow(r *run, s *stage, now int64) bool {
 	if s.root == nil {
-		return p.alive(r) || p.mayRepeat(r, s) && !(s.strict && r.stale)
+		return p.alive(r, now) || p.mayRepeat(r, s) && !(s.strict && r.stale)
 	}
-	return s.root.canGrow(r.config) || p.enough(r, s) && p.alive(r)
+	return s.root.canGrow(r.config) || p.enough(r, s) && p.alive(r, now)
 }
 
 // canGrow reports whether a part that has begun can take anything more, or be left as

@@ -315,7 +315,7 @@ func (n *part) miss(c config) {
 
 // alive reports whether a part that has begun and is not enough yet can still become
 // so.
-func (n *part) alive(c config) bool {
+func (n *part) alive(c config, now int64) bool {
 	own := c[n.cell]
 	if own.turns == 0 {
 		return true
@@ -325,27 +325,29 @@ func (n *part) alive(c config) bool {
 	}
 	switch n.kind {
 	case plan.NodeSeq:
-		return n.aliveSeq(c)
+		return n.aliveSeq(c, now)
 	case plan.NodeOr:
-		return n.kids[own.at].alive(c)
+		return n.kids[own.at].alive(c, now)
 	}
 	can := 0
 	for _, kid := range n.kids {
-		if kid.alive(c) {
+		if kid.alive(c, now) {
 			can++
 		}
 	}
 	return can >= n.need
 }
 
-func (n *part) aliveSeq(c config) bool {
+func (n *part) aliveSeq(c config, now int64) bool {
 	at := int(c[n.cell].at)
 	kid := n.kids[at]
 	if !kid.enough(c) {
-		return kid.alive(c)
+		return kid.alive(c, now)
 	}
 	for i := at + 1; i <= n.reach(at+1); i++ {
-		if !(n.links[i].Next && c[n.cell].stale) {
+		l := &n.links[i]
+		inTime := l.MaxGap == 0 || now < later(c[kid.cell].last, l.MaxGap) || !kid.finished(c)
+		if inTime && !(l.Next && c[n.cell].stale) {
 			return true
 		}
 	}
@@ -437,7 +439,7 @@ func (p *Pattern) enterStage(a *asker, to int, out []alt) []alt {
 func (s *stage) within(a *asker, out []alt, from int) []alt {
 	kept := out[:from]
 	for _, way := range out[from:] {
-		if a.all || s.root.enough(way.config) || s.root.alive(way.config) {
+		if a.all || s.root.enough(way.config) || s.root.alive(way.config, a.now) {
 			way.stage = s.index
 			kept = append(kept, way)
 		}
@@ -472,7 +474,7 @@ func (p *Pattern) moveAll(x *Context, k *PatternKey, ev *event.Event, mask uint6
 		a := asker{p: p, x: x, k: k, r: r, now: ev.At, mask: mask}
 		alts := p.ways(&a, s, nil)
 		if len(alts) == 0 {
-			if p.wait(r, s); p.alive(r) {
+			if p.wait(r, s); p.alive(r, ev.At) {
 				p.keepPlace(x, k, r, seen)
 			} else {
 				p.release(x, k, r)

@@ -8,6 +8,7 @@ import (
 	"github.com/cepheus-cep/cepheus/engine/eval"
 	"github.com/cepheus-cep/cepheus/engine/keep"
 	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/lang/plan"
 	"github.com/cepheus-cep/cepheus/windows"
 )
 
@@ -127,12 +128,16 @@ func (p *Pattern) evidence(x *Context, k *PatternKey, r *run, e *Effect) {
 }
 
 // takenBy lists what a run has taken, in order of being taken; valid until the next
-// call.
+// call. What a step took is left out but for its first and last events: no alert
+// shows more of it.
 func (p *Pattern) takenBy(x *Context, k *PatternKey, r *run) []taken {
 	x.taken = x.taken[:0]
 	for leaf := range r.binds {
 		b := &r.binds[leaf]
-		for i := range b.n {
+		for i := int64(0); i < b.n; i++ {
+			if i == evidenceEnds && b.n > MaxEvidence && p.mode != plan.SelectAll {
+				i = b.n - evidenceEnds
+			}
 			ref := b.ref
 			if b.list >= 0 {
 				ref = k.lists[b.list].at(b.from + i)

@@ -335,7 +335,9 @@ func (p *Pattern) connect(links []plan.Link, gaps []gap) {
 		for to := i + 1; to <= last; to++ {
 			if passed := on.pass(gaps[to]); len(passed) > 0 {
 				s.forbids = append(s.forbids, passed...)
-				s.leaveBehind(passed)
+				if p.mode != plan.SelectAll { // there every combination stands for itself
+					s.leaveBehind(passed)
+				}
 			}
 			if to == last {
 				s.final = p.finalAfter(on)

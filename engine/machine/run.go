@@ -107,7 +107,7 @@ func (p *Pattern) move(x *Context, k *PatternKey, i int, ev *event.Event, mask u
 	to := p.way(x, k, r, s, ev, mask)
 	if to < 0 {
 		r.stale = true
-		r.gone = !p.alive(r)
+		r.gone = !p.alive(r, ev.At)
 		return
 	}
 	p.take(x, k, r, alt{stage: to, leaf: p.stages[to].leaf}, ev)
@@ -172,7 +172,7 @@ func (p *Pattern) isForbidden(x *Context, k *PatternKey, r *run, s *stage, ev *e
 			r.hit |= f.bit
 		}
 	}
-	return r.hit != before && !p.alive(r)
+	return r.hit != before && !p.alive(r, ev.At)
 }
 
 // occurs reports whether the event at hand fits one of the negated steps.
@@ -187,11 +187,11 @@ func (p *Pattern) occurs(x *Context, k *PatternKey, r *run, steps uint64) bool {
 
 // alive reports whether the run can still go on or be complete. Once its turns are
 // enough it needs a way forward: being able to repeat does not keep it.
-func (p *Pattern) alive(r *run) bool {
+func (p *Pattern) alive(r *run, now int64) bool {
 	s := &p.stages[r.stage]
 	if !p.enough(r, s) {
 		if s.root != nil {
-			return s.root.alive(r.config)
+			return s.root.alive(r.config, now)
 		}
 		return !(s.strict && r.stale)
 	}
