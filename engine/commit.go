@@ -117,21 +117,15 @@ func (e *Engine) savePartition(p *partition) {
 	b = append(b, p.mark...)
 	e.batch.Put(state.TablePositions, name, b)
 
-	if len(p.waiting) == 0 && len(p.saved) == 0 {
-		return
-	}
 	key := keyPrefix(nil, string(name))
-	live := map[uint64]bool{}
-	for _, w := range p.waiting {
-		live[w.order] = true
-		if !p.saved[w.order] {
-			e.batch.Put(state.TableWaiting, binary.BigEndian.AppendUint64(key, w.order), appendEvent(nil, e.o.Set, w.ev))
+	for i, ev := range p.unsaved.came {
+		if ev != nil {
+			order := p.unsaved.upTo + 1 + uint64(i)
+			e.batch.Put(state.TableWaiting, binary.BigEndian.AppendUint64(key, order), appendEvent(nil, e.o.Set, ev))
 		}
 	}
-	for order := range p.saved {
-		if !live[order] {
-			e.batch.Delete(state.TableWaiting, binary.BigEndian.AppendUint64(key, order))
-		}
+	for _, order := range p.unsaved.went {
+		e.batch.Delete(state.TableWaiting, binary.BigEndian.AppendUint64(key, order))
 	}
-	p.saved = live
+	p.unsaved.saved()
 }

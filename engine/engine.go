@@ -38,7 +38,8 @@ type Source interface {
 	Next(ctx context.Context, into *event.Batch) error
 	// Position is where reading goes on after the records returned so far.
 	Position() int64
-	// Fingerprint is to be stored with that position, or any before it; nil: nothing is.
+	// Fingerprint is to be stored with that position, or with a later one until the next
+	// batch is taken whole; nil: nothing is. It is not written to again.
 	Fingerprint() []byte
 }
 

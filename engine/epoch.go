@@ -219,6 +219,7 @@ func (e *Engine) feed(ep *epoch, p *partition, j *job) error {
 		return &WaitingError{Partition: p.Partition, Limit: e.o.Waiting, Lateness: time.Duration(p.lateness), Types: e.laziest(p.lateness)}
 	}
 	p.arrived++
+	p.unsaved.comes(ev)
 	p.waiting.push(waits{ev: ev, job: j, record: int32(i), order: p.arrived})
 	j.held++
 	return nil

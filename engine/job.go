@@ -3,6 +3,8 @@ package engine
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"runtime/debug"
 
 	"github.com/cepheus-cep/cepheus/engine/eval"
 	"github.com/cepheus-cep/cepheus/engine/index"
@@ -23,7 +25,7 @@ type job struct {
 	dead    []Dead
 	counts  counts
 	after   int64  // position after the batch
-	mark    []byte // the source's fingerprint, to go with positions up to there
+	mark    []byte // the source's fingerprint, to go with that position and later ones
 	done    chan struct{}
 
 	next int // the first record not yet taken
@@ -62,6 +64,7 @@ type worker struct {
 	router   *index.Router
 	parts    []event.Partition
 	routed   *routed // nil: the rule set has no files
+	broken   error   // the panic that has ended the worker's work
 }
 
 // run works off jobs until ctx is done.
@@ -69,12 +72,37 @@ func (w *worker) run(ctx context.Context, jobs <-chan *job) error {
 	for {
 		select {
 		case j := <-jobs:
-			w.do(j)
+			w.work(j)
 			close(j.done)
 		case <-ctx.Done():
 			return nil
 		}
 	}
+}
+
+// work does a job. A panic, which only a broken invariant can cause, becomes the job's
+// error, at which the run ends: nothing of the job is taken, and, for who knows what it
+// has left behind, nothing of any other that the worker is given.
+func (w *worker) work(j *job) {
+	defer func() {
+		if r := recover(); r != nil {
+			w.broken = fmt.Errorf("decode and route %s: broken invariant: %v\n%s", w.place(j), r, debug.Stack())
+		}
+		if w.broken != nil {
+			j.records, j.items, j.dead, j.counts, j.err = nil, nil, nil, counts{}, w.broken
+		}
+	}()
+	if w.broken == nil {
+		w.do(j)
+	}
+}
+
+// place names the record of a job that is at hand.
+func (w *worker) place(j *job) string {
+	if len(j.records) >= len(j.batch.Records) {
+		return "a batch of " + w.parts[w.bases[j.source]].Source
+	}
+	return fmt.Sprintf("the record of %s at %d", w.parts[w.bases[j.source]].Source, j.batch.Records[len(j.records)].Offset)
 }
 
 // do decodes and routes a job.

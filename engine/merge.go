@@ -24,9 +24,9 @@ type partition struct {
 	next     int64         // position after the last record taken
 	mark     []byte        // fingerprint of the source, kept with next
 	waiting  waiting
-	arrived  uint64          // events that have come to wait
-	saved    map[uint64]bool // waiting events, by order, that the store has
-	marks    []*marks        // by type, of dedup; nil: the type, or every type, has none
+	arrived  uint64   // events that have come to wait
+	unsaved  unsaved  // where the store is durable
+	marks    []*marks // by type, of dedup; nil: the type, or every type, has none
 }
 
 // out reports whether the partition is left out of the least.
@@ -38,6 +38,40 @@ type waits struct {
 	job    *job
 	record int32
 	order  uint64 // of arrival
+}
+
+// unsaved is how the events that wait differ from those that the store has: what an epoch
+// writes of them, and no more.
+type unsaved struct {
+	noted bool           // the store outlives the process
+	upTo  uint64         // the store has those that wait up to this order
+	came  []*event.Event // of the orders after it, one by one; nil: no longer waits
+	went  []uint64       // orders up to it that no longer wait
+}
+
+// comes notes the next event in order of arrival.
+func (u *unsaved) comes(ev *event.Event) {
+	if u.noted {
+		u.came = append(u.came, ev)
+	}
+}
+
+// goes notes that the event of an order no longer waits.
+func (u *unsaved) goes(order uint64) {
+	switch {
+	case !u.noted:
+	case order > u.upTo:
+		u.came[order-u.upTo-1] = nil
+	default:
+		u.went = append(u.went, order)
+	}
+}
+
+// saved says that the store has it all.
+func (u *unsaved) saved() {
+	u.upTo += uint64(len(u.came))
+	clear(u.came)
+	u.came, u.went = u.came[:0], u.went[:0]
 }
 
 // waiting is a heap of events by time, then arrival.
@@ -139,6 +173,7 @@ func (m *merger) take() (waits, bool) {
 		return waits{}, false
 	}
 	w := p.waiting.pop()
+	p.unsaved.goes(w.order)
 	m.reached = max(m.reached, w.ev.At)
 	return w, true
 }

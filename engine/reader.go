@@ -142,7 +142,8 @@ func (r *reader) silent() time.Duration {
 	return r.clock.elapsed() - time.Duration(since)
 }
 
-// grow adds a job: all others hold events that wait for their time.
+// grow adds a job: all others hold events that wait for their time. So there are at most
+// jobsAhead more than Options.Waiting, each with the bytes of its batch.
 func (r *reader) grow() {
 	r.total++
 	r.free <- &job{source: r.number}

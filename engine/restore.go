@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -140,6 +141,7 @@ func (e *Engine) addInput(ctx context.Context, i int, in Input) error {
 	e.readers = append(e.readers, newReader(i, in.Source, number, e.clock))
 	p := &partition{Partition: name, source: i, number: number, lateness: e.latenessOf(in.Decode), greatest: math.MinInt64, at: math.MinInt64}
 	p.idleWait = cmp.Or(in.Idle, e.o.Idle)
+	p.unsaved.noted = e.store.Durable()
 	e.addMarks(p)
 	e.merge.parts = append(e.merge.parts, p)
 	if !e.store.Durable() {
@@ -184,7 +186,6 @@ func (e *Engine) restoreWaiting(ctx context.Context, p *partition) error {
 	codec := newEventCodec(e.o.Set)
 	prefix := keyPrefix(nil, string(p.AppendName(nil)))
 	j := &job{source: p.source, held: 1} // held for ever: it is not of the reader's
-	p.saved = map[uint64]bool{}
 	var orders []uint64
 	err := e.store.Scan(ctx, state.TableWaiting, prefix, nil, func(key, value []byte) error {
 		ev, err := codec.ReadEvent(value)
@@ -207,18 +208,14 @@ func (e *Engine) restoreWaiting(ctx context.Context, p *partition) error {
 		from := int32(len(j.items))
 		j.items = router.Route(&j.arena.Events[i], j.items)
 		j.records = append(j.records, decoded{event: int32(i), from: from, to: int32(len(j.items))})
-		p.saved[orders[i]] = true
 		j.held++
 	}
 	j.keys = router.Keys
 	for i := range j.arena.Events {
 		p.waiting.push(waits{ev: &j.arena.Events[i], job: j, record: int32(i), order: orders[i]})
 	}
+	p.unsaved.upTo = p.arrived
 	return nil
-}
-
-func appendWaiting(b []byte, codec *eventCodec, ev *event.Event) []byte {
-	return codec.AppendEvent(b, ev)
 }
 
 // restoreKeys takes the states of keys back into the shards that own them now. What
@@ -242,8 +239,8 @@ func (e *Engine) restoreKeys(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for name, kept := range same {
-		if err := e.restoreRule(ctx, name, numbers[name], kept); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(same)) {
+		if err := e.restoreRule(ctx, name, numbers[name], same[name]); err != nil {
 			return err
 		}
 	}

@@ -222,6 +222,12 @@ func (e *Engine) restoreSilencesOf(ctx context.Context, rule string, s *silences
 	if err != nil {
 		return err
 	}
+	s.take(list)
+	return nil
+}
+
+// take puts silences that were stored back into their order.
+func (s *silences) take(list []*silence) {
 	slices.SortFunc(list, func(a, b *silence) int { return cmp.Compare(a.number, b.number) })
 	for _, q := range list {
 		s.makeRoom()
@@ -229,7 +235,6 @@ func (e *Engine) restoreSilencesOf(ctx context.Context, rule string, s *silences
 		s.append(q)
 		s.begun = q.number + 1
 	}
-	return nil
 }
 
 // encode appends the record of a silence.

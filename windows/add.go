@@ -13,7 +13,7 @@ import (
 // args is kept.
 func (p *Program) Add(s *State, at int64, args []Arg) {
 	if !p.evicts {
-		p.insert(s, at, args)
+		p.insert(s, at, args, math.MaxInt)
 		return
 	}
 	p.makeRoom(s, at)

@@ -58,7 +58,7 @@ func (p *Program) PutAtMost(b *Buckets, at int64, args []Arg, most int) (refused
 		if p.spec.Kind != Batch && w.State.remembers() >= max(1, most) {
 			refused++
 		} else {
-			p.insert(&w.State, at, args)
+			p.insert(&w.State, at, args, math.MaxInt)
 		}
 		p.setSpan(w)
 	}

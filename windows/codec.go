@@ -139,8 +139,9 @@ func (p *Program) appendColumn(b []byte, s *State, c *column) []byte {
 		b = appendDict(b, c, &s.ext.dicts[c.dict])
 	}
 	if c.order >= 0 {
-		before := uint64(0)
-		for _, block := range s.ext.orders[c.order].blocks {
+		before, o := uint64(0), &s.ext.orders[c.order]
+		b = binary.AppendUvarint(b, uint64(o.n)) // less than taken where AddAtMost had no room
+		for _, block := range o.blocks {
 			for _, key := range block {
 				b = binary.AppendUvarint(b, key-before)
 				before = key
@@ -309,17 +310,24 @@ func (p *Program) readColumn(r *reader, s *State, c *column) {
 		readDict(r, c, &p.extOf(s).dicts[c.dict], taken)
 	}
 	if c.order >= 0 {
-		o := &p.extOf(s).orders[c.order]
-		key := uint64(0)
-		for i := uint64(0); i < taken && r.err == nil; i++ {
-			d := r.uvarint()
-			if d > math.MaxUint64-key {
-				r.fail("keys out of order")
-				return
-			}
-			key += d
-			o.insert(key)
+		readOrder(r, &p.extOf(s).orders[c.order], taken)
+	}
+}
+
+func readOrder(r *reader, o *ordered, taken uint64) {
+	n := r.uvarint()
+	if n == 0 || n > taken {
+		r.fail("%d keys of %d values", n, taken)
+	}
+	key := uint64(0)
+	for i := uint64(0); i < n && r.err == nil; i++ {
+		d := r.uvarint()
+		if d > math.MaxUint64-key {
+			r.fail("keys out of order")
+			return
 		}
+		key += d
+		o.insert(key)
 	}
 }
 
@@ -366,7 +374,9 @@ func (p *Program) readSum(r *reader, s *State, c *column, which int) {
 
 func readDict(r *reader, c *column, d *dict, taken uint64) {
 	n := r.uvarint()
-	full := false // some count has stopped at its greatest
+	if n == 0 {
+		r.fail("no value of %d", taken)
+	}
 	for i := uint64(0); i < n && r.err == nil; i++ {
 		var v uint64
 		var text string
@@ -385,11 +395,7 @@ func readDict(r *reader, c *column, d *dict, taken uint64) {
 			return
 		}
 		d.entries[id].count = uint32(count)
-		full = full || count == math.MaxUint32
-		taken -= count
-	}
-	if r.err == nil && taken != 0 && !full {
-		r.fail("%d values counted nowhere", taken)
+		taken -= count // what is left AddAtMost had no room for, or a count has stopped at its greatest
 	}
 }
 

@@ -82,6 +82,12 @@ func (d *dict) add(v uint64, s string, number uint32) (id, before uint32, again 
 	return id, before, again
 }
 
+// has reports whether the value is there.
+func (d *dict) has(v uint64, s string) bool {
+	_, ok := d.find(d.hash(v, s), v, s)
+	return ok
+}
+
 func (d *dict) find(hash uint32, v uint64, s string) (uint32, bool) {
 	if d.table == nil {
 		for i := range d.entries {

@@ -2,8 +2,21 @@ package windows
 
 import "unsafe"
 
+// AddAtMost is Add for a caller that bounds what a State of [NewAcc] remembers, and
+// which must not stop: once an aggregate remembers most single values (different ones,
+// or those of a percentile), it takes no new ones, and all others go on. It reports
+// whether the event was taken whole.
+func (p *Program) AddAtMost(s *State, at int64, args []Arg, most int) bool {
+	if p.evicts {
+		p.Add(s, at, args)
+		return true
+	}
+	return p.insert(s, at, args, max(1, most))
+}
+
 // insert is Add for Programs that never let go of an event.
-func (p *Program) insert(s *State, at int64, args []Arg) {
+func (p *Program) insert(s *State, at int64, args []Arg, most int) (whole bool) {
+	whole = true
 	s.setInserted(s.inserted() + 1)
 	if s.mem == nil && p.fixed > 0 {
 		s.mem = make([]uint64, p.fixed)
@@ -15,7 +28,7 @@ func (p *Program) insert(s *State, at int64, args []Arg) {
 			s.mem[c.fresh] = 0
 		}
 		if ok {
-			p.absorb(s, c, v, args[c.arg].S, at)
+			whole = p.absorb(s, c, v, args[c.arg].S, at, most) && whole
 		}
 	}
 	for i := range p.aggs {
@@ -28,10 +41,12 @@ func (p *Program) insert(s *State, at int64, args []Arg) {
 			p.extOf(s).tails[a.tail].push(int(a.param), c.text, v, args[c.arg].S)
 		}
 	}
+	return whole
 }
 
-// absorb gives a value to everything that a column accumulates.
-func (p *Program) absorb(s *State, c *column, v uint64, text string, at int64) {
+// absorb gives a value to everything that a column accumulates; false where it was one
+// more than may be remembered.
+func (p *Program) absorb(s *State, c *column, v uint64, text string, at int64, most int) bool {
 	s.mem[c.taken]++
 	only := s.mem[c.taken] == 1
 	if c.first >= 0 && only {
@@ -54,13 +69,31 @@ func (p *Program) absorb(s *State, c *column, v uint64, text string, at int64) {
 			p.put(s, c, slot, v, text)
 		}
 	}
+	p.sums(s, c, v, at, false)
+	return p.remember(s, c, v, text, most)
+}
+
+// remember adds a value to the aggregates that keep values one by one, of which each
+// may have most; false where one has no room for it.
+func (p *Program) remember(s *State, c *column, v uint64, text string, most int) bool {
+	whole := true
 	if c.dict >= 0 {
-		p.extOf(s).dicts[c.dict].add(v, text, 0)
+		d := &p.extOf(s).dicts[c.dict]
+		if int(d.live) < most || d.has(v, text) {
+			d.add(v, text, 0)
+		} else {
+			whole = false
+		}
 	}
 	if c.order >= 0 {
-		p.extOf(s).orders[c.order].insert(orderKey(c.kind, v))
+		o := &p.extOf(s).orders[c.order]
+		if o.n < most {
+			o.insert(orderKey(c.kind, v))
+		} else {
+			whole = false
+		}
 	}
-	p.sums(s, c, v, at, false)
+	return whole
 }
 
 // put stores a value in a slot of its own; got reads it.

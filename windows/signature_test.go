@@ -203,7 +203,7 @@ func TestKeysOutOfOrderAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := []byte{2, 2}
+	b := []byte{2, 2, 2}
 	b = binary.AppendUvarint(b, math.MaxUint64)
 	b = binary.AppendUvarint(b, 1)
 	if err := p.Decode(b, new(State)); !errors.Is(err, ErrCorrupt) {

@@ -19,8 +19,10 @@ func (m *maker) rule(name string) string {
 	switch m.n(8) {
 	case 0:
 		return m.wrap(name, m.filter())
-	case 1, 2, 3:
+	case 1, 2:
 		return m.wrap(name, m.windowRule())
+	case 3:
+		return m.wrap(name, m.endRule())
 	}
 	return m.wrap(name, m.patternRule())
 }
@@ -69,6 +71,44 @@ func (m *maker) let(s *scope) string {
 	}
 	s.local = true
 	return "let loc = " + m.operand(&scope{fields: true}) + " + 1"
+}
+
+// endRule draws a rule of a window that is evaluated at its end.
+func (m *maker) endRule() []string {
+	by, names := m.key()
+	s := &scope{windows: []string{""}}
+	clauses := []string{m.from(), by}
+	kind, early, size := m.n(4), "", m.seconds()
+	if kind < 3 && m.chance(30) {
+		early = " early"
+	}
+	switch kind {
+	case 0:
+		clauses = append(clauses, fmt.Sprintf("window tumbling %ds%s", size, early))
+	case 1:
+		clauses = append(clauses, fmt.Sprintf("window hopping %ds every %s%s", size, m.span(), early))
+	case 2:
+		most := ""
+		if m.chance(40) {
+			most = fmt.Sprintf(" max %ds", size+m.n(8))
+		}
+		clauses = append(clauses, fmt.Sprintf("window session %ds%s%s", size, most, early))
+	case 3:
+		clauses = append(clauses, fmt.Sprintf("window batch %d", 1+m.n(5)))
+	}
+	if m.chance(75) || early != "" {
+		clauses = append(clauses, "having "+m.condition(s))
+		if m.chance(25) {
+			clauses = append(clauses, "once")
+		}
+	}
+	more := []string{"window.start", "window.end"}
+	for _, field := range m.windowFields(s, kind < 2) {
+		if !strings.HasPrefix(field, "zscore") {
+			more = append(more, field)
+		}
+	}
+	return m.outputs(clauses, s, names, more...)
 }
 
 func (m *maker) windowRule() []string {
@@ -311,9 +351,6 @@ func (p *sketch) group(free, repeated bool) {
 	if kind == 3 || m.chance(25) {
 		repeat = p.repetition(free)
 	}
-	if noAnyInAll && p.all && kind == 2 {
-		kind = 0
-	}
 	before := p.scope
 	var taken scope
 	sides := 2 + m.n(2)
@@ -329,7 +366,7 @@ func (p *sketch) group(free, repeated bool) {
 		} else if i > 0 {
 			p.text.WriteString([]string{" | ", " & ", ", "}[kind])
 		}
-		p.side(kind != 3 || noHollow && i == 0, repeated || repeat != "" && repeat != "?")
+		p.side(kind != 3, repeated || repeat != "" && repeat != "?")
 		if kind == 3 {
 			continue
 		}

@@ -247,12 +247,5 @@ func (m *maker) test(s *scope) string {
 		"s startsWith 'p'", "x in [0, 1, 2]", "x not in [0]", "s in words", "x > low")
 }
 
-// switches leave out what an open finding is about. TEMPORARY
-const (
-	noHollow                = true // H16
-	noAnyInAll              = true // H17
-	neighbourMayBeForbidden = true // H18
-)
-
 // constants are the declarations that test uses.
 const constants = "let low = 0\nlist words = [\"p\", 'pq']\n"

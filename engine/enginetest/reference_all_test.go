@@ -99,7 +99,7 @@ func (a *allJudge) moveAll(pl *place, k *patternKey, e *occurrence) []*place {
 			continue
 		}
 		if part.allows(pl.last(), at) {
-			out = append(out, after(pl, i, part.piece.begin(at))...)
+			out = append(out, after(pl, i, part.piece.begin(at.behind(pl.last())))...)
 		}
 		if !part.optional() {
 			break
@@ -112,17 +112,13 @@ func (a *allJudge) moveAll(pl *place, k *patternKey, e *occurrence) []*place {
 // is to be the next.
 func (a *allJudge) holds(neg *part, pl *place, k *patternKey, e *occurrence) bool {
 	until := e.time + 1 // e itself must not be forbidden either
-	between := append(slices.Clone(k.seen), e)
-	if neighbourMayBeForbidden {
-		between = k.seen
-	}
 	if neg.hold > 0 {
 		until = pl.last().time + neg.hold
 		if e.time < until {
 			return false
 		}
 	}
-	return !slices.ContainsFunc(between, func(x *occurrence) bool {
+	return !slices.ContainsFunc(append(slices.Clone(k.seen), e), func(x *occurrence) bool {
 		return x.seq > pl.last().seq && x.time < until && a.fitsAny(neg, pl.taken, k.key, x)
 	})
 }

@@ -17,8 +17,10 @@ type view struct {
 	prev    *occurrence              // the previous turn of the step whose condition this is
 	keys    map[string]any           // parts of the rule's key
 	lets    map[string]*node         // of the rule and of the file
+	window  *extent                  // the window with an end at hand
 	matches int64                    // match all: how many at this event
-	one     map[string]*occurrence   // within an aggregate: the event it looks at, by step or window
+	tables  map[string]*projection
+	one     map[string]*occurrence // within an aggregate: the event it looks at, by step or window
 }
 
 // eval evaluates an expression.
@@ -160,20 +162,30 @@ func (v *view) name(name string) any {
 // member is x.name, where x is an event, or meta.name of the event at hand or of x.
 func (v *view) member(n *node) any {
 	of := n.args[0]
+	if of.op == "name" && of.text == "window" && v.window != nil {
+		return map[string]any{"start": instant(v.window.start), "end": instant(v.window.end)}[n.text]
+	}
 	if of.op == "name" && of.text == "meta" {
 		return v.at.meta(n.text)
 	}
 	if of.op == "member" && of.text == "meta" {
 		return asEvent(v.eval(of.args[0])).meta(n.text)
 	}
-	return asEvent(v.eval(of)).field(n.text)
+	x := v.eval(of)
+	if r, ok := x.(*row); ok {
+		return r.field(n.text)
+	}
+	return asEvent(x).field(n.text)
 }
 
 // asEvent takes an event, or nil where a step has taken none.
 func asEvent(x any) *occurrence { e, _ := x.(*occurrence); return e }
 
-// index is step[i], or list[i].
+// index is step[i], list[i] or table[key].
 func (v *view) index(n *node) any {
+	if of := n.args[0]; of.op == "name" && v.tables[of.text] != nil {
+		return v.tables[of.text].read(v.eval(n.args[1]))
+	}
 	i, ok := v.eval(n.args[1]).(int64)
 	if of := n.args[0]; of.op == "name" && v.many[of.text] {
 		taken := v.steps[of.text]

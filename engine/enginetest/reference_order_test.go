@@ -45,10 +45,6 @@ const (
 	forever = math.MaxInt64
 )
 
-// endedAreIdle says what a partition at its end means while others go on, where the end
-// is not that of time: it is left out, or holds them up until the next run.
-const endedAreIdle = true
-
 // arrivals is the whole input in the order in which rules see it, how far time has come
 // when all of it is read, and how many events are processed by then; the others wait.
 type arrivals struct {
@@ -60,41 +56,26 @@ type arrivals struct {
 // arrive reads all streams and puts their events in order: by time, then source, then
 // offset. Within a partition this is the order of time, ties by arrival, since a late
 // event gets the watermark for its time.
+//
+// A partition at its end is left out of the least watermark, as an idle one, so that in
+// the end the one that went furthest says how far time has come.
 func arrive(types map[string]*syntax.Event, streams []Stream) *arrivals {
-	a := &arrivals{}
+	a := &arrivals{watermark: never}
 	var lateness int64
 	for _, t := range types {
 		if t.Lateness != nil {
 			lateness = max(lateness, t.Lateness.Nanos)
 		}
 	}
-	marks := map[string]int64{}
-	least, most := int64(forever), int64(never)
 	for _, s := range streams {
 		events, watermark := partition(types, s, lateness)
-		a.events = append(a.events, events...)
-		marks[s.Name], least, most = watermark, min(least, watermark), max(most, watermark)
+		a.events, a.watermark = append(a.events, events...), max(a.watermark, watermark)
 	}
 	slices.SortFunc(a.events, func(x, y *occurrence) int {
 		return cmp.Or(cmp.Compare(x.time, y.time), strings.Compare(x.source, y.source), cmp.Compare(x.offset, y.offset))
 	})
-	for i, e := range a.events {
-		e.seq = i
-	}
-	a.watermark = least
-	if endedAreIdle {
-		a.watermark = most
-	}
-	waits := func(e *occurrence) bool {
-		if endedAreIdle {
-			return e.time > a.watermark // time goes on without those that have ended
-		}
-		return e.time > marks[e.source] || len(streams) > 1 && e.time >= least
-	}
-	if a.released = slices.IndexFunc(a.events, waits); a.released < 0 {
-		a.released = len(a.events)
-	} else {
-		a.watermark = min(a.watermark, a.events[a.released].time) // time does not pass what waits
+	for _, e := range a.events {
+		a.released += btoi(e.time <= a.watermark)
 	}
 	return a
 }

@@ -233,7 +233,15 @@ type look struct {
 	e    *occurrence
 	fits func(*step) bool
 	next func(after *occurrence) bool
-	free bool // match all: in all ways, not only as far as it can go
+	// before is the last event taken ahead of a piece that is to begin; nil: none.
+	before *occurrence
+	free   bool // match all: in all ways, not only as far as it can go
+}
+
+// behind is the look at a piece that would begin after an event.
+func (at look) behind(before *occurrence) look {
+	at.before = before
+	return at
 }
 
 // allows reports whether a link lets the event follow another.
@@ -290,7 +298,7 @@ func (pr *progress) move(at look) []*progress {
 	mayTurn := pr.turnDone() && (pc.max < 0 || pr.turns < pc.max) && !(at.free && pr.loose()) && !(pc.strict && !at.next(pr.last))
 	var out []*progress
 	if mayTurn {
-		out = pr.turn(at)
+		out = pr.turn(at.behind(pr.last))
 		if out != nil && !at.free {
 			return out
 		}
@@ -308,7 +316,7 @@ func (pr *progress) move(at look) []*progress {
 		if begun := pr.kids[i]; begun != nil {
 			out = append(out, pr.with(i, begun.move(at))...)
 		} else if !whole {
-			out = append(out, pr.with(i, kid.begin(at))...)
+			out = append(out, pr.with(i, kid.begin(at.behind(nil)))...)
 		}
 	}
 	return out
@@ -330,13 +338,16 @@ func (pr *progress) moveSequence(at look) []*progress {
 // to the last that can take the event, or in all ways.
 func (pr *progress) farther(from int, at look) []*progress {
 	pc := pr.piece
+	if from >= 0 {
+		at = at.behind(pr.kids[from].last)
+	}
 	var out []*progress
 	for i := len(pc.kids) - 1; i > from && (out == nil || at.free); i-- {
 		between := pc.kids[from+1 : i]
 		if slices.ContainsFunc(between, func(kid *piece) bool { return !kid.optional() }) {
 			continue
 		}
-		if from < 0 || pc.links[i].allows(pr.kids[from].last, at) {
+		if i == 0 || at.before == nil || pc.links[i].allows(at.before, at) {
 			out = append(out, pr.with(i, pc.kids[i].begin(at))...)
 		}
 	}
@@ -344,7 +355,7 @@ func (pr *progress) farther(from int, at look) []*progress {
 }
 
 // dead reports whether a piece can no longer get done once an event has come, because it
-// waits for => or for a strict turn and the event was not taken by it.
+// waits for a strict turn, or for what stands after => or a gap, and that time is over.
 func (pr *progress) dead(came *occurrence) bool {
 	pc := pr.piece
 	if pr.turnDone() {
@@ -355,7 +366,14 @@ func (pr *progress) dead(came *occurrence) bool {
 		return pr.kids[pr.at].dead(came)
 	case syntax.SeqPart:
 		now := pr.kids[pr.at]
-		return now.dead(came) || now.done() && now.last != came && onlyNext(pc, pr.at)
+		var ahead []link
+		for i := pr.at + 1; i < len(pc.kids); i++ {
+			ahead = append(ahead, pc.links[i])
+			if !pc.kids[i].optional() {
+				break
+			}
+		}
+		return now.dead(came) || now.done() && now.stuck(ahead, came)
 	}
 	left := len(pc.kids)
 	for i := range pc.kids {
@@ -364,15 +382,37 @@ func (pr *progress) dead(came *occurrence) bool {
 	return left < pc.need
 }
 
-// onlyNext reports whether a sequence goes on after kid i by => alone.
-func onlyNext(pc *piece, i int) bool {
-	for k := i + 1; k < len(pc.kids); k++ {
-		switch {
-		case !pc.links[k].next:
+// stuck reports whether a piece that is done can go on by none of the links ahead of it.
+// What waits for => alone is, even where the piece could repeat.
+func (pr *progress) stuck(ahead []link, came *occurrence) bool {
+	for _, l := range ahead {
+		over := l.to > 0 && came.time-pr.last.time >= l.to
+		if !over && !(l.next && pr.last != came) {
 			return false
-		case !pc.kids[k].optional():
-			return true
 		}
 	}
-	return false
+	if pr.last == came {
+		return false
+	}
+	return pr.finished() || !slices.ContainsFunc(ahead, func(l link) bool { return !l.next })
+}
+
+// finished reports whether a piece can take no more events.
+func (pr *progress) finished() bool {
+	pc := pr.piece
+	if !pr.turnDone() || pc.max < 0 || pr.turns < pc.max {
+		return false
+	}
+	switch pc.kind {
+	case syntax.SeqPart:
+		return pr.at == len(pc.kids)-1 && pr.kids[pr.at].finished()
+	case syntax.OrPart:
+		return pr.kids[pr.at].finished()
+	}
+	for _, kid := range pr.kids {
+		if !kid.finished() {
+			return false
+		}
+	}
+	return pc.kind != syntax.AndPart || len(pr.kids) == len(pc.kids)
 }

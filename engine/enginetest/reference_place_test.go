@@ -93,7 +93,7 @@ func (p *patternJudge) move(pl *place, k *patternKey, e *occurrence) []*place {
 	at := p.look(pl, k, e)
 	for i := len(p.parts) - 1; i > pl.part; i-- {
 		if !p.parts[i].neg && p.canReach(pl, i, k, e) && p.parts[i].allows(pl.last(), at) {
-			if moved := after(pl, i, p.parts[i].piece.begin(at)); moved != nil {
+			if moved := after(pl, i, p.parts[i].piece.begin(at.behind(pl.last()))); moved != nil {
 				return moved
 			}
 		}
@@ -125,27 +125,26 @@ func (p *patternJudge) canReach(pl *place, i int, k *patternKey, e *occurrence) 
 	return true
 }
 
-// dead reports whether a place has ended with an event that came: it waited for => or a
-// strict turn and for nothing else, even where its part could repeat.
+// dead reports whether a place has ended with an event that came: what it waited for can
+// no longer come in time.
 func (p *patternJudge) dead(pl *place, came *occurrence) bool {
 	if pl.now.dead(came) {
 		return true
 	}
-	if !pl.now.done() || pl.last() == came {
-		return false
-	}
+	var ahead []link
 	for j := pl.part + 1; j < len(p.parts); j++ {
 		next := p.parts[j]
-		switch {
-		case next.neg && j == len(p.parts)-1:
+		if next.neg && j == len(p.parts)-1 {
 			return false // the absence at the end
-		case !next.neg && !next.next:
-			return false
-		case !next.neg && !next.optional():
-			return true
+		}
+		if !next.neg {
+			ahead = append(ahead, next.link)
+		}
+		if !next.neg && !next.optional() {
+			break
 		}
 	}
-	return false
+	return pl.now.done() && pl.now.stuck(ahead, came)
 }
 
 // inForce reports whether an event is one that a negation directly behind the place's
@@ -232,7 +231,7 @@ func (p *patternJudge) fitsAny(part *part, before []taken, key []any, e *occurre
 
 // view is what a condition sees, or `having` and `emit` (e and s are nil).
 func (p *patternJudge) view(before []taken, key []any, e *occurrence, s *step) *view {
-	v := &view{at: e, lets: maps.Clone(p.lets), keys: p.keyValues(key), steps: map[string][]*occurrence{}, many: p.many}
+	v := &view{at: e, lets: maps.Clone(p.lets), tables: p.book.tables, keys: p.keyValues(key), steps: map[string][]*occurrence{}, many: p.many}
 	for _, t := range before {
 		v.steps[t.step] = append(v.steps[t.step], t.event)
 	}

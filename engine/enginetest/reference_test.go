@@ -33,12 +33,14 @@ type alert struct {
 	key        []any
 	time       int64
 	final      bool
+	window     *extent  // of windows with an end
 	names      []string // of the fields
 	fields     []any
 	suppressed int
 	events     []taken
 	about      *occurrence // what start and end are of where there are no events
 	by         []any       // the values of suppress by
+	made       []*occurrence
 }
 
 // taken is an event with the step that took it.
@@ -59,13 +61,14 @@ type judge interface {
 
 // ruleBook is what the reference knows of a rule set.
 type ruleBook struct {
-	types map[string]*syntax.Event
-	lets  map[string]*node
-	rules []*syntax.Rule // sorted by name
+	types  map[string]*syntax.Event
+	lets   map[string]*node
+	tables map[string]*projection
+	rules  []*syntax.Rule // sorted by name
 }
 
 func readRules(texts ...string) *ruleBook {
-	b := &ruleBook{types: map[string]*syntax.Event{}, lets: map[string]*node{}}
+	b := &ruleBook{types: map[string]*syntax.Event{}, lets: map[string]*node{}, tables: map[string]*projection{}}
 	for _, text := range texts {
 		f, errs := syntax.Parse(&source.File{Name: "rules.cep", Text: text})
 		if errs.HasErrors() {
@@ -79,6 +82,9 @@ func readRules(texts ...string) *ruleBook {
 		}
 		for _, l := range f.Lists {
 			b.lets[l.Name.Text] = &node{op: "list", args: exprs(l.Items)}
+		}
+		for _, t := range f.Tables {
+			b.tables[t.Name.Text] = &projection{decl: t, lets: b.lets}
 		}
 		b.rules = append(b.rules, f.Rules...)
 	}
@@ -107,7 +113,7 @@ func expr(e *syntax.Expr) *node {
 func evaluate(rules string, streams []Stream, final bool) []*alert {
 	book := readRules(rules)
 	input := arrive(book.types, streams)
-	ev := &evaluation{known: input.watermark}
+	ev := &evaluation{book: book, known: input.watermark}
 	for _, r := range book.rules {
 		if r.Mode == nil || r.Mode.Word == "live" {
 			ev.rules = append(ev.rules, &running{judge: newJudge(book, r), decl: r})
@@ -131,7 +137,9 @@ func evaluate(rules string, streams []Stream, final bool) []*alert {
 
 // evaluation is a run of the reference.
 type evaluation struct {
+	book  *ruleBook
 	rules []*running
+	seq   int   // of the last event taken
 	known int64 // the watermark at the end of the input
 	out   []*alert
 }
@@ -171,31 +179,52 @@ func (ev *evaluation) advance(to int64) {
 		if next > to {
 			return
 		}
+		var made []*occurrence
 		for _, r := range ev.rules {
 			if r.deadline() == next {
 				alerts := r.fire(next)
 				for _, a := range alerts {
 					a.final = next > ev.known
 				}
-				ev.send(r, alerts)
+				made = append(made, ev.send(r, alerts)...)
 			}
 		}
+		ev.takeAll(made)
 	}
 }
 
+// take gives an event to all rules, then to the projections, and then gives the rules the
+// events that were made of it.
 func (ev *evaluation) take(e *occurrence) {
+	ev.seq++
+	e.seq = ev.seq
+	var made []*occurrence
 	for _, r := range ev.rules {
-		ev.send(r, r.take(e))
+		made = append(made, ev.send(r, r.take(e))...)
+	}
+	for _, p := range ev.book.tables {
+		p.take(e)
+	}
+	ev.takeAll(made)
+}
+
+func (ev *evaluation) takeAll(made []*occurrence) {
+	for _, e := range made {
+		ev.take(e)
 	}
 }
 
-// send lets through what is not suppressed.
-func (ev *evaluation) send(r *running, alerts []*alert) {
+// send lets through what is not suppressed, and returns the events that are made of the
+// alerts, suppressed or not.
+func (ev *evaluation) send(r *running, alerts []*alert) []*occurrence {
+	var made []*occurrence
 	for _, a := range alerts {
+		made = append(made, a.made...)
 		if r.decl.Suppress == nil || r.loud(a) {
 			ev.out = append(ev.out, a)
 		}
 	}
+	return made
 }
 
 // loud reports whether suppress lets an alert through, and counts it where not.
@@ -257,7 +286,7 @@ func newCommon(book *ruleBook, r *syntax.Rule) common {
 
 // key evaluates the parts of a key; ok is false where one is nil.
 func (c *common) key(parts []*syntax.Key, e *occurrence) (key []any, ok bool) {
-	v := &view{at: e, lets: c.lets}
+	v := &view{at: e, lets: c.lets, tables: c.book.tables}
 	for _, p := range parts {
 		x := v.eval(expr(p.Expr))
 		if x == nil {
@@ -279,7 +308,7 @@ func (c *common) keyValues(key []any) map[string]any {
 // admits reports whether `from … where` lets an event of a type it lists pass.
 func (c *common) admits(e *occurrence) bool {
 	where := c.decl.From.Where
-	return where == nil || truth((&view{at: e, lets: c.lets}).eval(expr(where)))
+	return where == nil || truth((&view{at: e, lets: c.lets, tables: c.book.tables}).eval(expr(where)))
 }
 
 func (c *common) lists(kind string) bool {
@@ -298,5 +327,86 @@ func (c *common) alert(key []any, time int64, events []taken, v *view) *alert {
 	if c.decl.Suppress != nil {
 		a.by = v.all(exprs(c.decl.Suppress.By))
 	}
+	for _, d := range c.decl.Derived {
+		a.made = append(a.made, c.derive(d, time, v))
+	}
 	return a
+}
+
+// derive makes the event of an `emit EVENT`, of the time of its alert.
+func (c *common) derive(d *syntax.Emit, time int64, v *view) *occurrence {
+	e := &occurrence{kind: d.Event.Text, fields: map[string]any{}, own: time, time: time}
+	names, values := []string{"type"}, []any{e.kind}
+	for _, f := range c.book.types[e.kind].Fields {
+		name := f.Name.Text
+		e.fields[name] = nil
+		for _, given := range d.Fields {
+			if given.Name.Text == name {
+				e.fields[name] = v.eval(expr(given.Expr))
+			}
+		}
+		if e.fields[name] != nil {
+			names, values = append(names, name), append(values, e.fields[name])
+		}
+	}
+	e.raw = object(names, values)
+	return e
+}
+
+// projection is a `table … by`: the rows of an aggregate each.
+type projection struct {
+	decl *syntax.Table
+	lets map[string]*node
+	rows []*windowKey
+}
+
+// row is what an expression gets of a projection by a key; nil: there is none.
+type row struct {
+	of     *projection
+	events []*occurrence
+}
+
+func (p *projection) take(e *occurrence) {
+	v := &view{at: e, lets: p.lets}
+	if p.decl.From.Text != e.kind || p.decl.Where != nil && !truth(v.eval(expr(p.decl.Where))) {
+		return
+	}
+	key := v.eval(expr(p.decl.By))
+	if key == nil {
+		return
+	}
+	r := p.find(key)
+	if r == nil {
+		r = &windowKey{key: []any{key}}
+		p.rows = append(p.rows, r)
+	}
+	r.events = append(r.events, e)
+}
+
+func (p *projection) find(key any) *windowKey {
+	i := slices.IndexFunc(p.rows, func(r *windowKey) bool { return same(r.key[0], key) })
+	if i < 0 {
+		return nil
+	}
+	return p.rows[i]
+}
+
+func (p *projection) read(key any) *row {
+	if r := p.find(key); key != nil && r != nil {
+		return &row{of: p, events: r.events}
+	}
+	return nil
+}
+
+// field is one aggregate of a row.
+func (r *row) field(name string) any {
+	if r == nil {
+		return nil
+	}
+	for _, f := range r.of.decl.Fields {
+		if f.Name.Text == name {
+			return (&view{lets: r.of.lets, here: r.events}).eval(expr(f.Expr))
+		}
+	}
+	panic("reference: no field " + name)
 }

@@ -28,7 +28,8 @@ func (s *Stream) time(i int) int64 {
 	return s.Times[i]
 }
 
-// Options of a run. None of them may change the alerts, but Final, Limits and Decode.
+// Options of a run. None of them may change the alerts, but Final, Limits, Silences
+// and Decode.
 type Options struct {
 	Shards      int // default 1
 	EpochEvents int // default 1,000
@@ -40,7 +41,9 @@ type Options struct {
 	// Store is what the engine keeps its state in; default a new memory store.
 	Store  engine.Store
 	Limits machine.Limits
-	Decode event.Options
+	// Silences is [engine.Options.Silences].
+	Silences int
+	Decode   event.Options
 }
 
 // Result is what came of a run.
@@ -74,7 +77,7 @@ func runOnce(ctx context.Context, set *plan.Set, streams []Stream, o Options, st
 	box := &outbox{}
 	eo := engine.Options{
 		Set: set, Store: o.Store, Outbox: box, Final: final,
-		Shards: max(1, o.Shards), EpochEvents: o.EpochEvents, Limits: o.Limits,
+		Shards: max(1, o.Shards), EpochEvents: o.EpochEvents, Limits: o.Limits, Silences: o.Silences,
 		Dead: func(d []engine.Dead) error { res.Dead = append(res.Dead, d...); return nil },
 	}
 	if eo.EpochEvents == 0 {

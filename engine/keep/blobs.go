@@ -1,6 +1,7 @@
 package keep
 
 import (
+	"fmt"
 	"math/bits"
 	"unsafe"
 )
@@ -12,11 +13,14 @@ const (
 	pageWords  = 8 << 10 // 64 KiB a page
 	maxClass   = 48      // the class of pageWords words; larger blobs get a page of their own
 	blobLenBit = 24
+	maxWords   = 1<<blobLenBit - 1 // of a blob: 128 MiB
 )
 
 // Blobs keeps runs of 8-byte words in pages, by size class: four classes to each
 // power of two, so that at most a fifth of a blob is unused. Freed room is used again
-// by blobs of its class. At most 2^32 blobs a class.
+// by blobs of its class. A blob has less than 128 MiB, a class less than 2^32 blobs: what
+// is beyond either is a panic. Sources bound a record, by default to 1 MiB, and limits
+// bound what is kept of them.
 type Blobs struct {
 	classes [maxClass + 1]class
 	large   [][]uint64
@@ -46,6 +50,9 @@ func (b *Blobs) Put(n int) (Blob, []uint64) {
 	if n == 0 {
 		return 0, nil
 	}
+	if n > maxWords {
+		panic(fmt.Sprintf("a blob of %d words; at most %d", n, maxWords))
+	}
 	c, words := classOf(n)
 	b.bytes += int64(words) * 8
 	if c > maxClass || words > pageWords {
@@ -55,8 +62,8 @@ func (b *Blobs) Put(n int) (Blob, []uint64) {
 	at := cl.next
 	if last := len(cl.free) - 1; last >= 0 {
 		at, cl.free = cl.free[last], cl.free[:last]
-	} else {
-		cl.next++
+	} else if cl.next++; cl.next == 0 {
+		panic("2^32 blobs of one class")
 	}
 	perPage := uint32(pageWords / words)
 	if int(at/perPage) == len(cl.pages) {

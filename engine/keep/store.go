@@ -1,6 +1,10 @@
 package keep
 
-import "github.com/cepheus-cep/cepheus/event"
+import (
+	"math"
+
+	"github.com/cepheus-cep/cepheus/event"
+)
 
 // Ref names a kept event in its store. The zero Ref is none.
 type Ref uint32
@@ -18,7 +22,8 @@ type entry struct {
 	order            uint64 // number among all events ever held
 }
 
-// Store keeps events. The zero Store is ready.
+// Store keeps events, less than 2^32 at a time: one more is a panic. The zero Store is
+// ready.
 type Store struct {
 	entries []entry // entries[0] is unused
 	free    []Ref
@@ -51,6 +56,9 @@ func (s *Store) room() Ref {
 	}
 	if len(s.entries) == 0 {
 		s.entries = append(s.entries, entry{})
+	}
+	if uint64(len(s.entries)) > math.MaxUint32 {
+		panic("2^32 kept events in one shard")
 	}
 	s.entries = append(s.entries, entry{})
 	return Ref(len(s.entries) - 1)
@@ -94,9 +102,6 @@ func (s *Store) View(ref Ref, ev *event.Event) *event.Event {
 
 // Time is a kept event's own time.
 func (s *Store) Time(ref Ref) int64 { return s.entries[ref].time }
-
-// At is the time at which a kept event counts.
-func (s *Store) At(ref Ref) int64 { return s.entries[ref].at }
 
 // Order numbers kept events in the order in which they were first held; 0 for none.
 func (s *Store) Order(ref Ref) uint64 { return s.entries[ref].order }

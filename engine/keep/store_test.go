@@ -75,3 +75,13 @@ func TestReleasedRoomIsUsedAgain(t *testing.T) {
 		t.Fatalf("%v allocations to keep and release an event", n)
 	}
 }
+
+func TestTooLargeABlobIsRefused(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("its length does not fit its name, and nobody said so")
+		}
+	}()
+	var b Blobs
+	b.Put(maxWords + 1)
+}

@@ -485,6 +485,7 @@ func (p *Pattern) moveAll(x *Context, k *PatternKey, ev *event.Event, mask uint6
 	}
 	clear(old)
 	x.spareRuns = old[:0]
+	p.boundPlaces(x, k)
 }
 
 // wait notes that an event came which the place did not take.

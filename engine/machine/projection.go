@@ -93,7 +93,9 @@ func (p *Projection) Event(x *Context, k *ProjectionKey, ev *event.Event, mask u
 	if mask&feeds == 0 || p.where != nil && !p.where(&x.Frame) {
 		return
 	}
-	p.program.Add(&k.row, ev.At, x.arguments(p.args))
+	if !p.program.AddAtMost(&k.row, ev.At, x.arguments(p.args), x.Limits.EventsPerWindow) {
+		x.Dropped.WindowEvents++
+	}
 	k.last = ev.At
 }
 

@@ -247,7 +247,7 @@ func (p *Pattern) begin(x *Context, k *PatternKey, ev *event.Event, mask uint64)
 			continue
 		}
 		if x.alts = p.enterStage(&a, to, x.alts[:0]); len(x.alts) > 0 {
-			p.makeRoom(x, k)
+			p.makeRoom(x, k, x.Limits.RunsPerKey)
 			p.beginAt(x, k, ev)
 			if !a.all {
 				return
@@ -283,22 +283,55 @@ func (p *Pattern) isKnown(k *PatternKey, r *run) bool {
 	return false
 }
 
-// makeRoom drops the oldest run where the key has as many as it may.
-func (p *Pattern) makeRoom(x *Context, k *PatternKey) {
-	if len(k.runs) < x.Limits.RunsPerKey {
+// makeRoom drops the oldest runs, each with all its places, until fewer than most places
+// are open. Places that the event at hand completes do not count: they end with it.
+func (p *Pattern) makeRoom(x *Context, k *PatternKey, most int) {
+	if len(k.runs) < most {
 		return
 	}
-	oldest, open := -1, 0
-	for i := len(k.runs) - 1; i >= 0; i-- {
-		if !k.runs[i].gone && !slices.Contains(x.done, i) {
-			oldest = i
-			open++
+	over := 1 - most
+	for i := range k.runs {
+		if k.isOpen(x, i) {
+			over++
 		}
 	}
-	if open >= x.Limits.RunsPerKey {
-		k.runs[oldest].gone = true
+	last := uint64(0)
+	for i := 0; i < len(k.runs) && (over > 0 || k.runs[i].began == last); i++ {
+		if !k.isOpen(x, i) {
+			continue
+		}
+		if k.runs[i].began != last {
+			last = k.runs[i].began
+			x.Dropped.Runs++
+		}
+		k.runs[i].gone = true
+		over--
+	}
+}
+
+// isOpen reports whether place i is neither gone nor complete.
+func (k *PatternKey) isOpen(x *Context, i int) bool {
+	return !k.runs[i].gone && !slices.Contains(x.done, i)
+}
+
+// boundPlaces holds the places to the limit after branches have made more of them: the
+// oldest runs go, and of a run that is too much by itself the places written last.
+func (p *Pattern) boundPlaces(x *Context, k *PatternKey) {
+	if len(k.runs) <= x.Limits.RunsPerKey {
+		return
+	}
+	newest := k.runs[len(k.runs)-1].began
+	own := 0
+	for i := len(k.runs) - 1; i >= 0 && k.runs[i].began == newest; i-- {
+		own++
+	}
+	if over := own - x.Limits.RunsPerKey; over > 0 {
+		for i := len(k.runs) - over; i < len(k.runs); i++ {
+			k.runs[i].gone = k.isOpen(x, i)
+		}
 		x.Dropped.Runs++
 	}
+	p.makeRoom(x, k, x.Limits.RunsPerKey+1)
 }
 
 // led reports whether a negation at the start forbids a run that starts now.
@@ -354,7 +387,9 @@ func (p *Pattern) take(x *Context, k *PatternKey, r *run, way alt, ev *event.Eve
 // feed adds the event at hand to the aggregates of a stage.
 func (p *Pattern) feed(x *Context, r *run, acc int, ev *event.Event) {
 	a := &p.accs[acc]
-	a.program.Add(&r.accs[acc], ev.At, x.arguments(a.args))
+	if !a.program.AddAtMost(&r.accs[acc], ev.At, x.arguments(a.args), x.Limits.EventsPerRun) {
+		x.Dropped.RunEvents++
+	}
 }
 
 // newStates makes the states of a run's aggregates.

@@ -1,0 +1,63 @@
+package engine
+
+import (
+	"math"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestSweptTimersFireAsUnsweptOnesDo: timers that count fire in the same order, each
+// once, whether the heap is swept or not; and it stays within twice those that count.
+func TestSweptTimersFireAsUnsweptOnesDo(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const keys = 12
+		var swept, plain timers
+		armed := [keys]int64{}
+		for k := range armed {
+			armed[k] = math.MaxInt64
+		}
+		now, most := int64(0), 0
+		for range rapid.IntRange(1, 600).Draw(t, "steps") {
+			key := rapid.Int32Range(0, keys-1).Draw(t, "key")
+			switch rapid.IntRange(0, 2).Draw(t, "what") {
+			case 0, 1: // the key is forgotten and comes again, or wants an earlier time
+				at := now + rapid.Int64Range(1, 40).Draw(t, "in")
+				armed[key] = at
+				if swept.isFull() {
+					swept.sweep(func(x timer) bool { return armed[x.key] == x.at })
+				}
+				swept.push(timer{at: at, key: key})
+				plain.push(timer{at: at, key: key})
+			default:
+				now += rapid.Int64Range(0, 3).Draw(t, "passed")
+				fired := fire(&swept, armed, now)
+				want := fire(&plain, armed, now)
+				if len(fired) != len(want) {
+					t.Fatalf("%v fired at %d, want %v", fired, now, want)
+				}
+				for i, x := range fired {
+					if x != want[i] {
+						t.Fatalf("%v fired at %d, want %v", fired, now, want)
+					}
+					armed[x.key] = math.MaxInt64
+				}
+			}
+			most = max(most, len(swept.heap))
+		}
+		if most > sweepAtLeast { // 2*keys is less
+			t.Fatalf("%d timers in the heap for %d keys", most, keys)
+		}
+	})
+}
+
+// fire pops what is due and counts, each key once.
+func fire(h *timers, armed [12]int64, now int64) (fired []timer) {
+	for h.next() <= now {
+		if x := h.pop(); armed[x.key] == x.at {
+			armed[x.key] = math.MaxInt64
+			fired = append(fired, x)
+		}
+	}
+	return fired
+}
