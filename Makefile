@@ -11,10 +11,10 @@ GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: help build run test check fuzz bench go-ok format-ok lint race
+.PHONY: help build run test check fuzz bench bench-memory go-ok format-ok lint race
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 build: go-ok ## build bin/cepheus
 	@mkdir -p bin
@@ -40,6 +40,10 @@ fuzz: go-ok ## run every fuzz target for FUZZTIME (default 30s)
 
 bench: build ## throughput, allocations and memory on EVENTS generated payments (default 1000000)
 	$(GO) run ./benchmarks -events $(EVENTS)
+
+# EVENTS has a default of its own here, unless it was given.
+bench-memory: go-ok ## how memory goes over EVENTS payments (default 5000000), into benchmarks/results; red if it grows
+	$(GO) run ./benchmarks -memory -events $(if $(filter file,$(origin EVENTS)),5000000,$(EVENTS)) -results benchmarks/results
 
 # Clear words for a missing or old Go, instead of a complaint about go.mod. Where
 # the installed Go may fetch a newer one (GOTOOLCHAIN=auto, Go 1.21 on), it does.

@@ -15,19 +15,25 @@ import (
 	"github.com/cepheus-cep/cepheus/state"
 )
 
-// runEngine runs a workload as cepheus run does without --state: from the file to
-// rendered alerts, which are counted and thrown away.
+// runEngine runs a workload over a file of payments.
 func runEngine(w workload, input string) (result, error) {
-	ctx := context.Background()
-	set, messages := lang.Compile([]*source.File{{Name: w.name + ".cep", Text: w.text()}})
-	if messages.HasErrors() {
-		return result{}, fmt.Errorf("workload %s: %w", w.name, messages.Err())
-	}
 	in, err := file.Open(input, file.Options{})
 	if err != nil {
 		return result{}, err
 	}
 	defer in.Close()
+	return runSource(w.name, w.text(), in, engine.Options{Final: true}, nil)
+}
+
+// runSource runs rules as cepheus run does without --state: from the records to rendered
+// alerts, which are counted and thrown away. What is set in o stays; watch, if there is
+// one, is called after each epoch.
+func runSource(name, rules string, in engine.Source, o engine.Options, watch func(*engine.Engine) error) (result, error) {
+	ctx := context.Background()
+	set, messages := lang.Compile([]*source.File{{Name: name + ".cep", Text: rules}})
+	if messages.HasErrors() {
+		return result{}, fmt.Errorf("workload %s: %w", name, messages.Err())
+	}
 	store := state.NewMemory()
 	outbox, err := state.OpenOutbox(ctx, store)
 	if err != nil {
@@ -38,13 +44,17 @@ func runEngine(w workload, input string) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	eng, err := engine.New(ctx, engine.Options{
-		Set: set, Store: store, Outbox: outbox, Final: true,
-		Inputs:    []engine.Input{{Source: in}},
-		Committed: func(ctx context.Context) error { return dispatcher.Committed(ctx, outbox.Last()) },
-		Delivered: dispatcher.Acks,
-	})
-	if err != nil {
+	var eng *engine.Engine
+	o.Set, o.Store, o.Outbox, o.Inputs, o.Delivered = set, store, outbox, []engine.Input{{Source: in}}, dispatcher.Acks
+	o.Committed = func(ctx context.Context) error {
+		if watch != nil {
+			if err := watch(eng); err != nil {
+				return err
+			}
+		}
+		return dispatcher.Committed(ctx, outbox.Last())
+	}
+	if eng, err = engine.New(ctx, o); err != nil {
 		return result{}, err
 	}
 	delivered := make(chan error, 1)

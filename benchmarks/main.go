@@ -30,6 +30,8 @@ type options struct {
 	seed          uint64
 	binary        string
 	child, input  string
+	memory        bool
+	results, heap string
 }
 
 func main() {
@@ -40,6 +42,9 @@ func main() {
 	flag.StringVar(&o.binary, "binary", filepath.Join("bin", "cepheus"), "the binary of the last rows; left out where there is none")
 	flag.StringVar(&o.child, "workload", "", "run this workload over -input in this process and print its result as JSON")
 	flag.StringVar(&o.input, "input", "", "the payments, where they are there already")
+	flag.BoolVar(&o.memory, "memory", false, "print how memory goes over the events, with a rule for everything that remembers")
+	flag.StringVar(&o.results, "results", "", "with -memory: also write the table and the curve into this folder")
+	flag.StringVar(&o.heap, "heap", "", "with -memory: write a heap profile to this file at the end of the events")
 	flag.Parse()
 	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "benchmarks:", err)
@@ -50,6 +55,9 @@ func main() {
 func run(o options) error {
 	if o.child != "" {
 		return runChild(o)
+	}
+	if o.memory {
+		return printMemory(os.Stdout, o)
 	}
 	dir, err := os.MkdirTemp("", "cepheus-bench-")
 	if err != nil {

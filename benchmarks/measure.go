@@ -35,15 +35,18 @@ func work(w workload, input string) (result, error) {
 }
 
 // peakKB is the greatest resident size of this process so far, as Linux counts it.
-func peakKB() (int64, error) {
+func peakKB() (int64, error) { return statusKB("VmHWM:") }
+
+// statusKB is a number of what Linux says of this process, in units of 1024 bytes.
+func statusKB(name string) (int64, error) {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
-		return 0, fmt.Errorf("peak memory is read from /proc: %w", err)
+		return 0, fmt.Errorf("memory is read from /proc: %w", err)
 	}
-	_, rest, _ := bytes.Cut(status, []byte("VmHWM:"))
+	_, rest, _ := bytes.Cut(status, []byte(name))
 	fields := bytes.Fields(rest)
 	if len(fields) == 0 {
-		return 0, fmt.Errorf("peak memory: no VmHWM in /proc/self/status")
+		return 0, fmt.Errorf("memory: no %s in /proc/self/status", name)
 	}
 	return strconv.ParseInt(string(fields[0]), 10, 64)
 }
