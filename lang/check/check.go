@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/lang/plan"
 	"github.com/cepheus-cep/cepheus/lang/predicate"
 	"github.com/cepheus-cep/cepheus/lang/source"
@@ -14,8 +15,8 @@ import (
 // Check checks the files of one rule set and compiles them. The messages are all that
 // is wrong, warnings included, in file order. The Set is nil where any message is an
 // error; it is also nil where a declaration is broken, of which the parser has told. Of
-// a broken rule only that is told which the missing part cannot be the reason of; what
-// rests on other broken declarations is not judged.
+// a broken rule all is told but what a missing part may be the reason of; what rests on
+// other broken declarations is not judged.
 //
 // Lists and tables from files are errors: see [CheckWith].
 func Check(files []*syntax.File) (*plan.Set, source.Errors) { return CheckWith(files, nil) }
@@ -31,12 +32,14 @@ func CheckWith(files []*syntax.File, data Data) (*plan.Set, source.Errors) {
 		types:   map[string]*plan.Type{},
 		seen:    map[seenKey]bool{},
 		poison:  map[string]bool{},
+		shown:   map[*syntax.Rule]map[string]event.Type{},
 	}
 	c.budget = nodeBudget(files)
 	c.declare(files)
 	c.compileTypes()
 	c.compileGlobals()
 	c.compileRules()
+	c.checkTests()
 	c.boundReads(c.tables)
 	c.fitFiles()
 	c.errs.Sort()
@@ -69,6 +72,9 @@ type checker struct {
 	// All rules, and the events whose name is taken: they are checked like the others.
 	ruleDecls []*syntax.Rule
 	doubles   []*syntax.Event
+	tests     []*syntax.Test
+	ruleWords []string                               // names of the declared rules; made when first asked for
+	shown     map[*syntax.Rule]map[string]event.Type // what alerts show, of rules that tests expect
 
 	data  Data
 	paths []source.Span // of the files of the set, as written

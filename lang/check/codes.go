@@ -40,11 +40,23 @@ const (
 	codeLastAbsence    = "R409"
 	codeNegationBeside = "R410"
 
+	codeUnknownRule = "R501"
+	codeExpectField = "R502"
+	codeTestValue   = "R503"
+	codeTestTime    = "R504"
+
 	// Given by package predicate, and known here.
-	codeUnknownName = "R201"
-	codeType        = "R205"
-	codeCondition   = "R206"
-	codeConstant    = "R215"
+	codeUnknownName  = "R201"
+	codeUnknownField = "R203"
+	codeType         = "R205"
+	codeCondition    = "R206"
+	codeNoAggregate  = "R208"
+	codeWhichWindow  = "R209"
+	codeNoBareField  = "R210"
+	codeStep         = "R211"
+	codeEventValue   = "R212"
+	codeConstant     = "R215"
+	codeNoSuchPlace  = "R217"
 
 	codeNoWithin  = "W101"
 	codeNeverMore = "W102"

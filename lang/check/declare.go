@@ -17,12 +17,15 @@ func (c *checker) declare(files []*syntax.File) {
 
 func (c *checker) declareOne(d syntax.Decl) {
 	c.broken = c.broken || isBroken(d)
+	if test, ok := d.(*syntax.Test); ok {
+		c.tests = append(c.tests, test)
+		return
+	}
 	name := d.DeclName()
 	if name.Text == "" {
 		return
 	}
 	switch d := d.(type) {
-	case *syntax.Test:
 	case *syntax.Rule:
 		c.ruleDecls = append(c.ruleDecls, d)
 		if first, ok := c.rules[name.Text]; ok {

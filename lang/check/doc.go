@@ -26,6 +26,11 @@
 //     until does not count.
 //   - With match, where filters the events of the types that from names; other types
 //     of the pattern pass.
+//   - having of match all sees the steps whose event can complete the pattern, of a
+//     repeated one its last event, and no others: what it asks of another step belongs
+//     into that step, or matches() would count what having then keeps back.
+//   - Of a test all names and values are checked; a record in it may lack fields, and
+//     may not have others than are declared.
 //   - A pattern whose every wait is bounded by a gap or by for gets no warning that
 //     it has no within: none of its runs lives forever.
 //
@@ -33,9 +38,15 @@
 //
 //   - A Set comes only without errors; then every index, type and duration in it holds
 //     what package plan promises.
+//
 //   - Types and rules are compiled in order of name: no number depends on the names or
 //     the order of files.
+//
 //   - What the engine cannot run yet is refused in notyet.go, and nowhere else.
+//
+//   - A rule that did not parse is checked like the others, clause by clause, and what
+//     a lost part may be the reason of is left out (damage.go): one fault hides no
+//     other, and gives no false alarm.
 //
 // Open check.go first, then rule.go and pattern.go.
 package check

@@ -1,18 +1,27 @@
 package check
 
 import (
+	"slices"
+
 	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/lang/plan"
+	"github.com/cepheus-cep/cepheus/lang/source"
 	"github.com/cepheus-cep/cepheus/lang/syntax"
 )
 
-// compileTypes makes the plan's types out of the event declarations.
+// compileTypes makes the plan's types out of the event declarations. One that is broken
+// is taken where all its fields are there: what reads them can be judged.
 func (c *checker) compileTypes() {
 	for _, d := range declared[*syntax.Event](c) {
-		if d.Broken {
+		if d.Partial {
 			continue
 		}
+		from := len(c.errs)
 		t := &plan.Type{Schema: c.schema(d)}
+		if d.Broken {
+			c.errs = append(c.errs[:from], slices.DeleteFunc(c.errs[from:], toldByParser)...)
+			c.poisonFields(d.Fields)
+		}
 		t.Layout.Schema = &t.Schema
 		c.types[d.Name.Text] = t
 		c.set.Types = append(c.set.Types, t)
@@ -21,6 +30,33 @@ func (c *checker) compileTypes() {
 	for _, d := range c.doubles {
 		c.schema(d)
 	}
+}
+
+// toldByParser reports messages about an event that may be there only because a part of
+// it is malformed: an attribute that another needs, a word that is no type.
+func toldByParser(e source.Error) bool {
+	return e.Code == codeUnknownType || e.Code == codeMissing || e.Code == codeAttributeType
+}
+
+// poisonFields marks the names of fields whose type is not known: expressions that use
+// them are not judged.
+func (c *checker) poisonFields(fields []*syntax.FieldDecl) {
+	for _, f := range fields {
+		if !typeKnown(f.Type) {
+			c.poison[f.Name.Text] = true
+		}
+	}
+}
+
+func typeKnown(t *syntax.Type) bool {
+	switch t.Kind {
+	case syntax.ListType:
+		return typeKnown(t.Elem)
+	case syntax.RecordType:
+		return !slices.ContainsFunc(t.Fields, func(f *syntax.FieldDecl) bool { return !typeKnown(f.Type) })
+	}
+	_, ok := basicType(t.Name.Text)
+	return ok
 }
 
 func (c *checker) schema(d *syntax.Event) event.Schema {

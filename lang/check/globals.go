@@ -136,6 +136,9 @@ func (c *checker) proveFn(d *syntax.Fn) {
 			continue
 		}
 		for i, p := range fn.Params {
+			if slices.ContainsFunc(fn.Params[:i], func(o predicate.Param) bool { return o.Name == p.Name }) {
+				continue // told by addFn
+			}
 			if p.Event != nil {
 				scope.Steps = append(scope.Steps, predicate.Step{Name: p.Name, Number: i, Type: scratch(p.Event)})
 				continue

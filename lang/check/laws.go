@@ -15,11 +15,13 @@ import (
 // where they would mean nothing certain.
 func (p *pattern) laws() {
 	kids, links := p.elements()
+	inside := p.noNegationInside(kids)
 	if p.nullable(p.plan.Root) {
-		p.fail(codeNothing, p.decl.Match.Pattern.Span, "let at least one step be needed", "the pattern can match nothing: no event need be taken")
+		if !inside { // which lets a group be passed
+			p.fail(codeNothing, p.decl.Match.Pattern.Span, "let at least one step be needed", "the pattern can match nothing: no event need be taken")
+		}
 		return
 	}
-	p.noNegationInside(kids)
 	for i, n := range kids {
 		if n.Neg {
 			p.negation(kids, links, i)
@@ -66,23 +68,30 @@ func (p *pattern) nullable(n *plan.Node) bool {
 	return skipped == len(n.Kids)
 }
 
-func (p *pattern) noNegationInside(kids []*plan.Node) {
+// noNegationInside reports negations below the elements of the outermost sequence, and
+// whether there are any.
+func (p *pattern) noNegationInside(kids []*plan.Node) bool {
+	found := false
 	for _, n := range kids {
 		if !n.Neg {
-			p.eachNegation(n)
+			found = p.eachNegation(n) || found
 		}
 	}
+	return found
 }
 
-func (p *pattern) eachNegation(n *plan.Node) {
+func (p *pattern) eachNegation(n *plan.Node) bool {
+	found := false
 	for _, kid := range n.Kids {
-		if kid.Neg {
-			p.fail(codeNegationInside, p.origin[kid].Span, "write it before or after the group",
-				"a negation cannot stand inside |, &, any or a repetition")
+		if !kid.Neg {
+			found = p.eachNegation(kid) || found
 			continue
 		}
-		p.eachNegation(kid)
+		found = true
+		p.fail(codeNegationInside, p.origin[kid].Span, "write it before or after the group",
+			"a negation cannot stand inside |, &, any or a repetition")
 	}
+	return found
 }
 
 // negation checks element i, which is one.

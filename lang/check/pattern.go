@@ -397,10 +397,55 @@ func (p *pattern) outputScope(place string) *predicate.Scope {
 		}
 		return ""
 	})
+	if place == "having" && p.plan.Select == plan.SelectAll {
+		p.onlyCompleting(s.Steps)
+	}
 	s.Aggs = p.aggs
 	s.NoBare = "a match has several events"
 	s.Matches = p.plan.Select == plan.SelectAll
 	return s
+}
+
+// onlyCompleting leaves, of the steps that having of match all sees, those whose event
+// can complete the pattern, and of these that event: matches() counts the matches of an
+// event, and having, which is asked of the event, keeps none of them from being counted.
+func (p *pattern) onlyCompleting(steps []predicate.Step) {
+	completing := map[int]bool{}
+	p.completing(p.plan.Root, completing)
+	const lastOnly = "having of match all is asked of the event that completes the match"
+	for i := range steps {
+		s := &steps[i]
+		switch {
+		case s.Why != "":
+			continue
+		case !completing[s.Number]:
+			s.Why = "does not complete the match, and " + lastOnly
+		case s.Repeats:
+			s.LastOnly = lastOnly
+		}
+		s.Mend = "put the condition into the step"
+	}
+}
+
+// completing gathers the steps that can take the last event of a node; of a node that
+// ends in a negation there are none, for a time completes it.
+func (p *pattern) completing(n *plan.Node, steps map[int]bool) {
+	switch {
+	case n.Neg:
+	case n.Kind == plan.NodeStep:
+		steps[n.Step] = true
+	case n.Kind != plan.NodeSeq:
+		for _, kid := range n.Kids {
+			p.completing(kid, steps)
+		}
+	default:
+		for _, kid := range slices.Backward(n.Kids) {
+			p.completing(kid, steps)
+			if kid.Neg || !p.nullable(kid) {
+				break
+			}
+		}
+	}
 }
 
 // hintStep betters the mend of a name that is unknown where no event is at hand and is

@@ -349,8 +349,11 @@ func TestBrokenRules(t *testing.T) {
 	}
 	want := []string{
 		"p.cep:2:25: R205: cannot compare an int and a string; write 5 without quotes",
+		"p.cep:2:45: R208: count cannot be used here: where looks at one event",
 		"p.cep:3:18: R404: a negation at the start needs a gap; write ->[D] after it: no such event in the D before the first step",
+		`p.cep:3:29: R203: unknown field "odd" of e`,
 		`p.cep:4:23: R102: unknown event type "f"; declare it: event f { … }`,
+		"p.cep:5:32: R301: a filter cannot have having; put the condition after where",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

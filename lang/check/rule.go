@@ -43,24 +43,9 @@ type rule struct {
 
 func (c *checker) compileRules() {
 	for _, d := range byName(c.ruleDecls) {
-		from := len(c.errs)
-		c.compileRule(d)
-		if d.Broken {
-			c.errs = append(c.errs[:from], slices.DeleteFunc(c.errs[from:], mayFollow)...)
-		}
+		c.compileWhole(d)
 	}
 	c.layStrata()
-}
-
-// mayFollow reports whether a message may be there only because a part of its rule did
-// not parse: a name that the part gives, a clause that it is.
-func mayFollow(e source.Error) bool {
-	switch e.Code {
-	case codeUnknownEvent, codeDuplicateItem, codeType, codeCondition, codeConstant,
-		codeStepName, codeNegationStart, codeNegationGap, codeNegationInside, codeNegationBeside:
-		return false
-	}
-	return true
 }
 
 func (c *checker) compileRule(d *syntax.Rule) {

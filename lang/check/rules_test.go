@@ -38,7 +38,6 @@ func TestDeclarationErrors(t *testing.T) {
 		"an unknown type":                 {`fn f(p evnt) = 1`, []string{`1:8: R106: unknown type "evnt" of parameter "p"`}},
 		"a parameter twice": {`fn f(p int, p int) = p`, []string{
 			`1:13: R103: parameter of f "p" is written twice`,
-			`1:22: R204: "p" could mean two things: a part of the key, or a part of the key; rename one of them`,
 		}},
 		"a function nothing uses": {`fn f(p a, m float) = p.n * m + p.nn`, []string{`1:34: R203: unknown field "nn" of a`}},
 		"a lawful function":       {`fn f(p a, m float) = p.n * m > 2`, nil},

@@ -5,7 +5,8 @@
 //
 // An [Expr] is a typed expression tree (the language's meaning in a form that an
 // engine can compile, index, hash and print). A [Rule] is a filter, a window rule or
-// a pattern rule. A [Step] is one event of a pattern, numbered in order of writing.
+// a pattern rule. A [Step] is one event of a pattern, numbered in order of writing. A
+// [File] is a list or table that is read from a file, [Contents] what it held.
 //
 // # Invariants
 //

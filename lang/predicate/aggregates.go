@@ -128,7 +128,7 @@ func (c *checker) aggArgument(cx *context, call *ast.CallNode, agg *aggregate) *
 
 // whole reports whether an argument is a repeated step or a window by itself.
 func (c *checker) whole(cx *context, n ast.Node, agg *aggregate) bool {
-	if r := c.reference(cx, n); r != nil && r.over && r.step.Why == "" {
+	if r := c.reference(cx, n); r != nil && r.over && r.step.Why == "" && r.step.LastOnly == "" {
 		agg.step = r.step
 		return true
 	}

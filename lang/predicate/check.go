@@ -262,7 +262,7 @@ func typed(op plan.Op, k event.Kind, args ...*plan.Expr) *plan.Expr {
 func (c *checker) conditional(cx *context, n *ast.ConditionalNode) *plan.Expr {
 	test := c.wanted(cx, n.Cond, c.check(cx, n.Cond), event.Bool)
 	then, other := c.check(cx, n.Exp1), c.check(cx, n.Exp2)
-	if anyBad(test, then, other) {
+	if anyBad(test, then, other) || !c.textsFit(cx, n.Exp1, n.Exp2, then, other) {
 		return bad()
 	}
 	x, y, message := unify(then, other)

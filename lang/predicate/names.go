@@ -180,8 +180,10 @@ func (c *checker) name(cx *context, n *ast.IdentifierNode, parts []ast.Node) *pl
 	}
 	ms := c.meanings(cx, name, next)
 	switch {
+	case len(ms) == 0 && name == "meta" && cx.events != nil && cx.bare && !cx.macro:
+		return c.metaField(cx, n, &reference{typ: cx.events}, parts)
 	case len(ms) == 0:
-		return c.unknown(cx, n, name)
+		return c.unknown(cx, n, name, next)
 	case len(ms) > 1:
 		return c.failAt(cx, n, codeAmbiguous, fmt.Sprintf("%q could mean two things: %s, or %s", name, ms[0].what(), ms[1].what()), "rename one of them")
 	}
@@ -241,22 +243,40 @@ func (c *checker) plainName(cx *context, n *ast.IdentifierNode, m meaning) *plan
 	return e
 }
 
-// unknown reports a name that means nothing here.
-func (c *checker) unknown(cx *context, n ast.Node, name string) *plan.Expr {
+// unknown reports a name that means nothing here, next being the name of the field read
+// of it.
+func (c *checker) unknown(cx *context, n ast.Node, name, next string) *plan.Expr {
 	if why := c.whyNot(cx, name); why != "" {
 		return c.failAt(cx, n, codeNoBareField, why, c.bareMend(cx, name))
 	}
 	candidates := c.candidates(cx)
-	for _, m := range candidates {
-		if m == name {
-			return c.failAt(cx, n, codeSyntax, fmt.Sprintf("%q cannot stand alone", name), "")
-		}
+	if slices.Contains(candidates, name) {
+		return c.failAt(cx, n, codeSyntax, fmt.Sprintf("%q cannot stand alone", name), "")
 	}
+	events := c.eventNames(cx, next)
+	candidates = append(candidates, events...)
 	mend := source.DidYouMean(name, candidates)
-	if cx.events != nil && cx.bare && !cx.macro {
+	near, _ := source.Near(name, candidates)
+	if cx.events != nil && cx.bare && !cx.macro && !slices.Contains(events, near) {
 		return c.failAt(cx, n, codeUnknownField, fmt.Sprintf("unknown field %q of %s", name, cx.events.Schema.Name), mend)
 	}
 	return c.failAt(cx, n, codeUnknownName, fmt.Sprintf("unknown name %q", name), mend)
+}
+
+// eventNames lists what names events where an aggregate takes them, or a field, next, is
+// read of them: windows, and steps.
+func (c *checker) eventNames(cx *context, next string) []string {
+	if cx.macro || cx.agg == nil && next == "" {
+		return nil
+	}
+	var names []string
+	if cx.agg != nil {
+		names = append(names, c.sc.Windows...)
+	}
+	for _, s := range c.sc.Steps {
+		names = append(names, s.Name)
+	}
+	return slices.DeleteFunc(names, func(s string) bool { return s == "" })
 }
 
 // whyNot says why a name that exists elsewhere means nothing here.

@@ -101,6 +101,9 @@ func (c *checker) logic(cx *context, n *ast.BinaryNode, op plan.Op, x, y *plan.E
 }
 
 func (c *checker) coalesce(cx *context, n *ast.BinaryNode, x, y *plan.Expr) *plan.Expr {
+	if !c.textsFit(cx, n.Left, n.Right, x, y) {
+		return bad()
+	}
 	x, y, message := unify(x, y)
 	switch {
 	case message != "":
@@ -113,7 +116,27 @@ func (c *checker) coalesce(cx *context, n *ast.BinaryNode, x, y *plan.Expr) *pla
 	return &plan.Expr{Op: plan.OpCoalesce, Type: common(x, y), Args: []*plan.Expr{x, y}}
 }
 
+// textsFit reports a text literal beside a time or an address that it is none of.
+func (c *checker) textsFit(cx *context, left, right ast.Node, x, y *plan.Expr) bool {
+	if !isLiteral(x) || x.Type.Kind != event.String {
+		left, x, y = right, y, x
+	}
+	k := y.Type.Kind
+	if !isLiteral(x) || x.Type.Kind != event.String || k != event.Time && k != event.IP {
+		return true
+	}
+	_, message := textConstant(x.Const.S, k)
+	if message == "" {
+		return true
+	}
+	c.fail(cx, left, codeType, message, "")
+	return false
+}
+
 func (c *checker) comparison(cx *context, n *ast.BinaryNode, op plan.Op, x, y *plan.Expr) *plan.Expr {
+	if !c.textsFit(cx, n.Left, n.Right, x, y) {
+		return bad()
+	}
 	u, v, message := unify(x, y)
 	if message != "" {
 		return c.fail(cx, n, codeType, "cannot compare "+message, compareMend(x, y))

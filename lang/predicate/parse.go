@@ -211,8 +211,35 @@ func (p *parsed) syntaxError(errs *source.Errors, err error) {
 		end := source.Span{File: p.file, Start: last.start, End: last.end}
 		p.fail(errs, codeSyntax, end, fmt.Sprintf("something is missing after %q", p.show(len(p.toks)-1)), "")
 	default:
-		p.fail(errs, codeSyntax, p.at(i), fmt.Sprintf("unexpected %q", p.show(i)), p.reservedMend(i))
+		p.unexpected(errs, i)
 	}
+}
+
+// unexpected reports token i where expr's parser can make nothing of it. A bracket that
+// an interpolation put in stands for the brace that ends it.
+func (p *parsed) unexpected(errs *source.Errors, i int) {
+	at, found := p.at(i), p.show(i)
+	if p.inserted(i) && p.toks[i].text == ")" && at.End < len(p.file.Text) {
+		at.End++
+		found = at.Text()
+	}
+	if i > 0 && p.dangles(i-1) {
+		p.fail(errs, codeSyntax, at, fmt.Sprintf("expected an operand after %q, found %q", p.show(i-1), found), p.reservedMend(i))
+		return
+	}
+	p.fail(errs, codeSyntax, at, fmt.Sprintf("unexpected %q", found), p.reservedMend(i))
+}
+
+// inserted reports whether token i takes no room in the file.
+func (p *parsed) inserted(i int) bool { return p.toks[i].start == p.toks[i].end }
+
+// dangles reports whether token i is an operator that wants an operand behind it.
+func (p *parsed) dangles(i int) bool {
+	t := p.toks[i]
+	if t.kind == tokOperator {
+		return t.text != "true" && t.text != "false" && t.text != "nil" && t.text != "let"
+	}
+	return t.kind == tokPunct && t.text != "" && strings.Contains("+-*/%^**==!=<=>=&&||??!..", t.text)
 }
 
 func (p *parsed) reservedMend(i int) string {

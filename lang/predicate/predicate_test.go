@@ -194,7 +194,7 @@ func TestWrongExpressionsSayWhatAndWhere(t *testing.T) {
 		{`any(items, .prise > 1)`, `12-17 R203 unknown field "prise"; did you mean "price"?`},
 		{`amount.x`, `7-8 R205 a float has no fields`},
 		{`card matches '('`, "13-16 R215 not a regular expression: missing closing ): `(`; the syntax is RE2's; raw strings '…' need no double backslashes"},
-		{`from == "nowhere"`, `0-17 R205 cannot compare "nowhere" is no address`},
+		{`from == "nowhere"`, `8-17 R205 "nowhere" is no address`},
 		{`from in ["x"]`, `8-13 R215 "x" is neither an address nor a block of addresses`},
 		{`cidr(from, "10.0.0.0")`, `11-21 R215 "10.0.0.0" is not a block of addresses; a block is written as "10.0.0.0/8"`},
 		{`card in [1]`, `0-11 R205 a list of int never holds a string`},
@@ -211,7 +211,7 @@ func TestWrongExpressionsSayWhatAndWhere(t *testing.T) {
 		{`(ok; ok)`, `3-4 R218 expressions in a row are not part of the language`},
 		{`if (ok) { ok } else { ok }`, `0-2 R218 if … else is not part of the language; write condition ? value : other`},
 		{`amount >`, `7-8 S024 something is missing after ">"`},
-		{`amount > > 5`, `9-10 S024 unexpected ">"`},
+		{`amount > > 5`, `9-10 S024 expected an operand after ">", found ">"`},
 		{`amount 5`, `7-8 S024 unexpected "5"`},
 		{`(amount > 5`, `0-1 S012 "(" is never closed`},
 		{`amount > 5)`, `10-11 S012 ")" closes nothing`},
@@ -240,7 +240,13 @@ func TestWrongExpressionsSayWhatAndWhere(t *testing.T) {
 		{`# > 1`, `0-1 R219 # stands in list predicates only`},
 		{`matches() > 1`, `0-9 R217 matches() is counted by match all only`},
 		{`window.start == at`, `0-6 R210 window.start and window.end are set in tumbling, hopping, session and batch windows only`},
-		{`meta.who == ""`, `0-4 R203 unknown field "meta" of payment`},
+		{`meta.who == ""`, `5-8 R203 unknown field "who" of meta; there are meta.type, meta.id, meta.time and meta.source`},
+		{`meta.tme == nil`, `5-8 R203 unknown field "tme" of meta; did you mean "time"?`},
+		{`meta == nil`, `0-4 R212 meta is no value; read meta.type, meta.id, meta.time or meta.source`},
+		{`"${amount +}" == ""`, `11-12 S024 expected an operand after "+", found "}"`},
+		{`"${amount card}" == ""`, `10-14 S024 unexpected "card"`},
+		{`(amount +) > 1`, `9-10 S024 expected an operand after "+", found ")"`},
+		{`true ? from : "nowhere"`, `14-23 R205 "nowhere" is no address`},
 		{strings.Repeat("(", 201) + "ok" + strings.Repeat(")", 201), `200-201 S011 brackets are nested more than 200 levels deep; name the inner parts with let or fn`},
 		{strings.Repeat("not ", 201) + "ok", `800-803 S011 more than 200 operators in a row`},
 	} {
@@ -481,6 +487,7 @@ func FuzzCompile(f *testing.F) {
 	for _, seed := range []string{
 		`amount > 5 and card == "a ${count} b"`, `any(xs, # > 1)`, `(let x = 1h30m; x + x)`, "`odd name` ?? 1", `a.b?.c[1:2]`,
 		`sum(small.amount)`, `not - + !x ** 2 ? : 1`, `{a: 1}["a"]`, `'raw' matches "("`, `1..5`, `#index`, `((((`, `"${"${"${1}"}"}"`,
+		`"${amount +}"`, `meta.tme + meta`, `"noon" > meta.time ?? "x"`, `avg(smal.amount)`,
 	} {
 		f.Add(seed)
 	}

@@ -1,6 +1,7 @@
 package predicate
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -109,7 +110,9 @@ func (c *checker) refField(cx *context, n ast.Node, r *reference, parts []ast.No
 	if s := r.step; s != nil {
 		switch {
 		case s.Why != "":
-			return c.fail(cx, n, codeStep, fmt.Sprintf("the step %q cannot be read here: it %s", s.Name, s.Why), "")
+			return c.fail(cx, n, codeStep, fmt.Sprintf("the step %q cannot be read here: it %s", s.Name, s.Why), s.Mend)
+		case s.LastOnly != "" && (r.over || r.pick != plan.PickLast):
+			return c.fail(cx, n, codeStep, fmt.Sprintf("of the step %q only the last event can be read here: %s", s.Name, s.LastOnly), s.Mend)
 		case s.Own && !s.Repeats:
 			return c.fail(cx, n, codeStep, fmt.Sprintf("%q is this step itself", s.Name), "name the fields of its event without it")
 		}
@@ -175,7 +178,8 @@ func (c *checker) metaField(cx *context, n ast.Node, r *reference, parts []ast.N
 	}
 	name := cx.text.tok(parts[0]).text
 	if !slices.Contains(metaNames, name) {
-		return c.failAt(cx, parts[0], codeUnknownField, fmt.Sprintf("unknown field %q of meta", name), "there are meta.type, meta.id, meta.time and meta.source")
+		mend := cmp.Or(source.DidYouMean(name, metaNames), "there are meta.type, meta.id, meta.time and meta.source")
+		return c.failAt(cx, parts[0], codeUnknownField, fmt.Sprintf("unknown field %q of meta", name), mend)
 	}
 	kind := event.String
 	if name == "time" {

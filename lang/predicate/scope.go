@@ -64,6 +64,10 @@ type Step struct {
 	// Why, if not empty, forbids reading the step here, e.g. "is taken later" or
 	// "is negated: it never has an event".
 	Why string
+	// LastOnly, if not empty, forbids reading more of a repeated step than its last event,
+	// and says why.
+	LastOnly string
+	Mend     string // what to do about Why or LastOnly; may be empty
 	// KeepAll is set to true when an expression indexes the step's events. May be nil.
 	KeepAll *bool
 }

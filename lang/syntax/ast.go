@@ -5,8 +5,9 @@ import "github.com/cepheus-cep/cepheus/lang/source"
 // File is one parsed rule file. Decls holds every declaration in order of writing;
 // the slices after it hold the same declarations by kind, each in order of writing.
 // A declaration in which anything was reported is Broken: parts of it may be missing
-// or hold no meaning, and saying more about it may mislead. One that is not Broken is
-// whole.
+// or hold no meaning, and saying more about it may mislead. Of a rule Damage says which
+// parts, of an event Partial says whether fields are missing. A declaration that is not
+// Broken is whole.
 type File struct {
 	Source   *source.File
 	Decls    []Decl
@@ -83,6 +84,9 @@ type Event struct {
 	Span   source.Span
 	Name   Name
 	Broken bool
+	// Partial says of a Broken event that fields may be missing. Where it is false all
+	// fields are there, though a type among them may be none.
+	Partial bool
 
 	Time     *TimeAttr
 	ID       *Name
@@ -214,6 +218,15 @@ type Rule struct {
 	To       []Name
 
 	Clauses []Clause // every clause that parsed, in order of writing
+	Damage  []Damage // what is wrong with a Broken rule
+}
+
+// Damage is what one fault of syntax did to a rule: what stands in Span, if known, may
+// not be what was meant, and each of the clauses in Could, by keyword, may be missing.
+type Damage struct {
+	Span  source.Span
+	Could []string
+	Let   string // the name of a let that is missing; empty: of none, or it is not known
 }
 
 // Clause is the place of one clause of a rule.

@@ -71,7 +71,7 @@ func dumpStruct(b *strings.Builder, v reflect.Value) {
 	sep := ""
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
-		if f.Type == reflect.TypeFor[source.Span]() || f.Name == "Clauses" || empty(v.Field(i)) {
+		if f.Type == reflect.TypeFor[source.Span]() || f.Name == "Clauses" || f.Name == "Damage" || f.Name == "Partial" || empty(v.Field(i)) {
 			continue
 		}
 		b.WriteString(sep + f.Name + ":")

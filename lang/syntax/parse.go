@@ -30,25 +30,13 @@ func Parse(f *source.File) (*File, source.Errors) {
 		return out, errs.done()
 	}
 	out.Comments = comments(f, toks)
-	p := &parser{stream: s, out: out, errs: errs, lex: peeking(s.toks)}
+	p := &parser{
+		stream: s, out: out, errs: errs, lex: peeking(s.toks),
+		lacking: map[*Rule][]string{}, attrs: map[*Event]source.Span{},
+	}
 	p.file()
-	markBroken(out, errs)
+	p.markBroken()
 	return out, errs.done()
-}
-
-// markBroken marks the declarations in which something was reported.
-func markBroken(f *File, errs *report) {
-	for _, e := range errs.errs {
-		i := sort.Search(len(f.Decls), func(i int) bool { return f.Decls[i].DeclSpan().End >= e.Span.Start })
-		if i < len(f.Decls) && f.Decls[i].DeclSpan().Start <= e.Span.End {
-			f.Decls[i].markBroken()
-		}
-	}
-	if errs.full() {
-		for _, d := range f.Decls {
-			d.markBroken()
-		}
-	}
 }
 
 func comments(f *source.File, toks []lexer.Token) []Comment {
@@ -79,6 +67,9 @@ type parser struct {
 	errs   *report
 	lex    *lexer.PeekingLexer
 	failed int // index of the token of the last error
+
+	lacking map[*Rule][]string     // the clauses that a rule has not
+	attrs   map[*Event]source.Span // the attributes of an event, their parentheses included
 }
 
 // read parses one production at the place at hand. Where it fails, that is reported,
@@ -162,10 +153,12 @@ func (p *parser) startsItem(i int, words []string) bool {
 }
 
 // before returns the token before the i-th that is not elided.
-func (p *parser) before(i int) lexer.Token {
+func (p *parser) before(i int) lexer.Token { return p.toks[p.beforeIndex(i)] }
+
+func (p *parser) beforeIndex(i int) int {
 	for i--; i > 0 && elided(p.toks[i].Type); i-- {
 	}
-	return p.toks[max(i, 0)]
+	return max(i, 0)
 }
 
 // resume goes on after an error in the item that began at token from: at the next
@@ -315,6 +308,7 @@ func (p *parser) event(from int) bool {
 	g, open, well := head[eventG](p, from)
 	e := &Event{Name: p.name(g.Name)}
 	if well && g.Attrs {
+		p.attrs[e] = p.spanOf(open)
 		well = p.attributes(e, open)
 		open = p.at()
 		if p.toks[open].Value != "{" {

@@ -2,6 +2,7 @@ package syntax
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/alecthomas/participle/v2/lexer"
 
@@ -13,33 +14,78 @@ type ruleReader struct {
 	*parser
 	rule *Rule
 	seen map[string]source.Span // keywords of the clauses that may stand once
+
+	damage damages
+	shapes []int // of damage: unknown clauses that may be any of several
+	types  bool  // the types of a malformed from are known
+	lost   int   // index of the word of an unknown clause that is being passed over; else -1
+	last   int   // index of the keyword of the last known clause; -1: none
 }
 
 func (p *parser) rule(from int) bool {
 	g, open, well := head[ruleG](p, from)
 	rule := &Rule{Name: p.name(g.Name), Title: p.text(g.Title)}
-	r := &ruleReader{parser: p, rule: rule, seen: map[string]source.Span{}}
+	r := &ruleReader{parser: p, rule: rule, seen: map[string]source.Span{}, lost: -1, last: -1}
+	if open < 0 {
+		rule.Damage = everything()
+	}
 	return p.declare(from, open, &rule.Span, &rule.Broken, well, func() bool {
-		return p.items(open, r.clause, func(i int) bool { return p.startsItem(i, clauseWords) })
+		ok := p.items(open, r.clause, r.startsClause)
+		r.damage.end(p.toks[p.pair[open]].Pos.Offset)
+		rule.Damage = r.damage.list
+		p.lacking[rule] = rule.lacks()
+		r.narrow()
+		return ok
 	}, func() { p.out.Rules, p.out.Decls = append(p.out.Rules, rule), append(p.out.Decls, rule) })
 }
 
 // clause reads the clause that begins at token i and notes its place.
 func (r *ruleReader) clause(i int) bool {
 	t := r.toks[i]
+	r.damage.end(t.Pos.Offset)
+	r.lost = -1
 	if t.Type != wordToken || !isClauseWord(t.Value) {
-		r.unknown(codeClause, i, "clause", clauseWords)
+		r.unknownClause(i)
 		return false
 	}
-	start, before := r.lex.MakeCheckpoint(), len(r.errs.errs)
+	r.last, r.types = i, false
+	start, before, sound := r.lex.MakeCheckpoint(), len(r.errs.errs), *r.rule
 	ok := r.readClause(i, t.Value)
-	if len(r.errs.errs) > before && r.skipEmpty(i, start, before) {
+	reported := len(r.errs.errs) > before
+	if ok && !reported && r.giveClauseBack(i, start, sound) {
+		r.damaged(i, before)
 		return true
+	}
+	if reported && r.skipEmpty(i, start, before) {
+		r.damaged(i, before)
+		return true
+	}
+	if reported || !ok {
+		r.damaged(i, before)
 	}
 	if !ok {
 		return false
 	}
 	r.rule.Clauses = append(r.rule.Clauses, Clause{Span: r.since(i), Keyword: tokenSpan(r.stream.file, t)})
+	return true
+}
+
+// giveClauseBack looks whether the clause at token i, which ends in an expression, took
+// the keyword of the next clause for its operand: what follows then begins no clause. It
+// says so, forgets what the clause said, and goes back to that keyword.
+func (r *ruleReader) giveClauseBack(i int, start lexer.Checkpoint, sound Rule) bool {
+	last, next := r.taken(), r.toks[r.at()]
+	if !slices.Contains(exprClauses, r.toks[i].Value) || last <= r.nextIndex(i) || !r.startsItem(last, clauseWords) || next.Value == "}" || isClauseWord(next.Value) {
+		return false
+	}
+	from := r.rule.From
+	*r.rule = sound
+	if r.toks[i].Value == "from" && sound.From == nil {
+		r.rule.From, r.types = &From{Span: from.Span, Events: from.Events}, true
+	}
+	r.lex.LoadCheckpoint(start)
+	r.jump(last)
+	r.fail(codeExpr, tokenSpan(r.stream.file, r.toks[i]), fmt.Sprintf("the expression of %s is missing or ends too early", show(r.toks[i].Value)), "")
 	return true
 }
 
@@ -86,9 +132,7 @@ func (r *ruleReader) readClause(i int, keyword string) bool {
 			rule.Mode = &Mode{Span: word.Span, Word: word.Text}
 		})
 	case "from":
-		return take(r, i, func(rule *Rule, g *fromG) {
-			rule.From = &From{Span: p.span(g.place), Events: p.names(g.Events), Where: p.expr(g.Where)}
-		})
+		return r.from(i)
 	case "by":
 		return take(r, i, func(rule *Rule, g *byG) { rule.By = p.keys(g.Keys) })
 	case "having":
@@ -96,10 +140,7 @@ func (r *ruleReader) readClause(i int, keyword string) bool {
 	case "once":
 		return take(r, i, func(rule *Rule, _ *onceG) { rule.Once = true })
 	case "match":
-		if r.tooLong(i) {
-			return false
-		}
-		return take(r, i, func(rule *Rule, g *matchG) { rule.Match = p.match(g) })
+		return r.match(i)
 	case "within":
 		return take(r, i, func(rule *Rule, g *withinG) { rule.Within = p.duration(g.Duration) })
 	case "until":
@@ -121,6 +162,37 @@ func (r *ruleReader) readClause(i int, keyword string) bool {
 	default:
 		return r.emit(i)
 	}
+}
+
+// from reads the clause from. Where only its condition is malformed the types are
+// taken: they are what the rest of the rule rests on.
+func (r *ruleReader) from(i int) bool {
+	g, ok := read[fromG](r.parser)
+	if !ok && (len(g.Events) == 0 || !r.passed(i, "where")) {
+		return false
+	}
+	if r.once(r.seen, "clause", i) {
+		r.types = !ok
+		r.rule.From = &From{Span: r.span(g.place), Events: r.names(g.Events), Where: r.expr(g.Where)}
+	}
+	return ok
+}
+
+func (r *ruleReader) match(i int) bool {
+	if r.tooLong(i) {
+		return false
+	}
+	reported := len(r.errs.errs)
+	ok := take(r, i, func(rule *Rule, g *matchG) { rule.Match = r.parser.match(g) })
+	if !ok && r.toks[r.failed].Value == "}" {
+		r.hintRepeat(reported)
+	}
+	return ok
+}
+
+// passed reports whether the word stands between token i and the last error.
+func (r *ruleReader) passed(i int, word string) bool {
+	return slices.ContainsFunc(r.toks[i:r.failed], func(t lexer.Token) bool { return t.Value == word })
 }
 
 func (r *ruleReader) label() bool {

@@ -7,6 +7,7 @@ import "slices"
 var (
 	declWords     = []string{"event", "fn", "let", "list", "rule", "table", "test"}
 	clauseWords   = []string{"by", "emit", "from", "having", "label", "let", "limit", "match", "mode", "once", "runbook", "severity", "suppress", "tags", "to", "until", "window", "within"}
+	exprClauses   = []string{"by", "from", "having", "let", "suppress"} // they may end in an expression
 	attrWords     = []string{"ahead", "dedup", "id", "late", "lateness", "time"}
 	testWords     = []string{"at", "expect"}
 	severityWords = []string{"critical", "high", "info", "low", "medium"}

@@ -73,19 +73,37 @@ func (out *Outcome) deadLines() []string {
 	return lines
 }
 
+// compareLines lists what is missing and what is too much, in order; where it is
+// neither, the first line that stands at another place.
 func compareLines(what string, want, got []string) []string {
 	var diffs []string
-	for i := range max(len(want), len(got)) {
-		switch {
-		case i >= len(want):
-			diffs = append(diffs, fmt.Sprintf("%s %d is not expected: %s", what, i+1, got[i]))
-		case i >= len(got):
-			diffs = append(diffs, fmt.Sprintf("%s %d did not come: %s", what, i+1, want[i]))
-		case want[i] != got[i]:
+	for _, w := range beyond(want, got) {
+		diffs = append(diffs, what+" did not come: "+w)
+	}
+	for _, g := range beyond(got, want) {
+		diffs = append(diffs, what+" is not expected: "+g)
+	}
+	for i := range want {
+		if len(diffs) == 0 && want[i] != got[i] {
 			diffs = append(diffs, fmt.Sprintf("%s %d: want %s\n     got %s", what, i+1, want[i], got[i]))
 		}
 	}
 	return diffs
+}
+
+// beyond returns the lines that all has more often than some.
+func beyond(all, some []string) []string {
+	left := map[string]int{}
+	for _, line := range some {
+		left[line]++
+	}
+	var out []string
+	for _, line := range all {
+		if left[line]--; left[line] < 0 {
+			out = append(out, line)
+		}
+	}
+	return out
 }
 
 func compareCounts(want []count, out *Outcome) []string {

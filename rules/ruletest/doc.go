@@ -19,7 +19,8 @@
 //
 // The sections are
 //
-//   - rules, or several rules/NAME.cep: the rule files; NAME.DATA: files that they read;
+//   - rules, or several rules/NAME.cep: the rule files; NAME.txt, NAME.csv: files of lists
+//     and tables that they name;
 //   - events.jsonl, or events/NAME.jsonl for each partition NAME: records in order of
 //     arrival; see below;
 //   - alerts.jsonl: the alerts that must come, all of them, in order. Of an alert the
