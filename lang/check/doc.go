@@ -42,8 +42,6 @@
 //   - Types and rules are compiled in order of name: no number depends on the names or
 //     the order of files.
 //
-//   - What the engine cannot run yet is refused in notyet.go, and nowhere else.
-//
 //   - A rule that did not parse is checked like the others, clause by clause, and what
 //     a lost part may be the reason of is left out (damage.go): one fault hides no
 //     other, and gives no false alarm.

@@ -14,6 +14,7 @@
 //	lexer.go    characters to tokens; literal.go: numbers, durations, escapes
 //	balance.go  brackets matched, missing ones put in
 //	parse.go    declarations and items, one after the other; rule.go: clauses
+//	damage.go   what a fault leaves of a rule or an event
 //	grammar.go  the productions of one item, for participle
 //	extent.go   where an expression ends, and whether a word is a selection mode
 //	lower.go    captures to AST; pattern.go: patterns
