@@ -142,9 +142,9 @@ func (c *checker) boundReads(tables []*syntax.Table) {
 	}
 }
 
-// layTables gives rules and projections their strata: a rule stands above the rules that
+// strata gives rules and projections their strata: a rule stands above the rules that
 // make the events it reads and above the projections it reads, a projection above the
-// rules that make its events. What feeds itself is a cycle.
+// rules that make the events which feed or read it. What feeds itself is a cycle.
 type strata struct {
 	c      *checker
 	at     map[string]source.Span // where projections are declared
@@ -201,17 +201,34 @@ func (s *strata) ofProjection(p *plan.Projection) int {
 	}
 	s.onPath[p] = true
 	for _, edge := range s.c.edges {
-		if edge.typ != p.Type {
+		if edge.typ != p.Type && !s.c.asks(edge.typ, p) {
 			continue
 		}
 		if s.onPath[edge.rule] {
-			s.c.fail(codeCycle, s.at[p.Name], "", "the projection %q is fed by rule %q, which reads it: a cycle", p.Name, edge.rule.Name)
+			s.cycle(p, edge)
 			continue
 		}
 		p.Stratum = max(p.Stratum, s.ofRule(edge.rule)+1)
 	}
 	s.onPath[p], s.done[p] = false, true
 	return p.Stratum
+}
+
+// cycle reports a rule that reads a projection and makes events that feed or read it: of
+// these the projection would have to know before it knows.
+func (s *strata) cycle(p *plan.Projection, edge derivation) {
+	typ := s.c.set.Types[edge.typ].Schema.Name
+	if edge.typ == p.Type {
+		s.c.fail(codeCycle, s.at[p.Name], "", "the projection %q is fed by rule %q, which reads it: a cycle", p.Name, edge.rule.Name)
+		return
+	}
+	s.c.fail(codeCycle, edge.at, "give the event what it needs of "+p.Name+" in a field",
+		"rule %q reads the projection %q, and so do rules at the event %q that it makes: a cycle", edge.rule.Name, p.Name, typ)
+}
+
+// asks reports whether events of a type read a projection.
+func (c *checker) asks(typ int, p *plan.Projection) bool {
+	return slices.ContainsFunc(c.set.Reads[typ], func(r plan.Read) bool { return c.set.Projections[r.Projection] == p })
 }
 
 // projectionsOf lists the projections that a rule reads, each once.
