@@ -14,7 +14,10 @@
 // shard owns the keys of some of 256 slots; a unit is one rule in one shard. An effect
 // is a match with its cause; after the barrier effects are sorted by cause and become
 // alerts. A stratum is a set of rules that may run at the same time: rules that read
-// what others make run in a later one.
+// what others make run in a later one. A projection is a rule that never alerts: what an
+// event asks of it is answered in its stratum, into the event's Side, for rules of later
+// ones. What a source, an operator or a rule could make grow without end has a bound in
+// [Options] or in machine.Limits; [Engine.Remembered] counts what there is.
 //
 // # Time
 //
@@ -34,7 +37,8 @@
 // routed again. All queues are
 // bounded: a reader is at most jobsAhead batches before the epochs, and Options.Waiting
 // events of a partition wait for their time. The coordinator waits for the bell that
-// readers ring, or for a timer.
+// readers ring, or for a timer. A panic in a worker or a shard ends the run with an error
+// that names the record or the rule; nothing of its epoch, or batch, is committed.
 //
 // # The law
 //

@@ -310,10 +310,15 @@ func (e *Engine) admit(ep *epoch, w waits) {
 	}
 }
 
-// leave ends the taking of a job; at the end of the input the partition ends.
+// leave ends the taking of a job; at the end of the input the partition ends, at an error
+// the run.
 func (e *Engine) leave(p *partition, j *job) {
 	r := e.readers[p.source]
 	r.at = nil
+	if j.broken != nil { // the position stays before it, and so does its fingerprint
+		e.failed = j.broken
+		return
+	}
 	p.mark, p.atEnd = j.mark, j.err == nil && j.batch.AtEnd
 	switch {
 	case j.err == nil:

@@ -27,6 +27,7 @@ type job struct {
 	after   int64  // position after the batch
 	mark    []byte // the source's fingerprint, to go with that position and later ones
 	done    chan struct{}
+	broken  error // a panic of the worker; nothing of the job can be taken
 
 	next int // the first record not yet taken
 	held int // events taken and not yet through an epoch
@@ -80,16 +81,19 @@ func (w *worker) run(ctx context.Context, jobs <-chan *job) error {
 	}
 }
 
-// work does a job. A panic, which only a broken invariant can cause, becomes the job's
-// error, at which the run ends: nothing of the job is taken, and, for who knows what it
-// has left behind, nothing of any other that the worker is given.
+// work does a job. A panic, which only a broken invariant can cause, makes the job a
+// broken one, at which the run ends: nothing of the job is taken, and, for who knows what it
+// has left behind, nothing of any other that the worker is given. As long as it is being
+// worked on nobody else may route it.
 func (w *worker) work(j *job) {
+	w.routed.begin(j)
+	defer w.routed.end()
 	defer func() {
 		if r := recover(); r != nil {
 			w.broken = fmt.Errorf("decode and route %s: broken invariant: %v\n%s", w.place(j), r, debug.Stack())
 		}
 		if w.broken != nil {
-			j.records, j.items, j.dead, j.counts, j.err = nil, nil, nil, counts{}, w.broken
+			j.records, j.items, j.dead, j.counts, j.broken = nil, nil, nil, counts{}, w.broken
 		}
 	}()
 	if w.broken == nil {
@@ -107,8 +111,6 @@ func (w *worker) place(j *job) string {
 
 // do decodes and routes a job.
 func (w *worker) do(j *job) {
-	w.routed.begin(j)
-	defer w.routed.end()
 	d, base := w.decoders[j.source], w.bases[j.source]
 	w.router.Reset()
 	for i := range j.batch.Records {
@@ -157,7 +159,7 @@ func (j *job) reset() {
 	j.arena.Reset()
 	clear(j.dead)
 	j.records, j.items, j.keys, j.dead = j.records[:0], j.items[:0], j.keys[:0], j.dead[:0]
-	j.err, j.next, j.held = nil, 0, 0
+	j.err, j.broken, j.next, j.held = nil, nil, 0, 0
 	j.counts = counts{nilKeys: j.counts.nilKeys[:0], faults: j.counts.faults[:0]}
 	j.done = make(chan struct{})
 }

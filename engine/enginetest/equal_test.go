@@ -23,14 +23,13 @@ import (
 
 // TestEngineAgreesWithReference runs random rules over random streams in the engine and
 // in the reference.
-func TestEngineAgreesWithReference(t *testing.T) { repeat(t, agree) }
+func TestEngineAgreesWithReference(t *testing.T) { repeat(t, 30, agree) }
 
-// repeat checks a law on some thousand random cases. CEPHEUS_LAW_ROUNDS of a hundred
-// cases each are run where the variable is set.
-func repeat(t *testing.T, law func(*rapid.T)) {
-	rounds, err := strconv.Atoi(os.Getenv("CEPHEUS_LAW_ROUNDS"))
-	if err != nil {
-		rounds = 10
+// repeat checks a law on so many hundreds of random cases, or on CEPHEUS_LAW_ROUNDS
+// hundreds where that is set.
+func repeat(t *testing.T, rounds int, law func(*rapid.T)) {
+	if n, err := strconv.Atoi(os.Getenv("CEPHEUS_LAW_ROUNDS")); err == nil {
+		rounds = n
 	}
 	for range rounds {
 		rapid.Check(t, law)

@@ -9,7 +9,17 @@ import (
 // ruleSet draws a whole rule file.
 func (m *maker) ruleSet() string {
 	text := m.declarations() + constants
+	tables := m.chance(25)
+	if tables {
+		text += m.projection()
+	}
+	derives := m.chance(25)
 	for i := range 1 + m.n(3) {
+		m.kinds, m.emits = kinds, derives && i == 0
+		m.table = tables && !m.emits && m.chance(70) // what makes d may not read what is read at d
+		if derives && i > 0 && m.chance(60) {
+			m.kinds = append([]string{"d"}, kinds...)
+		}
 		text += m.rule(fmt.Sprintf("r%d", i))
 	}
 	return text
@@ -50,7 +60,7 @@ func (m *maker) key() (clause string, names []string) {
 
 // from draws the event types of a rule and their condition.
 func (m *maker) from() string {
-	clause := "from " + strings.Join(kinds[:1+m.n(2)], ", ")
+	clause := "from " + strings.Join(m.kinds[:1+m.n(2)], ", ")
 	if m.chance(50) {
 		clause += " where " + m.condition(&scope{fields: true})
 	}
@@ -162,6 +172,9 @@ func (m *maker) outputs(clauses []string, s *scope, names []string, more ...stri
 		}
 		clauses = append(clauses, "emit { "+strings.Join(fields, "  ")+" }")
 	}
+	if m.emits {
+		clauses = append(clauses, m.derived(s, names))
+	}
 	if m.chance(20) {
 		clause := "suppress " + m.span()
 		if m.chance(40) {
@@ -170,6 +183,23 @@ func (m *maker) outputs(clauses []string, s *scope, names []string, more ...stri
 		clauses = append(clauses, clause)
 	}
 	return slices.DeleteFunc(clauses, func(c string) bool { return c == "" })
+}
+
+// derived draws the clause that emits d.
+func (m *maker) derived(s *scope, names []string) string {
+	fields := []string{"g: 'u'"}
+	switch {
+	case s.fields:
+		fields = append(fields, "k: k", "x: x", "y: y", "s: s", "f: f")
+	case len(s.single) > 0:
+		name := s.single[m.n(len(s.single))]
+		fields = append(fields, "k: "+name+".k", "x: "+name+".x", "y: "+name+".y", "f: "+name+".f")
+	case len(s.windows) > 0:
+		fields = append(fields, "x: count()", "y: avg(y)", "k: last(k)")
+	default:
+		fields = append(fields, "k: 1", "x: 2")
+	}
+	return "emit d { " + strings.Join(fields[m.n(2):], "  ") + " }"
 }
 
 // field draws an expression for an alert.
@@ -224,7 +254,7 @@ func (m *maker) patternRule() []string {
 		clauses = append(clauses, fmt.Sprintf("within %ds", least+m.seconds()+m.n(2)*10))
 	}
 	if m.chance(12) {
-		clauses = append(clauses, "until "+m.one(kinds...)+"["+m.condition(&scope{fields: true})+"]")
+		clauses = append(clauses, "until "+m.one(m.kinds...)+"["+m.condition(&scope{fields: true})+"]")
 	}
 	if p.all {
 		return p.outputsOfAll(clauses, names)
@@ -331,7 +361,7 @@ func (p *sketch) negation() string {
 	if p.m.chance(15) {
 		return "!(" + one("a") + " | " + one(p.m.one("b", "c")) + ")"
 	}
-	return "!" + one(p.m.one(kinds...))
+	return "!" + one(p.m.one(p.m.kinds...))
 }
 
 // piece draws a step or a group. free says that it may be left out.
@@ -415,7 +445,7 @@ func (p *sketch) repetition(free bool) string {
 func (p *sketch) step(free, repeated bool) {
 	m := p.m
 	p.count++
-	name, kind := fmt.Sprintf("p%d", p.count), m.one(kinds...)
+	name, kind := fmt.Sprintf("p%d", p.count), m.one(m.kinds...)
 	repeat := ""
 	if m.chance(40) {
 		repeat = p.repetition(free)

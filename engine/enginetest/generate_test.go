@@ -10,8 +10,11 @@ import (
 // maker draws rule sets and streams. Everything is drawn so that less is drawn as a
 // failure shrinks: chances to false, choices to the first, spans and lists to shorter.
 type maker struct {
-	t    *rapid.T
-	unit string // of the time field: "" for RFC 3339 texts, s, ms
+	t     *rapid.T
+	unit  string   // of the time field: "" for RFC 3339 texts, s, ms
+	kinds []string // the event types that the rule at hand may read
+	emits bool     // the rule at hand emits d
+	table bool     // the rule at hand may read the projection tab
 }
 
 // n draws a number below another, all alike often: rapid's own numbers are small ones
@@ -36,8 +39,8 @@ func (m *maker) seconds() int { return []int{5, 3, 2, 10, 1, 4, 6, 8, 15, 20}[m.
 
 func (m *maker) span() string { return fmt.Sprintf("%ds", m.seconds()) }
 
-// kinds are the declared event types. They have the same fields, but for one that only
-// c has, so that no field has two types.
+// kinds are the event types of the input; a fourth, d, is made by rules. They have the same
+// fields, but for one that only c has, so that no field has two types.
 var kinds = []string{"a", "b", "c"}
 
 // declarations draws the event types.
@@ -65,7 +68,17 @@ func (m *maker) declarations() string {
 		fmt.Fprintf(&b, "event %s (%s) { id string  t %s  k int  g string  x int?  y float?  s string?  f bool?%s }\n",
 			kind, attributes, map[string]string{"": "time", "s": "int", "ms": "int"}[m.unit], extra)
 	}
+	b.WriteString("event d { k int?  g string?  x int?  y float?  s string?  f bool? }\n")
 	return b.String()
+}
+
+// projection draws the projection tab.
+func (m *maker) projection() string {
+	where := ""
+	if m.chance(40) {
+		where = " where " + m.condition(&scope{fields: true})
+	}
+	return fmt.Sprintf("table tab by k from %s%s { n: count()  sum: sum(x)  top: max(y)  at: last(x) }\n", m.one(kinds...), where)
 }
 
 // streams draws one to three partitions of so many events at most in all.
@@ -169,6 +182,9 @@ func (m *maker) operand(s *scope) string {
 		from = append(from, "x", "y", "x", "abs(x)", "(x + 1)", "(y * 2)", "(x ?? 0)")
 		if !s.foreign {
 			from = append(from, "k")
+		}
+		if !s.foreign && m.table {
+			from = append(from, "tab[k].n", "tab[k].sum", "tab[k].top", "(tab[k].at ?? 0)", "tab[x].n")
 		}
 		if s.local {
 			from = append(from, "loc", "loc")

@@ -184,7 +184,7 @@ func asEvent(x any) *occurrence { e, _ := x.(*occurrence); return e }
 // index is step[i], list[i] or table[key].
 func (v *view) index(n *node) any {
 	if of := n.args[0]; of.op == "name" && v.tables[of.text] != nil {
-		return v.tables[of.text].read(v.eval(n.args[1]))
+		return v.tables[of.text].read(v.eval(n.args[1]), v.at)
 	}
 	i, ok := v.eval(n.args[1]).(int64)
 	if of := n.args[0]; of.op == "name" && v.many[of.text] {

@@ -24,7 +24,12 @@ import (
 //	reference_pattern_test.go    patterns: runs, places, negations
 //	reference_all_test.go        match all
 //	reference_place_test.go      what an event does at a place of the outermost sequence
-//	reference_part_test.go       the parts of a pattern, and what an event does within one
+//	reference_part_test.go       the parts of a pattern
+//	reference_progress_test.go   what an event does within one of them
+//	reference_derived_test.go    events that rules make, and projections
+//
+// It does not know: dedup, ahead, fn, lists and tables from files, keep, calendars, idle
+// sources, and the limits. Those have tests of their own.
 
 // alert is what a rule of the reference reports.
 type alert struct {
@@ -331,82 +336,4 @@ func (c *common) alert(key []any, time int64, events []taken, v *view) *alert {
 		a.made = append(a.made, c.derive(d, time, v))
 	}
 	return a
-}
-
-// derive makes the event of an `emit EVENT`, of the time of its alert.
-func (c *common) derive(d *syntax.Emit, time int64, v *view) *occurrence {
-	e := &occurrence{kind: d.Event.Text, fields: map[string]any{}, own: time, time: time}
-	names, values := []string{"type"}, []any{e.kind}
-	for _, f := range c.book.types[e.kind].Fields {
-		name := f.Name.Text
-		e.fields[name] = nil
-		for _, given := range d.Fields {
-			if given.Name.Text == name {
-				e.fields[name] = v.eval(expr(given.Expr))
-			}
-		}
-		if e.fields[name] != nil {
-			names, values = append(names, name), append(values, e.fields[name])
-		}
-	}
-	e.raw = object(names, values)
-	return e
-}
-
-// projection is a `table … by`: the rows of an aggregate each.
-type projection struct {
-	decl *syntax.Table
-	lets map[string]*node
-	rows []*windowKey
-}
-
-// row is what an expression gets of a projection by a key; nil: there is none.
-type row struct {
-	of     *projection
-	events []*occurrence
-}
-
-func (p *projection) take(e *occurrence) {
-	v := &view{at: e, lets: p.lets}
-	if p.decl.From.Text != e.kind || p.decl.Where != nil && !truth(v.eval(expr(p.decl.Where))) {
-		return
-	}
-	key := v.eval(expr(p.decl.By))
-	if key == nil {
-		return
-	}
-	r := p.find(key)
-	if r == nil {
-		r = &windowKey{key: []any{key}}
-		p.rows = append(p.rows, r)
-	}
-	r.events = append(r.events, e)
-}
-
-func (p *projection) find(key any) *windowKey {
-	i := slices.IndexFunc(p.rows, func(r *windowKey) bool { return same(r.key[0], key) })
-	if i < 0 {
-		return nil
-	}
-	return p.rows[i]
-}
-
-func (p *projection) read(key any) *row {
-	if r := p.find(key); key != nil && r != nil {
-		return &row{of: p, events: r.events}
-	}
-	return nil
-}
-
-// field is one aggregate of a row.
-func (r *row) field(name string) any {
-	if r == nil {
-		return nil
-	}
-	for _, f := range r.of.decl.Fields {
-		if f.Name.Text == name {
-			return (&view{lets: r.of.lets, here: r.events}).eval(expr(f.Expr))
-		}
-	}
-	panic("reference: no field " + name)
 }

@@ -11,10 +11,14 @@
 // one shard and carries what a machine needs and what it makes: the frame of
 // expressions, the kept events, the effects.
 //
-// In a pattern a stage is one positive step of the sequence, numbered in order; a
-// negation stands in the gap after a stage. A run waits at the stage that it took
-// last. A transition is a way from a stage to a later one, past stages that may be
-// left out.
+// In a pattern a stage is one positive part of the outermost sequence, a step or a
+// group, numbered in order; a negation stands in the gap after a stage. A leaf is a
+// step that takes events. A run waits at a place: the stage that took last and, within a
+// group, its config, one cell a part. Where branches let one event be taken in several
+// ways (alternatives), the run has a place for each; the places of a run stand next to
+// each other. A transition is a way from a stage to a later one, past stages that may be
+// left out. A match all whose conditions look at one event each has no places: it counts
+// its combinations from a pool of events.
 //
 // # Place in the flow
 //
@@ -32,5 +36,7 @@
 //   - Every kept event is held once for each place that names it, and released when
 //     the place goes.
 //
-// Open context.go, then pattern.go (the compiled form) and run.go (how it moves).
+// Open context.go, then pattern.go (the compiled form) and run.go (how it moves); then
+// group.go (places within groups), list.go (what repeated steps share), all.go and
+// pool.go (match all), window.go and bucket.go, codec.go.
 package machine
