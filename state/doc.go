@@ -1,5 +1,6 @@
-// Package state keeps what the engine must not forget: key states, timers,
-// de-duplication marks, outbox rows, source positions. It is the only room of Badger.
+// Package state keeps what the engine must not forget: key states, rows of projections,
+// de-duplication marks, silences, events that wait for their time, idle steps, outbox rows,
+// source positions. (Timers follow from key states.) It is the only room of Badger.
 //
 // # Words
 //
@@ -28,15 +29,22 @@
 //     hide the good value too.)
 //   - After a commit that began to write and did not end, the store takes no more
 //     commits until it is opened again.
+//   - A directory that has lost something is refused, not opened as what is left of it.
+//     Badger alone cannot tell a log that was damaged from one that a crash cut short;
+//     the mark, which lies outside of its tree, can: see mark.go and verify.go. Damage
+//     to what Badger wrote between the last commit and a crash is beyond that.
 //
 // # On disk
 //
-//	DIR/FORMAT   "cepheus-state 1": the version of everything below
-//	DIR/tree/    Badger's files; its lock stands for the whole directory
+//	DIR/FORMAT   "cepheus-state 1": the version of everything below; made last
+//	DIR/EPOCH    the mark: the last complete epoch, and how far Badger's MANIFEST went
+//	DIR/tree/    Badger's files
+//
+// DIR itself is locked while it is open. A copy is a backup if no process had it open.
 //
 // A ballast file against a full disk, value-log collection and backups are not here
 // yet; before each epoch the free space is looked at, because a full disk reaches
 // Badger's mapped log as a signal and not as an error.
 //
-// Open state.go first, then badger.go.
+// Open state.go first, then badger.go, then verify.go.
 package state

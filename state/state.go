@@ -17,9 +17,9 @@ const (
 	TablePositions Table = 3 // where each partition goes on, its watermark
 	TableOutbox    Table = 4 // alerts not yet delivered to all sinks: see Outbox
 	TableDelivered Table = 5 // sink name → last row delivered: see Outbox
-	TableTimers    Table = 6
+	TableTimers    Table = 6 // not used: timers follow from the states of keys
 	TableDedup     Table = 7
-	TableRules     Table = 8  // versions of the rule set
+	TableRules     Table = 8  // versions of the rule set; not used yet
 	TableIdle      Table = 9  // recorded idle steps
 	TableWaiting   Table = 10 // events that wait for their time
 	TableSilences  Table = 11 // what suppress remembers

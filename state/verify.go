@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -43,7 +44,7 @@ func damaged(dir string, err error) error { return &DamagedError{Dir: dir, Err: 
 //     epoch writes something under its number, and numbers have no gaps), nor after
 //     them, up to the one in the mark.
 //
-// It costs a reading of all tables. Large values lie apart, in Badger's value log; their
+// It costs a reading of all tables, one at a time. Large values lie apart, in Badger's value log; their
 // frames are verified when they are read.
 func verify(dir string, m mark, o badger.Options) error {
 	names, err := verifyManifest(dir, m.manifest, o)
@@ -135,7 +136,9 @@ func verifyLogs(dir string, reached uint64) (uint64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("open state directory %s: %w", dir, err)
 	}
-	slices.Sort(paths) // numbers of five digits; of more only after 100,000 crashes
+	slices.SortFunc(paths, func(a, b string) int { // by number, which has five digits or more
+		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+	})
 	for i, path := range paths {
 		log, err := readLog(path)
 		if err != nil {

@@ -7,9 +7,14 @@
 // to standard output (results, and nothing else), what to standard error, and the
 // exit code (exit.go).
 //
-//	run      run.go: flags; pipeline.go: sources, state, engine, sinks, joined
+//	run      run.go: flags and what is refused; pipeline.go: sources, state, engine, sinks,
+//	         joined; progress.go: the line on a terminal; summary.go: what a run did
 //	check    check.go
 //	version  version.go
+//
+// Until there is a configuration a run has one sink, standard output, and takes its
+// inputs, state and dead letters from flags. What a rule asks for and a run does not have
+// is a warning on standard error. Parts warn through a text logger on standard error.
 //
 // Verbs are tested as users meet them: testdata holds one script a behaviour, which
 // runs the real binary. Open main.go first.

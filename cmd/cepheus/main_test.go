@@ -42,6 +42,7 @@ func TestScripts(t *testing.T) {
 			"gzipped":   gzipped,
 			"truncated": truncated,
 			"random":    random,
+			"flipped":   flipped,
 		},
 	})
 }
@@ -146,4 +147,24 @@ func truncated(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s has %d bytes only", args[0], len(text))
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(text[:n]), 0o600))
+}
+
+// flipped inverts bytes of a file from an offset on; done twice it does nothing:
+// flipped FILE OFFSET BYTES.
+func flipped(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: flipped FILE OFFSET BYTES")
+	}
+	at, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	n, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	text := []byte(ts.ReadFile(args[0]))
+	if len(text) < at+n {
+		ts.Fatalf("%s has %d bytes only", args[0], len(text))
+	}
+	for i := at; i < at+n; i++ {
+		text[i] ^= 0xff
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), text, 0o600))
 }

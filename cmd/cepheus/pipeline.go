@@ -23,7 +23,9 @@ type pipeline struct {
 	world  *world
 	set    *plan.Set
 	inputs []*counted
+	log    *slog.Logger       // warnings of the parts, on standard error
 	dead   *deadletter.Writer // nil until there is a letter
+	done   engine.Stats       // of what is committed
 }
 
 // stateStore is what a run keeps its state in.
@@ -34,6 +36,7 @@ type stateStore interface {
 
 func newPipeline(v runVerb, w *world, set *plan.Set, inputs []*file.Source) *pipeline {
 	p := &pipeline{verb: v, world: w, set: set}
+	p.log = slog.New(slog.NewTextHandler(w.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	for i, in := range inputs {
 		p.inputs = append(p.inputs, newCounted(in, v.Input[i]))
 	}
@@ -44,28 +47,67 @@ func newPipeline(v runVerb, w *world, set *plan.Set, inputs []*file.Source) *pip
 func (p *pipeline) run(ctx context.Context) (err error) {
 	store, err := p.store()
 	if err != nil {
-		return refused(err)
+		return notOpened(err)
 	}
 	defer func() { err = errors.Join(err, p.closeDead(), store.Close()) }()
-	outbox, err := state.OpenOutbox(ctx, store)
-	if err != nil {
+	if err := p.knownByOtherNames(ctx, store); err != nil {
 		return err
 	}
+	outbox, err := state.OpenOutbox(ctx, store)
+	if err != nil {
+		return p.ofState(err)
+	}
 	sink := stdout.New(p.world.stdout)
-	dispatcher, err := sinks.NewDispatcher(outbox, []sinks.Target{{Name: "stdout", Sink: sink}}, sinks.Options{})
+	dispatcher, err := sinks.NewDispatcher(outbox, []sinks.Target{{Name: stdoutSink, Sink: sink}}, sinks.Options{})
 	if err != nil {
 		return err
 	}
 	bar := newProgress(p.world, p.inputs)
-	eng, err := engine.New(ctx, p.engineOptions(store, outbox, dispatcher, bar))
+	progress := func(s *engine.Stats) { p.keep(s); bar.show(s) }
+	eng, err := engine.New(ctx, p.engineOptions(store, outbox, dispatcher, progress))
 	if err != nil {
 		return refused(err)
 	}
+	p.keep(eng.Stats())
 	start := p.world.now()
 	err = p.deliverWhile(ctx, dispatcher, eng.Run)
 	bar.clear()
 	err = errors.Join(err, acknowledge(ctx, store, outbox, dispatcher))
-	return errors.Join(err, p.report(ctx, eng.Stats(), p.world.now().Sub(start)))
+	return errors.Join(err, p.report(ctx, eng.Stats(), p.world.now().Sub(start), err))
+}
+
+// keep copies the totals of what is committed.
+func (p *pipeline) keep(s *engine.Stats) {
+	rules, files := append(p.done.Rules[:0], s.Rules...), append(p.done.Files[:0], s.Files...)
+	p.done = *s
+	p.done.Rules, p.done.Files = rules, files
+}
+
+// knownByOtherNames refuses an input that the state knows by another name: all of it
+// would be read again, and its alerts sent again.
+func (p *pipeline) knownByOtherNames(ctx context.Context, store stateStore) error {
+	stored, err := engine.StoredPositions(ctx, store)
+	if err != nil {
+		return p.ofState(err)
+	}
+	for _, was := range stored {
+		for i, in := range p.inputs {
+			name := string(in.Partition().AppendName(nil))
+			if name != was.Name && in.Continues(ctx, was.Name, was.Offset, was.Fingerprint) {
+				return usage(fmt.Errorf("--input %s is the file that the state in %s knows as %s, and has read up to byte %d; give it that name, or start on a fresh state directory",
+					p.verb.Input[i], p.verb.State, was.Name, was.Offset))
+			}
+		}
+	}
+	return nil
+}
+
+// ofState names the state directory in an error that does not.
+func (p *pipeline) ofState(err error) error {
+	if corrupt := (*state.CorruptError)(nil); p.verb.State == "" || errors.As(err, &corrupt) {
+		return err
+	}
+	return fmt.Errorf("state directory %s: %w", p.verb.State, err)
 }
 
 // store opens the folder of --state, or makes a store in memory.
@@ -73,20 +115,20 @@ func (p *pipeline) store() (stateStore, error) {
 	if p.verb.State == "" {
 		return state.NewMemory(), nil
 	}
-	return state.OpenBadger(p.verb.State, state.Options{})
+	return state.OpenBadger(p.verb.State, state.Options{Log: p.log})
 }
 
-func (p *pipeline) engineOptions(store engine.Store, outbox *state.Outbox, d *sinks.Dispatcher, bar *progress) engine.Options {
+func (p *pipeline) engineOptions(store engine.Store, outbox *state.Outbox, d *sinks.Dispatcher, progress func(*engine.Stats)) engine.Options {
 	o := engine.Options{
 		Set: p.set, Store: store, Outbox: outbox,
 		Final:     p.verb.State == "" || p.verb.Final,
 		Dead:      p.bury,
 		Committed: func(ctx context.Context) error { return d.Committed(ctx, outbox.Last()) },
 		Delivered: d.Acks,
-		Progress:  bar.show,
+		Progress:  progress,
 		Now:       p.world.now,
 		Files:     lookup.New(lookup.Options{Now: p.world.now}),
-		Log:       slog.New(slog.NewTextHandler(p.world.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Log:       p.log,
 	}
 	for _, in := range p.inputs {
 		o.Inputs = append(o.Inputs, engine.Input{Source: in, Decode: p.verb.decoding()})
@@ -102,12 +144,10 @@ func (p *pipeline) deliverWhile(ctx context.Context, d *sinks.Dispatcher, run fu
 	err := run(ctx)
 	d.Drain()
 	failed := <-delivered
-	if failed != nil && errors.Is(err, failed) {
-		err = nil // the engine stopped because delivery had
+	if failed != nil {
+		err = without(err, failed) // the engine stopped because delivery had
 	}
-	if errors.Is(failed, sinks.ErrGone) {
-		failed = nil // the reader of our output has seen all that it wanted
-	}
+	failed = without(failed, sinks.ErrGone) // the reader of our output has seen all that it wanted
 	return errors.Join(err, failed)
 }
 
@@ -149,9 +189,17 @@ func (p *pipeline) closeDead() error {
 	return p.dead.Close()
 }
 
-// report writes the summary, also of a run that failed: what it says is committed.
-func (p *pipeline) report(ctx context.Context, s *engine.Stats, took time.Duration) error {
-	if ctx.Err() != nil {
+// report writes the summary. That of a run that failed tells of what is committed, and
+// of the fields that were nil only if that is all that was read.
+func (p *pipeline) report(ctx context.Context, s *engine.Stats, took time.Duration, failed error) error {
+	switch {
+	case failed != nil:
+		if p.done.Records == s.Records {
+			p.done.Mismatches = s.Mismatches
+		}
+		s = &p.done
+		fmt.Fprintln(p.world.stderr, "the run failed; what follows was committed before")
+	case ctx.Err() != nil:
 		fmt.Fprintln(p.world.stderr, "stopped by a signal; all that was read is committed")
 	}
 	return printSummary(p.world.stderr, s, took, p.buried())
@@ -167,19 +215,4 @@ func (p *pipeline) buried() string {
 		return "kept in " + p.verb.DeadLetters
 	}
 	return fmt.Sprintf("%d kept in %s, %d not: the file is full", kept, p.verb.DeadLetters, dropped)
-}
-
-// refused makes a state or an input that this run may not use wrong usage; all else
-// stays a failure.
-func refused(err error) error {
-	var (
-		locked   *state.LockedError
-		notState *state.NotStateError
-		format   *state.FormatError
-		replaced *file.ReplacedError
-	)
-	if errors.As(err, &locked) || errors.As(err, &notState) || errors.As(err, &format) || errors.As(err, &replaced) {
-		return usage(err)
-	}
-	return err
 }

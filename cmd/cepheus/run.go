@@ -3,7 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/lang/plan"
@@ -13,7 +17,7 @@ import (
 
 type runVerb struct {
 	Rules       []string `name:"rules" required:"" placeholder:"PATH" sep:"none" help:"Rule file, or folder of rule files (*.cep). May be given more than once; all are one rule set."`
-	Input       []string `name:"input" placeholder:"FILE" sep:"none" help:"Events, one a line; also gzip; - is standard input. May be given more than once; each is a partition."`
+	Input       []string `name:"input" placeholder:"FILE" sep:"none" help:"Events, one a line; also gzip; - is standard input. May be given more than once; each is a partition, which --state knows by the name given here."`
 	Format      string   `name:"format" enum:"jsonl,csv" default:"jsonl" help:"Format of the inputs: jsonl or csv (with a header row)."`
 	Type        string   `name:"type" placeholder:"EVENT" xor:"type" help:"The event type of every record."`
 	TypeField   string   `name:"type-field" placeholder:"NAME" xor:"type" help:"The field that holds a record's event type; without it, type."`
@@ -28,6 +32,9 @@ func (v runVerb) Run(w *world) error {
 	set, err := v.ruleSet(w)
 	if err != nil {
 		return err
+	}
+	if err := v.deadLettersHaveAPlace(); err != nil {
+		return usage(err)
 	}
 	inputs, err := v.open(w)
 	if err != nil {
@@ -50,7 +57,52 @@ func (v runVerb) ruleSet(w *world) (*plan.Set, error) {
 	if messages.HasErrors() {
 		return nil, errNotWell
 	}
+	v.warn(w.stderr, set)
 	return set, v.typeDeclared(set)
+}
+
+// stdoutSink is the name of the one sink that a run without a configuration has.
+const stdoutSink = "stdout"
+
+// maxWarnings is how many rules are warned of one by one, as many as check has messages.
+const maxWarnings = 100
+
+// warn tells of rules that do something else than their text says: none at all, and
+// those that are for sinks that a run without a configuration does not have.
+func (v runVerb) warn(to io.Writer, set *plan.Set) {
+	if len(set.Rules) == 0 {
+		fmt.Fprintf(to, "warning: no rule in %s: nothing can alert\n", strings.Join(v.Rules, ", "))
+	}
+	told, more := 0, 0
+	for _, rule := range set.Rules {
+		others := slices.DeleteFunc(slices.Clone(rule.To), func(sink string) bool { return sink == stdoutSink })
+		switch {
+		case len(others) == 0 || rule.Mode != plan.Live:
+		case told == maxWarnings:
+			more++
+		default:
+			told++
+			fmt.Fprintf(to, "warning: rule %s: no sink named %s: its alerts go to standard output, the only sink of a run without a configuration\n",
+				rule.Name, strings.Join(others, ", "))
+		}
+	}
+	if more > 0 {
+		fmt.Fprintf(to, "warning: %d more rules are for sinks that are not there\n", more)
+	}
+}
+
+// deadLettersHaveAPlace refuses a file that could not be made: the run would fail at the
+// first record that cannot be decoded, perhaps hours from now.
+func (v runVerb) deadLettersHaveAPlace() error {
+	folder := filepath.Dir(v.DeadLetters)
+	info, err := os.Stat(folder)
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is no folder", folder)
+	}
+	if err != nil {
+		return fmt.Errorf("--dead-letters %s: %w", v.DeadLetters, err)
+	}
+	return nil
 }
 
 // typeDeclared refuses a --type that no rule file declares: no event would be read.
@@ -83,20 +135,32 @@ func (v runVerb) open(w *world) (inputs []*file.Source, err error) {
 			inputs = nil
 		}
 	}()
-	seen := map[string]bool{}
 	for _, path := range v.Input {
-		if name := filepath.Clean(path); seen[name] {
-			return inputs, fmt.Errorf("--input %s is given twice", path)
-		} else {
-			seen[name] = true
-		}
 		s, err := file.Open(path, file.Options{Stdin: w.stdin, Header: v.Format == "csv", Now: w.now})
 		if err != nil {
 			return inputs, err
 		}
 		inputs = append(inputs, s)
+		if err := v.onlyOnce(inputs); err != nil {
+			return inputs, err
+		}
 	}
 	return inputs, nil
+}
+
+// onlyOnce refuses the last input where an earlier one has its name, or is its file by
+// another name: all of its events would count twice.
+func (v runVerb) onlyOnce(inputs []*file.Source) error {
+	last := len(inputs) - 1
+	for i, s := range inputs[:last] {
+		if s.Partition() == inputs[last].Partition() {
+			return fmt.Errorf("--input %s is given twice", v.Input[last])
+		}
+		if s.SameAs(inputs[last]) {
+			return fmt.Errorf("--input %s is the same file as --input %s", v.Input[last], v.Input[i])
+		}
+	}
+	return nil
 }
 
 func closeAll(inputs []*file.Source) error {

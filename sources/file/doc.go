@@ -15,7 +15,8 @@
 //
 // # What counts as a record
 //
-//   - Empty lines are none. A byte order mark at the start of the input is skipped.
+//   - Empty lines are none, nor are lines of white space, except under a header row. A
+//     byte order mark at the start of the input is skipped.
 //   - A last line without an end counts as complete, and the position after it is the end
 //     of the file. If the file grows afterwards, what is appended to that very line is a
 //     record of its own; let a writer write whole lines.
@@ -33,6 +34,12 @@
 // Compressed input is known by its first two bytes, whatever its name; several members
 // in a row are one input. Where it is cut short or damaged, the lines before that are
 // handed on, then comes an error.
+//
+// # The end
+//
+// A regular file ends where it ends; it is never followed. Of a pipe or terminal the end
+// is when its writer closes it; until then a batch may say that nothing more is there for
+// now (event.Batch.AtEnd), which is what lets the engine call a partition idle.
 //
 // # Goroutines
 //

@@ -81,6 +81,7 @@ type Source struct {
 	readErr error // why there is nothing after buf[w]; io.EOF at the end
 	inside  bool  // some line is past, so that no byte order mark can come
 	begun   bool  // a line that was not empty is past, so that no header can come
+	atEnd   bool  // the last Next said that there was nothing more for now
 
 	long   *longLine // the line at hand is too long and being skipped
 	head   []byte    // the first bytes of the input, at most headSize
@@ -126,10 +127,11 @@ func (s *Source) Position() int64 {
 }
 
 // Next appends at least one record to into, or returns io.EOF at the end of the input.
-// From a pipe it takes what is there, waits only where that is nothing, and sets AtEnd
-// where it took all of it. An error of reading comes after the records before it, names
-// the input and the position, and comes again at each call. An ended context may be
-// followed by another Next, which goes on.
+// From a pipe it takes what is there, and sets AtEnd where that was all of it; where
+// nothing is there it may say so without a record, but not twice in a row: it waits at
+// the next call. An error of reading comes after the records before it, names the input
+// and the position, and comes again at each call. An ended context may be followed by
+// another Next, which goes on.
 func (s *Source) Next(ctx context.Context, into *event.Batch) error {
 	if err := s.start(ctx); err != nil {
 		return err
@@ -139,11 +141,16 @@ func (s *Source) Next(ctx context.Context, into *event.Batch) error {
 		s.split(into, before, now)
 		s.setHeader(into)
 		if len(into.Records) > before {
-			into.AtEnd = s.drained()
+			s.atEnd = s.drained()
+			into.AtEnd = s.atEnd
 			return nil
 		}
 		if s.readErr != nil {
 			return s.end()
+		}
+		if !s.atEnd && s.drained() {
+			s.atEnd, into.AtEnd = true, true
+			return nil
 		}
 		if err := s.more(ctx); err != nil {
 			return err

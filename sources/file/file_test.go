@@ -46,6 +46,16 @@ func open(t testing.TB, path string, o Options) *Source {
 	return s
 }
 
+// next is Next without the batches in which a live input only says that it stands at
+// its end.
+func next(ctx context.Context, s *Source, into *event.Batch) error {
+	for {
+		if err := s.Next(ctx, into); err != nil || len(into.Records) > 0 {
+			return err
+		}
+	}
+}
+
 // drain reads to the end, and returns the error that is not io.EOF.
 func drain(ctx context.Context, s *Source) (got []rec, err error) {
 	var b event.Batch
@@ -59,7 +69,7 @@ func drain(ctx context.Context, s *Source) (got []rec, err error) {
 		if err != nil {
 			return got, err
 		}
-		if len(b.Records) == 0 {
+		if len(b.Records) == 0 && !b.AtEnd {
 			return got, errors.New("Next returned nothing and no error")
 		}
 	}
@@ -105,6 +115,8 @@ func TestLines(t *testing.T) {
 		{"carriage returns", "a\r\nb\r\n\r\nc\r", []rec{{0, "a", 0}, {3, "b", 0}, {8, "c", 0}}},
 		{"carriage return within", "a\rb\n", []rec{{0, "a\rb", 0}}},
 		{"empty lines between", "a\n\n\nb\n", []rec{{0, "a", 0}, {4, "b", 0}}},
+		{"lines of white space", " \n\t \r\na\n \r", []rec{{6, "a", 0}}},
+		{"white space around", " a \n", []rec{{0, " a ", 0}}},
 		{"byte order mark", "\xef\xbb\xbfa\n\xef\xbb\xbfb\n", []rec{{3, "a", 0}, {5, "\xef\xbb\xbfb", 0}}},
 		{"byte order mark alone", "\xef\xbb\xbf", nil},
 		{"binary garbage", "\x00\xff\xfe\n\x80", []rec{{0, "\x00\xff\xfe", 0}, {4, "\x80", 0}}},
@@ -128,7 +140,7 @@ func TestLines(t *testing.T) {
 				if s.Position() != int64(len(test.input)) {
 					t.Errorf("position %d at the end of %d bytes", s.Position(), len(test.input))
 				}
-				if err := s.Next(t.Context(), new(event.Batch)); err != io.EOF {
+				if err := next(t.Context(), s, new(event.Batch)); err != io.EOF {
 					t.Errorf("after the end: %v", err)
 				}
 			})
@@ -163,7 +175,7 @@ func plainLines(input string, from int64, maxLine int) (want []rec) {
 		if start == 0 && strings.HasPrefix(line, "\xef\xbb\xbf") {
 			start, line = 3, line[3:]
 		}
-		if line != "" {
+		if strings.Trim(line, " \t\r") != "" {
 			want = append(want, rec{Offset: start, Text: line})
 		}
 	}
@@ -178,7 +190,7 @@ func checkTwin(t testing.TB, input string, o Options, chunks []int, stop int) {
 	var got []rec
 	for len(got) < stop {
 		var b event.Batch
-		if file.Next(context.Background(), &b) != nil {
+		if next(context.Background(), file, &b) != nil {
 			break
 		}
 		got = append(got, records(&b)...)
@@ -223,7 +235,7 @@ func (c *chunked) Read(p []byte) (int, error) {
 
 func TestAgainstTwin(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		part := rapid.SampledFrom([]string{"\n", "\r\n", "\r", "a", "bcdefgh", "\xef\xbb\xbf", "0123456789"})
+		part := rapid.SampledFrom([]string{"\n", "\r\n", "\r", " ", "\t", "a", "bcdefgh", "\xef\xbb\xbf", "0123456789"})
 		input := strings.Join(rapid.SliceOfN(part, 0, 30).Draw(r, "parts"), "")
 		// Gzip's magic would make another input of it; it is not in the alphabet.
 		o := Options{
@@ -316,7 +328,7 @@ func TestHugeLineIsNeverHeldWhole(t *testing.T) {
 func TestTimeAndPartNumber(t *testing.T) {
 	s := open(t, write(t, "in", []byte("a\n")), Options{Part: 3})
 	var b event.Batch
-	if err := s.Next(t.Context(), &b); err != nil {
+	if err := next(t.Context(), s, &b); err != nil {
 		t.Fatal(err)
 	}
 	if r := b.Records[0]; r.Part != 3 || r.Time != fixedNow().UnixNano() {
@@ -341,7 +353,7 @@ func TestHeader(t *testing.T) {
 	const input = "\r\n\xef\xbb\xbfid,name\r\n1,a\n2,b\n"
 	for from, s := range everyWay(t, input[2:], Options{Header: true, Part: 1, MaxRecords: 1}) {
 		var b event.Batch
-		if err := s.Next(t.Context(), &b); err != nil {
+		if err := next(t.Context(), s, &b); err != nil {
 			t.Fatal(err)
 		}
 		if len(b.Header) != 2 || string(b.Header[1]) != "id,name" || records(&b)[0].Text != "1,a" {
@@ -355,11 +367,21 @@ func TestHeader(t *testing.T) {
 			t.Fatal(err)
 		}
 		b = event.Batch{}
-		if err := again.Next(t.Context(), &b); err != nil {
+		if err := next(t.Context(), again, &b); err != nil {
 			t.Fatal(err)
 		}
 		if string(b.Header[0]) != "id,name" || records(&b)[0].Text != "2,b" {
 			t.Errorf("%s resumed: header %q, records %v", from, b.Header, records(&b))
+		}
+	}
+}
+
+// TestBlankRowsUnderAHeader: a row of one column may be a cell of white space.
+func TestBlankRowsUnderAHeader(t *testing.T) {
+	for from, s := range everyWay(t, " \n\nname\n \n\r\nx\n", Options{Header: true}) {
+		got, err := drain(t.Context(), s)
+		if d := cmp.Diff([]rec{{8, " ", 0}, {12, "x", 0}}, got); d != "" || err != nil {
+			t.Errorf("%s: %v\n(-want +got)\n%s", from, err, d)
 		}
 	}
 }
@@ -432,7 +454,7 @@ func TestReplacedFileIsRefused(t *testing.T) {
 				}
 				path := write(t, "in", before)
 				s := open(t, path, Options{MaxRecords: 2})
-				if err := s.Next(t.Context(), new(event.Batch)); err != nil {
+				if err := next(t.Context(), s, new(event.Batch)); err != nil {
 					t.Fatal(err)
 				}
 				if err := os.WriteFile(path, now, 0o600); err != nil {
@@ -511,7 +533,7 @@ func TestLiveInputHandsOnWhatIsThere(t *testing.T) {
 			t.Fatal(err)
 		}
 		var b event.Batch
-		if err := s.Next(t.Context(), &b); err != nil {
+		if err := next(t.Context(), s, &b); err != nil {
 			t.Fatal(err)
 		}
 		if !b.AtEnd {
@@ -521,9 +543,28 @@ func TestLiveInputHandsOnWhatIsThere(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.Reset()
-		if err := s.Next(t.Context(), &b); err != nil || records(&b)[0].Text != "unfinished" {
+		if err := next(t.Context(), s, &b); err != nil || records(&b)[0].Text != "unfinished" {
 			t.Errorf("got %v, %v", records(&b), err)
 		}
+	}
+	if err := errors.Join(w.Close(), s.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+// A live input that has nothing yet, or only a part of a line, says once that it stands
+// at its end, and then waits.
+func TestSilentInputSaysThatItIsAtItsEnd(t *testing.T) {
+	r, w := io.Pipe()
+	s := open(t, Stdin, Options{Stdin: r})
+	var b event.Batch
+	if err := s.Next(t.Context(), &b); err != nil || !b.AtEnd || len(b.Records) > 0 {
+		t.Errorf("at the start: %v, at the end: %v, %v", err, b.AtEnd, records(&b))
+	}
+	go w.Write([]byte("a\n"))
+	b.Reset()
+	if err := s.Next(t.Context(), &b); err != nil || len(b.Records) != 1 {
+		t.Errorf("then: %v, %v", err, records(&b))
 	}
 	if err := errors.Join(w.Close(), s.Close()); err != nil {
 		t.Error(err)
@@ -535,7 +576,7 @@ func TestBlockedReadHeedsContextAndGoesOn(t *testing.T) {
 	s := open(t, Stdin, Options{Stdin: r})
 	ctx, cancel := context.WithCancel(t.Context())
 	result := make(chan error)
-	go func() { result <- s.Next(ctx, new(event.Batch)) }()
+	go func() { result <- next(ctx, s, new(event.Batch)) }()
 	cancel()
 	if err := <-result; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
@@ -562,7 +603,7 @@ func TestCloseInterruptsABlockedRead(t *testing.T) {
 		s := open(t, Stdin, Options{Stdin: in})
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := s.Next(ctx, new(event.Batch)); !errors.Is(err, context.Canceled) {
+		if err := next(ctx, s, new(event.Batch)); !errors.Is(err, context.Canceled) {
 			t.Fatalf("got %v", err)
 		}
 		if err := s.Close(); err != nil { // goleak sees the goroutine that would be left

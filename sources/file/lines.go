@@ -57,14 +57,23 @@ func (s *Source) take(into *event.Batch, line []byte, size int, now int64) {
 		line, offset = line[len(byteOrderMark):], offset+int64(len(byteOrderMark))
 	}
 	switch {
-	case len(line) == 0:
-		return // and an empty line at the start is not yet the header
+	case s.blank(line):
+		return // and a blank line at the start is not yet the header
 	case s.o.Header && !s.begun:
 		s.header = bytes.Clone(line)
 		s.begun = true
 	default:
 		s.add(into, offset, now, line, event.FaultNone)
 	}
+}
+
+// blank reports whether a line is no record: an empty one, and one of white space, which
+// below a header row could be a row of one column.
+func (s *Source) blank(line []byte) bool {
+	if s.o.Header && s.begun {
+		return len(line) == 0
+	}
+	return len(bytes.TrimLeft(line, " \t\r")) == 0
 }
 
 func (s *Source) add(into *event.Batch, offset, now int64, line []byte, fault event.Fault) {
