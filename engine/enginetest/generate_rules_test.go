@@ -396,7 +396,7 @@ func (p *sketch) group(free, repeated bool) {
 		} else if i > 0 {
 			p.text.WriteString([]string{" | ", " & ", ", "}[kind])
 		}
-		p.side(kind != 3, repeated || repeat != "" && repeat != "?")
+		p.side(kind != 3, free || i > 0, repeated || repeat != "" && repeat != "?")
 		if kind == 3 {
 			continue
 		}
@@ -410,8 +410,8 @@ func (p *sketch) group(free, repeated bool) {
 }
 
 // side draws what stands in a group: a step, or, in those that are no sequence, a
-// sequence of two; now and then a group again.
-func (p *sketch) side(sequence, repeated bool) {
+// sequence of two; now and then a group again. free says that it may be left out.
+func (p *sketch) side(sequence, free, repeated bool) {
 	m := p.m
 	switch {
 	case sequence && m.chance(25):
@@ -423,7 +423,7 @@ func (p *sketch) side(sequence, repeated bool) {
 	case m.chance(10) && p.count < 8:
 		p.group(false, repeated)
 	default:
-		p.step(!sequence && m.chance(10), repeated)
+		p.step(!sequence && free && m.chance(10), repeated)
 	}
 }
 
