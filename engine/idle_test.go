@@ -566,7 +566,8 @@ func TestDedup(t *testing.T) {
 		},
 		"a copy does not prolong": {
 			[]string{rec("d", 1, 1), rec("d", 8, 2), rec("d", 8, 1), rec("d", 12, 3), rec("d", 12, 1)},
-			[]string{`r 1 {"i":1}`, `r 8 {"i":2}`, `r 12 {"i":3}`, `r 12 {"i":1}`}, 1,
+			[]string{`r 1 {"i":1}`, `r 8 {"i":2}`, `r 12 {"i":3}`, `r 12 {"i":1}`},
+			1,
 		},
 		"what went to the dead letters is no first": {
 			[]string{rec("d", 1, 1), rec("d", 100, 2), rec("d", 5, 2)}, []string{`r 1 {"i":1}`, `r 5 {"i":2}`}, 0,
@@ -606,12 +607,16 @@ func TestAhead(t *testing.T) {
 		"the first event of a log without time stamps": {0, []string{rec("d", 5000, 1)}, []string{`r 5000 {"i":1}`}, ""},
 		"exactly the span ahead":                       {0, []string{rec("d", 10, 1), rec("d", 70, 2)}, []string{`r 10 {"i":1}`, `r 70 {"i":2}`}, ""},
 		"more than the span ahead of the watermark": {
-			0, []string{rec("d", 10, 1), rec("d", 70.001, 2), rec("d", 11, 3)}, []string{`r 10 {"i":1}`, `r 11 {"i":3}`},
+			0,
+			[]string{rec("d", 10, 1), rec("d", 70.001, 2), rec("d", 11, 3)},
+			[]string{`r 10 {"i":1}`, `r 11 {"i":3}`},
 			"ahead: its time is 1970-01-01T00:01:10.001Z, more than 1m0s after the watermark, 1970-01-01T00:00:10Z",
 		},
 		"within the span of the record's time": {stamp, []string{rec("d", 10, 1), rec("d", 1060, 2)}, []string{`r 10 {"i":1}`, `r 1060 {"i":2}`}, ""},
 		"the first event, ahead of its record's time": {
-			stamp, []string{rec("d", 1060.001, 1), rec("d", 7, 2)}, []string{`r 7 {"i":2}`},
+			stamp,
+			[]string{rec("d", 1060.001, 1), rec("d", 7, 2)},
+			[]string{`r 7 {"i":2}`},
 			"ahead: its time is 1970-01-01T00:17:40.001Z, more than 1m0s after its record's time, 1970-01-01T00:16:40Z",
 		},
 	} {

@@ -11,8 +11,11 @@ func payment() *Schema {
 	return &Schema{
 		Name: "payment", TimeField: "ts", TimeUnit: Milli,
 		Fields: []Field{
-			{"ts", Type{Kind: Time}}, {"card", Type{Kind: String}}, {"amount", Type{Kind: Float}},
-			{"country", Type{Kind: String}}, {"merchant", opt},
+			{"ts", Type{Kind: Time}},
+			{"card", Type{Kind: String}},
+			{"amount", Type{Kind: Float}},
+			{"country", Type{Kind: String}},
+			{"merchant", opt},
 		},
 	}
 }

@@ -15,8 +15,14 @@ func device() *Schema {
 	opt := func(k Kind) Type { return Type{Kind: k, Optional: true} }
 	inner := Type{Kind: Record, Optional: true, Fields: []Field{{"name", Type{Kind: String}}, {"major", opt(Int)}}}
 	return &Schema{Name: "device", Fields: []Field{
-		{"s", Type{Kind: String}}, {"i", Type{Kind: Int}}, {"f", Type{Kind: Float}}, {"b", Type{Kind: Bool}},
-		{"t", opt(Time)}, {"d", opt(Duration)}, {"ip", opt(IP)}, {"a", opt(Any)},
+		{"s", Type{Kind: String}},
+		{"i", Type{Kind: Int}},
+		{"f", Type{Kind: Float}},
+		{"b", Type{Kind: Bool}},
+		{"t", opt(Time)},
+		{"d", opt(Duration)},
+		{"ip", opt(IP)},
+		{"a", opt(Any)},
 		{"l", Type{Kind: List, Optional: true, Elem: &Type{Kind: Int}}},
 		{"r", Type{Kind: Record, Fields: []Field{{"x", Type{Kind: Int}}, {"os", inner}}}},
 	}}

@@ -15,8 +15,14 @@ var durationUnits = [...]struct {
 	name string
 	ns   uint64
 }{
-	{"w", 7 * 86400e9}, {"d", 86400e9}, {"h", 3600e9}, {"m", 60e9}, {"s", 1e9},
-	{"ms", 1e6}, {"us", 1e3}, {"ns", 1},
+	{"w", 7 * 86400e9},
+	{"d", 86400e9},
+	{"h", 3600e9},
+	{"m", 60e9},
+	{"s", 1e9},
+	{"ms", 1e6},
+	{"us", 1e3},
+	{"ns", 1},
 }
 
 // ParseDuration reads a duration as rule files write it ("1h30m", "7d", "2w") or as

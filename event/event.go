@@ -187,8 +187,7 @@ func (v Value) Float() float64 { return math.Float64frombits(v.N) }
 // Bool returns a Bool.
 func (v Value) Bool() bool { return v.N != 0 }
 
-// OfBool, OfInt, OfFloat, OfString and OfKind make values. OfFloat of NaN or an
-// infinity is nil, as the language says.
+// OfBool makes a Bool.
 func OfBool(b bool) Value {
 	if b {
 		return Value{Kind: Bool, N: 1}

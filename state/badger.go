@@ -401,6 +401,7 @@ type logger struct{ log *slog.Logger }
 func (l logger) Errorf(f string, a ...any) {
 	l.log.Error("state store", "message", fmt.Sprintf(f, a...))
 }
+
 func (l logger) Warningf(f string, a ...any) {
 	l.log.Warn("state store", "message", fmt.Sprintf(f, a...))
 }

@@ -97,7 +97,7 @@ func findManifestEnd(dir string) (end manifestEnd, err error) {
 	if err != nil {
 		return end, err
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	if _, err := f.ReadAt(end.head[:], manifestMagic); err != nil {
 		return end, fmt.Errorf("read its first changes: %w", err)
 	}

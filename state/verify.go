@@ -79,7 +79,7 @@ func verifyManifest(dir string, end manifestEnd, o badger.Options) ([]string, er
 	if err != nil {
 		return nil, fmt.Errorf("open state directory %s: %w", dir, err)
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	found, whole, err := badger.ReplayManifestFile(f, o.ExternalMagicVersion, o)
 	if err != nil {
 		return nil, damaged(dir, fmt.Errorf("%s/%s: %w", treeDir, badger.ManifestFilename, err))

@@ -266,8 +266,11 @@ func TestCalendarWindowsTile(t *testing.T) {
 
 func TestWindowsAtTheEndsOfTime(t *testing.T) {
 	for _, spec := range []Spec{
-		{Kind: Tumbling, Size: 1 << 62}, {Kind: Hopping, Size: 1 << 62, Every: 1 << 60}, {Kind: Session, Size: 1 << 62, Max: 1 << 61},
-		{Kind: Tumbling, Size: 7 * int64(day), Zone: "Europe/Berlin"}, {Kind: Sliding, Size: math.MaxInt64},
+		{Kind: Tumbling, Size: 1 << 62},
+		{Kind: Hopping, Size: 1 << 62, Every: 1 << 60},
+		{Kind: Session, Size: 1 << 62, Max: 1 << 61},
+		{Kind: Tumbling, Size: 7 * int64(day), Zone: "Europe/Berlin"},
+		{Kind: Sliding, Size: math.MaxInt64},
 	} {
 		p, err := NewProgram(spec, []Agg{{Func: Count}})
 		if err != nil {

@@ -86,9 +86,16 @@ func feed(p *Program, aggs []Agg, values int) func(*State) {
 
 func TestSteadyStateAllocatesNothing(t *testing.T) {
 	aggs := []Agg{
-		{Func: Count}, {Func: Sum, Arg: event.Float}, {Func: Avg, Arg: event.Float, Same: 2}, {Func: Min, Arg: event.Float, Same: 2},
-		{Func: Max, Arg: event.Float, Same: 2}, {Func: Stddev, Arg: event.Float, Same: 2}, {Func: Slope, Arg: event.Float, Same: 2},
-		{Func: ZScore, Arg: event.Float, Same: 2}, {Func: Distinct, Arg: event.Float, Same: 2}, {Func: Count, Arg: event.Bool},
+		{Func: Count},
+		{Func: Sum, Arg: event.Float},
+		{Func: Avg, Arg: event.Float, Same: 2},
+		{Func: Min, Arg: event.Float, Same: 2},
+		{Func: Max, Arg: event.Float, Same: 2},
+		{Func: Stddev, Arg: event.Float, Same: 2},
+		{Func: Slope, Arg: event.Float, Same: 2},
+		{Func: ZScore, Arg: event.Float, Same: 2},
+		{Func: Distinct, Arg: event.Float, Same: 2},
+		{Func: Count, Arg: event.Bool},
 	}
 	for _, spec := range []Spec{{Kind: Sliding, Size: 100}, {Kind: Last, Count: 100}} {
 		p, err := NewProgram(spec, aggs)
@@ -113,9 +120,17 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	aggs := []Agg{
-		{Func: Sum, Arg: event.Float}, {Func: Stddev, Arg: event.Float, Same: 1}, {Func: Values, Arg: event.String}, {Func: Min, Arg: event.Int},
-		{Func: Max, Arg: event.String, Same: 3}, {Func: Median, Arg: event.Int, Same: 4}, {Func: Collect, Arg: event.String, Param: 3, Same: 3},
-		{Func: ZScore, Arg: event.Float, Same: 1}, {Func: Avg, Arg: event.Duration}, {Func: Slope, Arg: event.Float, Same: 1}, {Func: Top, Arg: event.Int, Param: 2, Same: 4},
+		{Func: Sum, Arg: event.Float},
+		{Func: Stddev, Arg: event.Float, Same: 1},
+		{Func: Values, Arg: event.String},
+		{Func: Min, Arg: event.Int},
+		{Func: Max, Arg: event.String, Same: 3},
+		{Func: Median, Arg: event.Int, Same: 4},
+		{Func: Collect, Arg: event.String, Param: 3, Same: 3},
+		{Func: ZScore, Arg: event.Float, Same: 1},
+		{Func: Avg, Arg: event.Duration},
+		{Func: Slope, Arg: event.Float, Same: 1},
+		{Func: Top, Arg: event.Int, Param: 2, Same: 4},
 	}
 	var programs []*Program
 	for _, spec := range []Spec{{Kind: Sliding, Size: 50}, {Kind: Last, Count: 9}, {Kind: Session, Size: 5}} {

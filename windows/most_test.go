@@ -12,8 +12,11 @@ import (
 func TestAddAtMostBoundsWhatIsRememberedOneByOne(t *testing.T) {
 	const most, events = 50, 5000
 	aggs := []Agg{
-		{Func: Distinct, Arg: event.String}, {Func: Median, Arg: event.Int}, {Func: Sum, Arg: event.Int, Same: 2},
-		{Func: Max, Arg: event.Int, Same: 2}, {Func: Collect, Arg: event.String, Param: 3, Same: 1},
+		{Func: Distinct, Arg: event.String},
+		{Func: Median, Arg: event.Int},
+		{Func: Sum, Arg: event.Int, Same: 2},
+		{Func: Max, Arg: event.Int, Same: 2},
+		{Func: Collect, Arg: event.String, Param: 3, Same: 1},
 	}
 	p, err := NewAcc(aggs)
 	if err != nil {

@@ -17,35 +17,51 @@ func TestCasesThatOnceDiffered(t *testing.T) {
 	}{
 		"count of a condition counts where it holds": {
 			`from a window last 5 having count(x > 0) == 2 emit { n: count(x > 0)  m: count(f) }`,
-			[]string{"a 1 x=1 f=true", "a 2 x=0 f=false", "a 3 x=1"}, 1},
+			[]string{"a 1 x=1 f=true", "a 2 x=0 f=false", "a 3 x=1"},
+			1,
+		},
 		"an event of until's type that is not it is not the next event": {
-			`match p1: a+ => p2: a[x > 1] until b[x > 5]`, []string{"a 1", "b 1", "a 1 x=2"}, 1},
+			`match p1: a+ => p2: a[x > 1] until b[x > 5]`, []string{"a 1", "b 1", "a 1 x=2"}, 1,
+		},
 		"an event of a key by two steps serves one": {
-			`by k match p1: c by k2 -> p2: c`, []string{"c 1 k=1 k2=1"}, 0},
+			`by k match p1: c by k2 -> p2: c`, []string{"c 1 k=1 k2=1"}, 0,
+		},
 		"an event that a step with its own key refuses is the next event": {
-			`by k match p1: c[x <= 1] by k2 -> p2: b => p3: b`, []string{"c 1 k=1 k2=1 x=0", "b 2 k=1", "c 3 k=1 k2=1 x=2", "b 4 k=1"}, 0},
+			`by k match p1: c[x <= 1] by k2 -> p2: b => p3: b`, []string{"c 1 k=1 k2=1 x=0", "b 2 k=1", "c 3 k=1 k2=1 x=2", "b 4 k=1"}, 0,
+		},
 		"when for has passed the repetition before it is over": {
-			`match p1: a+ -> !n2: b for 2s -> p3: b emit { n: count(p1) }`, []string{"a 46", "a 48", "b 55"}, 1},
+			`match p1: a+ -> !n2: b for 2s -> p3: b emit { n: count(p1) }`, []string{"a 46", "a 48", "b 55"}, 1,
+		},
 		"waiting for => ends where another side takes the event": {
-			`match every ((p1: a+ => p2: b) & p3: c)`, []string{"a 1", "c 2", "a 4", "b 4"}, 1},
+			`match every ((p1: a+ => p2: b) & p3: c)`, []string{"a 1", "c 2", "a 4", "b 4"}, 1,
+		},
 		"of two places at one point the first written is kept": {
-			`match every any 1 of ((p1: b -> p2: a), (p6: b{1,2} -> p7: c[not (last(p6).x >= 3)]))`, []string{"b 1 x=-1", "b 2 x=3", "c 4"}, 0},
+			`match every any 1 of ((p1: b -> p2: a), (p6: b{1,2} -> p7: c[not (last(p6).x >= 3)]))`, []string{"b 1 x=-1", "b 2 x=3", "c 4"}, 0,
+		},
 		"branches of an either are two places": {
-			`match every (p2: b | (p3: b -> p5: b)) -> p4: c[p5.x > 0]`, []string{"b 1 x=1", "b 2 x=1", "c 4"}, 1},
+			`match every (p2: b | (p3: b -> p5: b)) -> p4: c[p5.x > 0]`, []string{"b 1 x=1", "b 2 x=1", "c 4"}, 1,
+		},
 		"turns of a group may be empty": {
-			`match every (p1: a* -> p2: b*){2,3} => p6: b`, []string{"a 43", "b 52"}, 2},
+			`match every (p1: a* -> p2: b*){2,3} => p6: b`, []string{"a 43", "b 52"}, 2,
+		},
 		"a place whose gap is over hides no other": {
-			`match every any 2 of ((p1: a[x < 1] ->[5s] p2: a[x > 0]), p3: a{1,2}) within 15s`, []string{"a 52 x=0", "a 64 x=-1", "a 66 x=3"}, 1},
+			`match every any 2 of ((p1: a[x < 1] ->[5s] p2: a[x > 0]), p3: a{1,2}) within 15s`, []string{"a 52 x=0", "a 64 x=-1", "a 66 x=3"}, 1,
+		},
 		"a gap within a group counts from the event before it": {
-			`match every p1: c[x == 0] -> (p2: b[x > 3]? => p3: c){1,2}`, []string{"c 6 x=0", "b 6 x=0", "c 8 x=1"}, 0},
+			`match every p1: c[x == 0] -> (p2: b[x > 3]? => p3: c){1,2}`, []string{"c 6 x=0", "b 6 x=0", "c 8 x=1"}, 0,
+		},
 		"all skips events that fit": {
-			`match all p2: a+ emit { n: count(p2)  m: matches() }`, []string{"a 1", "a 6", "a 12"}, 7},
+			`match all p2: a+ emit { n: count(p2)  m: matches() }`, []string{"a 1", "a 6", "a 12"}, 7,
+		},
 		"all has no sides that are not done": {
-			`match all any 1 of (p1: a, p2: a{2} strict){2} strict`, []string{"a 1", "a 6", "a 7", "a 12"}, 8},
+			`match all any 1 of (p1: a, p2: a{2} strict){2} strict`, []string{"a 1", "a 6", "a 7", "a 12"}, 8,
+		},
 		"all takes no event that is forbidden": {
-			`match all p1: a -> !n: c[k < 2] -> p2: c`, []string{"a 1", "c 2 k=1"}, 0},
+			`match all p1: a -> !n: c[k < 2] -> p2: c`, []string{"a 1", "c 2 k=1"}, 0,
+		},
 		"all goes on after a match that rests on for": {
-			`match all p1: b -> p2: b{1,2} -> !n3: a for 1s`, []string{"b 1", "b 15", "b 16", "c 30"}, 4},
+			`match all p1: b -> p2: b{1,2} -> !n3: a for 1s`, []string{"b 1", "b 15", "b 16", "c 30"}, 4,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rules := foundTypes + "rule r {\n    " + tc.rule + "\n}\n"

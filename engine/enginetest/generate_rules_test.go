@@ -153,8 +153,10 @@ func (m *maker) windowFields(s *scope, timed bool) []string {
 		prefix = s.windows[0] + "."
 	}
 	var out []string
-	for _, f := range []string{"stddev(%sx)", "variance(%sy)", "percentile(%sx, 90)", "percentile(%sy, 12.5)", "zscore(%sx)",
-		"slope(%sy)", "top(%ss, 2)", "collect(%sx, 3)", "values(%ss)", "values(%sx)", "count(%ss)"} {
+	for _, f := range []string{
+		"stddev(%sx)", "variance(%sy)", "percentile(%sx, 90)", "percentile(%sy, 12.5)", "zscore(%sx)",
+		"slope(%sy)", "top(%ss, 2)", "collect(%sx, 3)", "values(%ss)", "values(%sx)", "count(%ss)",
+	} {
 		out = append(out, fmt.Sprintf(f, prefix))
 	}
 	if prefix == "" && timed {
@@ -204,8 +206,10 @@ func (m *maker) derived(s *scope, names []string) string {
 
 // field draws an expression for an alert.
 func (m *maker) field(s *scope, names, more []string) string {
-	from := []string{m.operand(s), m.operand(s), m.condition(s), fmt.Sprintf(`"<${%s}|${%s}>"`, m.operand(s), m.operand(s)),
-		m.operand(s) + m.one(" + ", " - ", " * ", " / ") + m.operand(s), m.condition(s) + " ? " + m.operand(s) + " : nil"}
+	from := []string{
+		m.operand(s), m.operand(s), m.condition(s), fmt.Sprintf(`"<${%s}|${%s}>"`, m.operand(s), m.operand(s)),
+		m.operand(s) + m.one(" + ", " - ", " * ", " / ") + m.operand(s), m.condition(s) + " ? " + m.operand(s) + " : nil",
+	}
 	from = append(from, names...)
 	if s.fields {
 		from = append(from, "meta.time", "meta.type", "s", "upper(s)", "len(g)", `"${k}${s}${f}"`)
@@ -353,7 +357,7 @@ func (p *sketch) negation() string {
 	one := func(kind string) string {
 		p.count++
 		text := fmt.Sprintf("n%d: %s", p.count, kind)
-		if p.m.chance(60) {
+		if p.m.chance(75) {
 			text += "[" + p.m.condition(&seen) + "]"
 		}
 		return text
@@ -457,7 +461,7 @@ func (p *sketch) step(free, repeated bool) {
 	}
 	seen.foreign = kind == "c" && p.key && m.chance(30)
 	text := name + ": " + kind
-	if m.chance(60) {
+	if m.chance(40) {
 		text += "[" + m.condition(&seen) + "]"
 	}
 	if seen.foreign {

@@ -129,7 +129,6 @@ func everywhere(t *testing.T, set *plan.Set, records []string, o enginetest.Opti
 }
 
 func TestWindowsEvaluatedAtTheirEnd(t *testing.T) {
-	const k, none = `{"k":"x"}`, `{}`
 	for name, c := range map[string]struct {
 		declare string
 		rule    string
@@ -246,7 +245,8 @@ func TestWindowsEvaluatedAtTheirEnd(t *testing.T) {
 			[]string{
 				`{"type":"b","t":1,"k":"y","n":1}`, `{"type":"a","t":2,"k":"x","id":"1"}`, `{"type":"b","t":3,"k":"x","n":3}`,
 				`{"type":"b","t":4,"k":"x","n":4}`, `{"type":"a","t":15,"k":"x","id":"2"}`,
-			}, false,
+			},
+			false,
 			[]string{`10 [0,10) 2..4 {"k":"x"} {"c":2,"n":4,"k":"x"}`, `10 [0,10) 1..1 {"k":"y"} {"c":1,"n":1,"k":"y"}`},
 		},
 		"a let over the event at hand, in an aggregate": {
@@ -327,8 +327,10 @@ func TestEvidenceOfAWindowIsItsLastEvents(t *testing.T) {
 	}{
 		"tumbling": {`from a window tumbling 10s`, []string{"30 0..9 e10 .. e29"}},
 		"hopping":  {`from a window hopping 6s every 5s`, []string{"3 0..0 e0 .. e2", "18 0..5 e0 .. e17", "18 5..10 e15 .. e32"}},
-		"a younger window beside an older": {`from a window hopping 6s every 3s early having count() == 9`,
-			[]string{"9 0..2 e0 .. e8", "9 0..2 e0 .. e8", "9 3..5 e9 .. e17", "9 6..8 e18 .. e26", "9 9..11 e27 .. e35"}},
+		"a younger window beside an older": {
+			`from a window hopping 6s every 3s early having count() == 9`,
+			[]string{"9 0..2 e0 .. e8", "9 0..2 e0 .. e8", "9 3..5 e9 .. e17", "9 6..8 e18 .. e26", "9 9..11 e27 .. e35"},
+		},
 		"batch": {`from a window batch 25`, []string{"25 0..8 e5 .. e24"}},
 		"early": {`from a window session 1m early having count() == 22`, []string{"22 0..7 e2 .. e21"}},
 	} {

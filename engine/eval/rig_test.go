@@ -58,7 +58,8 @@ func newRig() *rig {
 		Event: r.typ, Aggs: r.sink, WindowTimes: true, Matches: true,
 		Keys: []predicate.Key{{Name: "key", Type: kind(event.String)}},
 		Steps: []predicate.Step{
-			{Name: "one", Number: 0, Type: r.typ}, {Name: "many", Number: 1, Type: r.typ, Repeats: true},
+			{Name: "one", Number: 0, Type: r.typ},
+			{Name: "many", Number: 1, Type: r.typ, Repeats: true},
 			{Name: "own", Number: 2, Type: r.typ, Repeats: true, Own: true},
 		},
 	}

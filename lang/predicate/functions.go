@@ -123,8 +123,10 @@ func (c *checker) macro(name string) *Fn {
 }
 
 func (c *checker) unknownFunction(cx *context, n *ast.CallNode, name string) *plan.Expr {
-	names := []string{"all", "any", "none", "one", "filter", "map", "find", "findIndex", "findLast", "findLastIndex", "sortBy", "reduce",
-		"avg", "distinct", "stddev", "variance", "percentile", "zscore", "rate", "slope", "top", "collect", "matches"}
+	names := []string{
+		"all", "any", "none", "one", "filter", "map", "find", "findIndex", "findLast", "findLastIndex", "sortBy", "reduce",
+		"avg", "distinct", "stddev", "variance", "percentile", "zscore", "rate", "slope", "top", "collect", "matches",
+	}
 	for name := range functions {
 		names = append(names, name)
 	}

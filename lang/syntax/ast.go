@@ -237,8 +237,8 @@ type Clause struct {
 
 // Clause returns the place of the rule's first clause with the keyword, e.g.
 // "within".
-func (r *Rule) Clause(keyword string) (Clause, bool) {
-	for _, c := range r.Clauses {
+func (d *Rule) Clause(keyword string) (Clause, bool) {
+	for _, c := range d.Clauses {
 		if c.Keyword.Text() == keyword {
 			return c, true
 		}

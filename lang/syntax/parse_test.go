@@ -21,7 +21,8 @@ var update = flag.Bool("update", false, "rewrite the expectations in testdata")
 func parse(t interface {
 	Helper()
 	Errorf(string, ...any)
-}, text string) (*File, source.Errors) {
+}, text string,
+) (*File, source.Errors) {
 	t.Helper()
 	f, errs := Parse(&source.File{Name: "in.cep", Text: text})
 	spans(reflect.ValueOf(f), func(path string, s source.Span) {

@@ -27,7 +27,7 @@ func (s *Source) Continues(ctx context.Context, path string, offset int64, finge
 	if err != nil {
 		return false
 	}
-	defer twin.Close() //nolint:errcheck // only read
+	defer twin.Close()
 	return twin.Resume(ctx, offset, fingerprint) == nil
 }
 
