@@ -202,7 +202,7 @@ func (e *Engine) feed(ep *epoch, p *partition, j *job) error {
 	if out.event < 0 {
 		return nil
 	}
-	ev := &j.arena.Events[out.event]
+	ev := &j.events[out.event]
 	if e.isCopy(p, ev) || e.dropAhead(ep, p, ev, r, j) {
 		return nil
 	}

@@ -108,7 +108,7 @@ func (j *job) routeAgain(router *index.Router) {
 		out := &j.records[i]
 		out.from = int32(len(j.items))
 		if out.event >= 0 {
-			j.items = router.Route(&j.arena.Events[out.event], j.items)
+			j.items = router.Route(&j.events[out.event], j.items)
 		}
 		out.to = int32(len(j.items))
 	}

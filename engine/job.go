@@ -19,6 +19,7 @@ type job struct {
 	batch   event.Batch
 	err     error // the source's last word, io.EOF at its end; batch may hold records too
 	arena   event.Arena
+	events  []event.Event // of the arena, or of the batch where the source has decoded them
 	records []decoded // one a record of the batch
 	items   []index.Item
 	keys    []byte // of the items
@@ -38,7 +39,7 @@ type job struct {
 
 // decoded says what became of one record.
 type decoded struct {
-	event    int32 // index into arena.Events; -1: none
+	event    int32 // index into events; -1: none
 	from, to int32 // its items
 }
 
@@ -116,11 +117,11 @@ func (w *worker) do(j *job) {
 	for i := range j.batch.Records {
 		r := &j.batch.Records[i]
 		out := decoded{event: -1, from: int32(len(j.items))}
-		outcome, err := d.Decode(&j.batch, i, &j.arena)
+		outcome, err := j.decode(d, i)
 		switch outcome {
 		case event.Decoded:
-			out.event = int32(len(j.arena.Events) - 1)
-			ev := &j.arena.Events[out.event]
+			out.event = int32(len(j.events) - 1)
+			ev := &j.events[out.event]
 			ev.Part = base + r.Part
 			j.items = w.router.Route(ev, j.items)
 		case event.Undeclared:
@@ -134,6 +135,17 @@ func (w *worker) do(j *job) {
 	}
 	j.keys = append(j.keys, w.router.Keys...)
 	w.count(j, d)
+}
+
+// decode makes record i the last of the job's events, unless the source has done so.
+func (j *job) decode(d *event.Decoder, i int) (event.Outcome, error) {
+	if j.batch.Decoded != nil {
+		j.events = j.batch.Decoded[:i+1]
+		return event.Decoded, nil
+	}
+	outcome, err := d.Decode(&j.batch, i, &j.arena)
+	j.events = j.arena.Events
+	return outcome, err
 }
 
 // count moves what decoder and router counted to the job.
@@ -157,6 +169,7 @@ func (j *job) reset() {
 	j.routed.retire(j)
 	j.batch.Reset()
 	j.arena.Reset()
+	j.events = nil
 	clear(j.dead)
 	j.records, j.items, j.keys, j.dead = j.records[:0], j.items[:0], j.keys[:0], j.dead[:0]
 	j.err, j.broken, j.next, j.held = nil, nil, 0, 0

@@ -204,15 +204,16 @@ func (e *Engine) restoreWaiting(ctx context.Context, p *partition) error {
 	e.files.routed.begin(j)
 	defer e.files.routed.end()
 	router := e.index.NewRouter(e.world)
-	for i := range j.arena.Events {
+	j.events = j.arena.Events
+	for i := range j.events {
 		from := int32(len(j.items))
-		j.items = router.Route(&j.arena.Events[i], j.items)
+		j.items = router.Route(&j.events[i], j.items)
 		j.records = append(j.records, decoded{event: int32(i), from: from, to: int32(len(j.items))})
 		j.held++
 	}
 	j.keys = router.Keys
-	for i := range j.arena.Events {
-		p.waiting.push(waits{ev: &j.arena.Events[i], job: j, record: int32(i), order: orders[i]})
+	for i := range j.events {
+		p.waiting.push(waits{ev: &j.events[i], job: j, record: int32(i), order: orders[i]})
 	}
 	p.unsaved.upTo = p.arrived
 	return nil

@@ -134,6 +134,11 @@ func (f Fault) String() string {
 type Batch struct {
 	Text    []byte
 	Records []RecordRef
+	// Decoded are the events of the Records, one each, where the source has decoded them
+	// itself, by the layouts of the rule set at hand; nil: they are decoded from Text. The
+	// engine numbers their partitions and sets the times they count at; their memory is
+	// the source's, which must not use it again while the engine runs.
+	Decoded []Event
 	Header  [][]byte // CSV: the header row of each partition, by Part; set by the source, kept by Reset
 	AtEnd   bool     // the source stands at the end of its log for now
 	Stamped bool     // the records' times are time stamps that the log keeps; else they are of arrival
@@ -141,7 +146,7 @@ type Batch struct {
 
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {
-	b.Text, b.Records, b.AtEnd, b.Stamped = b.Text[:0], b.Records[:0], false, false
+	b.Text, b.Records, b.Decoded, b.AtEnd, b.Stamped = b.Text[:0], b.Records[:0], nil, false, false
 }
 
 // Add appends a copy of a record.
