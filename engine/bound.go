@@ -26,11 +26,12 @@ func (u *keyed[K, M]) makeRoom(sh *shard, slot byte) {
 	}
 	ids := u.keysOf(slot)
 	slices.SortFunc(ids, func(a, b int32) int {
-		return cmp.Or(cmp.Compare(u.seen[a], u.seen[b]), bytes.Compare(u.table.key(a), u.table.key(b)))
+		return cmp.Or(cmp.Compare(u.cells.at(a).seen, u.cells.at(b).seen), bytes.Compare(u.table.key(a), u.table.key(b)))
 	})
 	for _, id := range ids[:max(1, room/dropShare)] {
-		u.machine.Release(&sh.x, &u.states[id])
-		u.forget(sh, id)
+		c := u.cells.at(id)
+		u.machine.Release(&sh.x, &c.state)
+		u.forget(sh, id, c)
 		sh.x.Dropped.Keys++
 	}
 }
@@ -38,9 +39,9 @@ func (u *keyed[K, M]) makeRoom(sh *shard, slot byte) {
 // keysOf lists the keys of a slot.
 func (u *keyed[K, M]) keysOf(slot byte) []int32 {
 	var ids []int32
-	for id := range u.table.keys {
-		if k := &u.table.keys[id]; k.size >= 0 && byte(k.hash%slots) == slot {
-			ids = append(ids, int32(id))
+	for id := range u.table.keys.n {
+		if k := u.table.keys.at(id); k.size >= 0 && byte(k.hash%slots) == slot {
+			ids = append(ids, id)
 		}
 	}
 	return ids
@@ -50,8 +51,8 @@ func (u *keyed[K, M]) keysOf(slot byte) []int32 {
 // slot could be full.
 func (u *keyed[K, M]) countKeys() {
 	u.bySlot = new([slots]int32)
-	for id := range u.table.keys {
-		if k := &u.table.keys[id]; k.size >= 0 {
+	for id := range u.table.keys.n {
+		if k := u.table.keys.at(id); k.size >= 0 {
 			u.bySlot[k.hash%slots]++
 		}
 	}

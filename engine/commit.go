@@ -80,6 +80,9 @@ func (e *Engine) save() {
 	e.saveFiles()
 	for _, sh := range e.shards {
 		for n, u := range sh.units {
+			if u == nil {
+				continue
+			}
 			prefix := keyPrefix(nil, e.rules[n].rule.Name)
 			u.save(sh, func(key, record []byte) {
 				e.row = append(append(e.row[:0], prefix...), byte(event.Hash(key)%slots))

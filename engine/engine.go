@@ -235,6 +235,7 @@ type Engine struct {
 	clock   *clock
 	merge   merger
 	quiet   quiet
+	direct  bool // see isDirect
 	epoch   epoch
 	waited  time.Duration // for the epoch at hand to begin
 	failed  error         // a source's, to be returned after what came before it is committed
@@ -287,8 +288,8 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 		e.stats.Rules[len(e.stats.Rules)-1].Table = true
 	}
 	e.index = index.New(o.Set.Types, tests)
-	for range o.Shards {
-		e.shards = append(e.shards, newShard(e.rules, e.strata, e.world, o.Limits, o.Store.Durable()))
+	for i := range o.Shards {
+		e.shards = append(e.shards, newShard(i, e.rules, e.strata, e.world, o.Limits, o.Store.Durable()))
 	}
 	e.epoch.rules = e.rules
 	return e, e.restore(ctx)
@@ -332,7 +333,7 @@ func (e *Engine) newWorker() *worker {
 	for i, t := range e.o.Set.Types {
 		layouts[i] = &t.Layout
 	}
-	w := &worker{router: e.index.NewRouter(e.world), parts: e.world.Partitions, routed: e.files.routed}
+	w := &worker{router: e.newRouter(), parts: e.world.Partitions, routed: e.files.routed, direct: e.direct}
 	for i, in := range e.o.Inputs {
 		w.decoders = append(w.decoders, event.NewDecoder(layouts, in.Decode))
 		w.bases = append(w.bases, e.readers[i].base)
@@ -406,7 +407,9 @@ func (e *Engine) Stats() *Stats {
 			r.SilencesDropped = s.dropped
 		}
 		for _, sh := range e.shards {
-			r.Keys += sh.units[i].keys()
+			if u := sh.units[i]; u != nil {
+				r.Keys += u.keys()
+			}
 			r.Dropped.Add(sh.dropped[i])
 		}
 	}
@@ -416,10 +419,11 @@ func (e *Engine) Stats() *Stats {
 // bookFaults adds what the shards counted to the rules' totals.
 func (e *Engine) bookFaults() {
 	for _, sh := range e.shards {
-		for i := range sh.faults {
+		for _, i := range sh.faulty {
 			e.stats.Rules[i].blame(sh.faults[i])
 			sh.faults[i] = eval.Fault{}
 		}
+		sh.faulty = sh.faulty[:0]
 	}
 }
 

@@ -20,8 +20,10 @@ const endOfTime = math.MaxInt64 - 1
 // nothing more will come.
 type epoch struct {
 	rules   []compiled
-	inputs  []*event.Event // that matter to some rule, in order
-	jobs    []*job         // whose events are in it, to be let go of after it
+	inputs  []*event.Event // that matter to some rule, in order; none in the direct lane
+	stretch []stretch      // of the direct lane, in order
+	events  int32          // in the stretches
+	jobs    []*job         // whose events are in it, to be let go of after it, one for each held
 	records int            // taken, whatever became of them
 	bytes   int
 	until   int64
@@ -62,8 +64,10 @@ func (e *Engine) gather(ctx context.Context, ep *epoch) (more bool, err error) {
 			continue
 		}
 		j := e.readers[p.source].at
-		if j.next == len(j.records) {
+		if j.next == j.size() {
 			e.leave(p, j)
+		} else if e.direct {
+			e.feedStretch(ep, p, j)
 		} else if err := e.feed(ep, p, j); err != nil {
 			return true, err
 		}
@@ -176,9 +180,11 @@ func (e *Engine) book(ep *epoch, j *job) {
 	c := &j.counts
 	e.stats.Undeclared += c.undeclared
 	e.stats.Undecodable += c.undecodable
-	for rule, n := range c.nilKeys {
-		e.stats.Rules[rule].NilKeys += n
-		e.stats.Rules[rule].blame(c.faults[rule])
+	for _, nils := range c.nilKeys {
+		e.stats.Rules[nils.rule].NilKeys += nils.n
+	}
+	for i := range c.faults {
+		e.stats.Rules[c.faults[i].Rule].blame(c.faults[i].Fault)
 	}
 	ep.dead = append(ep.dead, j.dead...)
 }
@@ -190,28 +196,29 @@ func (e *Engine) feed(ep *epoch, p *partition, j *job) error {
 		ep.begun = e.o.Now()
 	}
 	i := j.next
-	r, out := &j.batch.Records[i], &j.records[i]
+	r, at := &j.batch.Records[i], j.eventOf(i)
 	j.next++
 	ep.records++
 	ep.bytes += int(r.End - r.Start)
 	e.stats.Records++
 	p.next = j.after
-	if j.next < len(j.records) {
+	if j.next < len(j.batch.Records) {
 		p.next = j.batch.Records[j.next].Offset
 	}
-	if out.event < 0 {
+	if at < 0 {
 		return nil
 	}
-	ev := &j.events[out.event]
+	j.taken++
+	ev := &j.events[at]
 	if e.isCopy(p, ev) || e.dropAhead(ep, p, ev, r, j) {
 		return nil
 	}
-	at, late := p.see(ev.Time)
+	when, late := p.see(ev.Time)
 	if late && e.dropLate(ep, p, ev, r) {
 		return nil
 	}
-	ev.At = max(at, e.merge.reached)
-	if ev.At > at {
+	ev.At = max(when, e.merge.reached)
+	if ev.At > when {
 		e.stats.Raised++
 	}
 	e.remember(p, ev)
@@ -220,7 +227,7 @@ func (e *Engine) feed(ep *epoch, p *partition, j *job) error {
 	}
 	p.arrived++
 	p.unsaved.comes(ev)
-	p.waiting.push(waits{ev: ev, job: j, record: int32(i), order: p.arrived})
+	p.waiting.push(waits{ev: ev, job: j, event: at, order: p.arrived})
 	j.held++
 	return nil
 }
@@ -294,19 +301,19 @@ func (e *Engine) bury(ep *epoch, p *partition, ev *event.Event, r *event.RecordR
 // admit puts an event whose time has come into the epoch and its work to the shards.
 func (e *Engine) admit(ep *epoch, w waits) {
 	e.stats.Events++
-	out := &w.job.records[w.record]
 	ep.jobs = append(ep.jobs, w.job)
-	if out.from == out.to {
+	items := w.job.items(w.event)
+	if len(items) == 0 {
 		return
 	}
 	w.ev.Side = sideOf(e.o.Set, w.ev.Type)
 	ordinal := int32(len(ep.inputs))
 	ep.inputs = append(ep.inputs, w.ev)
-	for i := out.from; i < out.to; i++ {
-		it := &w.job.items[i]
+	for i := range items {
+		it := &items[i]
 		sh := e.shards[shardOf(it.Hash, len(e.shards))]
 		at := sh.strata[it.Rule]
-		sh.work[at] = append(sh.work[at], work{ev: w.ev, ordinal: ordinal, item: it, keys: w.job.keys})
+		sh.work[at] = append(sh.work[at], work{ev: w.ev, ordinal: ordinal, item: it, keys: w.job.found.Keys})
 	}
 }
 
@@ -345,6 +352,7 @@ func (e *Engine) let(ep *epoch) {
 	clear(ep.jobs)
 	clear(ep.inputs)
 	clear(ep.dead)
-	ep.jobs, ep.inputs, ep.dead = ep.jobs[:0], ep.inputs[:0], ep.dead[:0]
+	clear(ep.stretch)
+	ep.jobs, ep.inputs, ep.dead, ep.stretch, ep.events = ep.jobs[:0], ep.inputs[:0], ep.dead[:0], ep.stretch[:0], 0
 	ep.records, ep.bytes, ep.stepped = 0, 0, false
 }

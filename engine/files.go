@@ -91,28 +91,25 @@ func (e *Engine) exchange(fresh []*eval.Lookup) {
 	e.files.routed.Lock()
 	defer e.files.routed.Unlock()
 	e.world.Files = fresh
-	router := e.index.NewRouter(e.world)
+	router := e.newRouter()
 	for _, p := range e.files.routed.jobs {
 		if j := p.Value(); j != nil && j.inUse {
-			j.routeAgain(router)
+			j.routeAgain(router, e.direct)
 		}
 	}
 }
 
-// routeAgain makes the items of all events of a job anew. What was counted on the way
-// counts once, as it was the first time.
-func (j *job) routeAgain(router *index.Router) {
-	router.Reset()
-	j.items = j.items[:0]
-	for i := range j.records {
-		out := &j.records[i]
-		out.from = int32(len(j.items))
-		if out.event >= 0 {
-			j.items = router.Route(&j.events[out.event], j.items)
+// routeAgain makes the items of all events of a job anew; those of events that are in an
+// epoch already are through it. What was counted on the way counts once, as it was the
+// first time.
+func (j *job) routeAgain(router *index.Router, direct bool) {
+	router.Counted()
+	j.route(router, direct)
+	for i, list := range j.found.Lists {
+		for direct && j.cursors[i] < len(list) && int(list[j.cursors[i]].Event) < j.taken {
+			j.cursors[i]++
 		}
-		out.to = int32(len(j.items))
 	}
-	j.keys = append(j.keys[:0], router.Keys...)
 }
 
 // routed knows the jobs that workers have routed, so that they can be routed again. It

@@ -179,7 +179,7 @@ func (e *Engine) standsAt(p *partition, s *IdleStep) bool {
 		return true
 	}
 	j := e.readers[p.source].at
-	return j != nil && j.next < len(j.records) && j.batch.Records[j.next].Offset >= s.At[i].Offset
+	return j != nil && j.next < j.size() && j.batch.Records[j.next].Offset >= s.At[i].Offset
 }
 
 // noteStep keeps the step that was just taken for the epoch, of which it is the start.

@@ -4,25 +4,29 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"runtime/debug"
 
-	"github.com/cepheus-cep/cepheus/engine/eval"
 	"github.com/cepheus-cep/cepheus/engine/index"
 	"github.com/cepheus-cep/cepheus/event"
 )
 
 // job is one batch of a source on its way: read, then decoded and routed by a worker,
-// then taken event by event into epochs. It is used again once all its events have
-// been through an epoch.
+// then taken event by event, or in stretches, into epochs. It is used again once all its
+// events have been through an epoch.
 type job struct {
-	source  int
-	batch   event.Batch
-	err     error // the source's last word, io.EOF at its end; batch may hold records too
-	arena   event.Arena
-	events  []event.Event // of the arena, or of the batch where the source has decoded them
-	records []decoded // one a record of the batch
-	items   []index.Item
-	keys    []byte // of the items
+	source int
+	batch  event.Batch
+	err    error // the source's last word, io.EOF at its end; batch may hold records too
+	arena  event.Arena
+	events []event.Event // of the arena, or of the batch where the source has decoded them
+	at     []int32       // by record: its event, -1: none; empty where each record is one
+	// found is what the events matter to: in the direct lane one list a shard, else one
+	// list, of which starts[i] is where the items of event i begin.
+	found   index.Routed
+	starts  []int32
+	cursors []int // direct lane, by shard: how far its list is worked off
+	inOrder bool  // the events' times never decrease
 	dead    []Dead
 	counts  counts
 	after   int64  // position after the batch
@@ -30,24 +34,40 @@ type job struct {
 	done    chan struct{}
 	broken  error // a panic of the worker; nothing of the job can be taken
 
-	next int // the first record not yet taken
-	held int // events taken and not yet through an epoch
+	next  int // the first record not yet taken
+	taken int // events before it
+	held  int // events, or stretches of them, taken and not yet through an epoch
 
 	routed *routed // knows the job; nil: the rule set has no files
 	inUse  bool    // routed, and not yet made ready for another batch; guarded by routed
 }
 
-// decoded says what became of one record.
-type decoded struct {
-	event    int32 // index into events; -1: none
-	from, to int32 // its items
+// size is the number of records that can be taken.
+func (j *job) size() int {
+	if j.broken != nil {
+		return 0
+	}
+	return len(j.batch.Records)
 }
 
-// counts is what a worker counted in one job.
+// eventOf is the number of a record's event, -1 where it is none.
+func (j *job) eventOf(record int) int32 {
+	if len(j.at) == 0 {
+		return int32(record)
+	}
+	return j.at[record]
+}
+
+// counts is what a worker counted in one job, by rule.
 type counts struct {
 	undeclared, undecodable uint64
-	nilKeys                 []uint64     // by rule
-	faults                  []eval.Fault // by rule
+	nilKeys                 []ruleCount
+	faults                  []index.FaultOf
+}
+
+type ruleCount struct {
+	rule int32
+	n    uint64
 }
 
 // Dead is a record that could not be taken, for the dead letters.
@@ -66,6 +86,8 @@ type worker struct {
 	router   *index.Router
 	parts    []event.Partition
 	routed   *routed // nil: the rule set has no files
+	direct   bool    // events go to the shards in stretches: see Engine.direct
+	record   int     // at hand
 	broken   error   // the panic that has ended the worker's work
 }
 
@@ -94,7 +116,7 @@ func (w *worker) work(j *job) {
 			w.broken = fmt.Errorf("decode and route %s: broken invariant: %v\n%s", w.place(j), r, debug.Stack())
 		}
 		if w.broken != nil {
-			j.records, j.items, j.dead, j.counts, j.broken = nil, nil, nil, counts{}, w.broken
+			j.events, j.dead, j.counts, j.broken = nil, nil, counts{}, w.broken
 		}
 	}()
 	if w.broken == nil {
@@ -104,56 +126,96 @@ func (w *worker) work(j *job) {
 
 // place names the record of a job that is at hand.
 func (w *worker) place(j *job) string {
-	if len(j.records) >= len(j.batch.Records) {
+	if w.record >= len(j.batch.Records) {
 		return "a batch of " + w.parts[w.bases[j.source]].Source
 	}
-	return fmt.Sprintf("the record of %s at %d", w.parts[w.bases[j.source]].Source, j.batch.Records[len(j.records)].Offset)
+	return fmt.Sprintf("the record of %s at %d", w.parts[w.bases[j.source]].Source, j.batch.Records[w.record].Offset)
 }
 
 // do decodes and routes a job.
 func (w *worker) do(j *job) {
-	d, base := w.decoders[j.source], w.bases[j.source]
-	w.router.Reset()
-	for i := range j.batch.Records {
-		r := &j.batch.Records[i]
-		out := decoded{event: -1, from: int32(len(j.items))}
-		outcome, err := j.decode(d, i)
-		switch outcome {
-		case event.Decoded:
-			out.event = int32(len(j.events) - 1)
-			ev := &j.events[out.event]
-			ev.Part = base + r.Part
-			j.items = w.router.Route(ev, j.items)
-		case event.Undeclared:
-			j.counts.undeclared++
-		case event.Undecodable:
-			j.counts.undecodable++
-			j.dead = append(j.dead, w.dead(j, i, base, err.Error()))
-		}
-		out.to = int32(len(j.items))
-		j.records = append(j.records, out)
-	}
-	j.keys = append(j.keys, w.router.Keys...)
-	w.count(j, d)
-}
-
-// decode makes record i the last of the job's events, unless the source has done so.
-func (j *job) decode(d *event.Decoder, i int) (event.Outcome, error) {
 	if j.batch.Decoded != nil {
-		j.events = j.batch.Decoded[:i+1]
-		return event.Decoded, nil
+		j.events = j.batch.Decoded
+	} else {
+		w.decode(j)
 	}
-	outcome, err := d.Decode(&j.batch, i, &j.arena)
-	j.events = j.arena.Events
-	return outcome, err
+	w.record = len(j.batch.Records)
+	j.number(w.bases[j.source])
+	j.route(w.router, w.direct)
+	w.count(j)
 }
 
-// count moves what decoder and router counted to the job.
-func (w *worker) count(j *job, d *event.Decoder) {
-	j.counts.nilKeys = append(j.counts.nilKeys[:0], w.router.NilKeys...)
-	clear(w.router.NilKeys)
-	j.counts.faults = append(j.counts.faults[:0], w.router.Faults...)
-	clear(w.router.Faults)
+// decode makes events of the records.
+func (w *worker) decode(j *job) {
+	d, base := w.decoders[j.source], w.bases[j.source]
+	for w.record = range j.batch.Records {
+		outcome, err := d.Decode(&j.batch, w.record, &j.arena)
+		if outcome == event.Decoded {
+			if len(j.at) > 0 {
+				j.at = append(j.at, int32(len(j.arena.Events)-1))
+			}
+			continue
+		}
+		for len(j.at) < w.record {
+			j.at = append(j.at, int32(len(j.at))) // it is the first that is no event
+		}
+		j.at = append(j.at, -1)
+		if outcome == event.Undeclared {
+			j.counts.undeclared++
+			continue
+		}
+		j.counts.undecodable++
+		j.dead = append(j.dead, w.dead(j, w.record, base, err.Error()))
+	}
+	j.events = j.arena.Events
+}
+
+// number gives the events the number of their partition, and the time they count at if
+// they are not late.
+func (j *job) number(part int32) {
+	j.inOrder = true
+	last := int64(math.MinInt64)
+	for i := range j.events {
+		ev := &j.events[i]
+		if ev.Part != part {
+			ev.Part = part
+		}
+		if ev.At != ev.Time {
+			ev.At = ev.Time
+		}
+		j.inOrder = j.inOrder && last <= ev.Time
+		last = ev.Time
+	}
+}
+
+// route finds what the events matter to.
+func (j *job) route(router *index.Router, direct bool) {
+	router.Route(j.events, &j.found)
+	if direct {
+		j.cursors = append(j.cursors[:0], make([]int, len(j.found.Lists))...)
+		return
+	}
+	j.starts = j.starts[:0]
+	for i := range j.found.Lists[0] {
+		for int(j.found.Lists[0][i].Event) >= len(j.starts) {
+			j.starts = append(j.starts, int32(i))
+		}
+	}
+	for len(j.starts) <= len(j.events) {
+		j.starts = append(j.starts, int32(len(j.found.Lists[0])))
+	}
+}
+
+// items are those of one event, in the lane that takes events one by one.
+func (j *job) items(i int32) []index.Item { return j.found.Lists[0][j.starts[i]:j.starts[i+1]] }
+
+// count moves what the router counted to the job.
+func (w *worker) count(j *job) {
+	for _, rule := range w.router.NilKeys.Rules {
+		j.counts.nilKeys = append(j.counts.nilKeys, ruleCount{rule, w.router.NilKeys.N[rule]})
+	}
+	j.counts.faults = append(j.counts.faults, w.router.Faults...)
+	w.router.Counted()
 }
 
 func (w *worker) dead(j *job, i int, base int32, reason string) Dead {
@@ -169,10 +231,9 @@ func (j *job) reset() {
 	j.routed.retire(j)
 	j.batch.Reset()
 	j.arena.Reset()
-	j.events = nil
 	clear(j.dead)
-	j.records, j.items, j.keys, j.dead = j.records[:0], j.items[:0], j.keys[:0], j.dead[:0]
-	j.err, j.broken, j.next, j.held = nil, nil, 0, 0
+	j.at, j.dead = j.at[:0], j.dead[:0]
+	j.events, j.err, j.broken, j.next, j.taken, j.held = nil, nil, nil, 0, 0, 0
 	j.counts = counts{nilKeys: j.counts.nilKeys[:0], faults: j.counts.faults[:0]}
 	j.done = make(chan struct{})
 }

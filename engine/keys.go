@@ -1,32 +1,69 @@
 package engine
 
 import (
-	"bytes"
+	"encoding/binary"
+	"math/bits"
 
 	"github.com/cepheus-cep/cepheus/engine/keep"
 )
 
 // keyTable gives the keys of one rule in one shard dense numbers, to index slabs of
-// state with: open addressing with linear probing over 8-byte hashes, the keys' bytes
-// in blobs. The number of a removed key is used again.
+// state with: open addressing with linear probing over the hashes, with the keys' bytes
+// beside them where they are short, else in blobs. The number of a removed key is used
+// again. What a key takes does not move when others come.
 type keyTable struct {
 	places []place // a power of two, or none
-	keys   []keyEntry
+	keys   pages[keyEntry]
 	free   []int32
-	blobs  keep.Blobs
+	long   *keep.Blobs // of keys that are not short; several tables may share it
 	n      int
 }
 
-// place is one place of the hash table; id is the key's number + 1, 0 where empty.
+// place is one place of the hash table: the upper half of a key's hash, and its number
+// + 1, 0 where the place is empty.
 type place struct {
-	hash uint64
-	id   int32
+	tag uint32
+	id  int32
 }
 
+// shortKey is how many bytes a key may have to stand in its entry.
+const shortKey = 20
+
 type keyEntry struct {
-	hash uint64
-	blob keep.Blob
-	size int32 // -1: no key has the number
+	hash  uint64
+	size  int32 // -1: no key has the number
+	short [shortKey]byte
+}
+
+// pages is a slab of values by number, which never move: each page is twice as long as the
+// one before, so that few keys take little room, and many no copying.
+type pages[T any] struct {
+	list [][]T
+	n    int32
+}
+
+// firstPage is the length of the first page, a power of two.
+const firstPage = 4
+
+// place is the page of a number, and where it stands there.
+func (p *pages[T]) place(i int32) (page int, at uint32) {
+	n := uint32(i) + firstPage
+	page = bits.Len32(n / firstPage)
+	return page - 1, n - firstPage<<(page-1)
+}
+
+func (p *pages[T]) at(i int32) *T {
+	page, at := p.place(i)
+	return &p.list[page][at]
+}
+
+// add makes room for one more value.
+func (p *pages[T]) add() int32 {
+	if page, _ := p.place(p.n); page == len(p.list) {
+		p.list = append(p.list, make([]T, firstPage<<page))
+	}
+	p.n++
+	return p.n - 1
 }
 
 // len is the number of keys.
@@ -38,12 +75,13 @@ func (t *keyTable) find(hash uint64, key []byte) int32 {
 		return -1
 	}
 	mask := uint64(len(t.places) - 1)
+	tag := uint32(hash >> 32)
 	for i := mix(hash) & mask; ; i = (i + 1) & mask {
-		p := &t.places[i]
+		p := t.places[i]
 		if p.id == 0 {
 			return -1
 		}
-		if p.hash == hash && bytes.Equal(t.key(p.id-1), key) {
+		if p.tag == tag && string(t.key(p.id-1)) == string(key) {
 			return p.id - 1
 		}
 	}
@@ -54,25 +92,44 @@ func mix(hash uint64) uint64 { return hash >> 8 }
 
 // key returns a key's bytes, valid until it is removed.
 func (t *keyTable) key(id int32) []byte {
-	k := &t.keys[id]
-	return t.blobs.GetBytes(k.blob, int(k.size))
+	k := t.keys.at(id)
+	if k.size <= shortKey {
+		return k.short[:k.size:k.size]
+	}
+	return t.long.GetBytes(k.blob(), int(k.size))
 }
+
+// blob is where the bytes of a key that is not short are.
+func (k *keyEntry) blob() keep.Blob { return keep.Blob(binary.LittleEndian.Uint64(k.short[:])) }
 
 // add gives a key that is not there a number.
 func (t *keyTable) add(hash uint64, key []byte) int32 {
 	if 4*(t.n+1) > 3*len(t.places) {
 		t.grow()
 	}
-	id := int32(len(t.keys))
+	id := int32(-1)
 	if last := len(t.free) - 1; last >= 0 {
 		id, t.free = t.free[last], t.free[:last]
 	} else {
-		t.keys = append(t.keys, keyEntry{})
+		id = t.keys.add()
 	}
-	t.keys[id] = keyEntry{hash: hash, blob: t.blobs.PutBytes(key), size: int32(len(key))}
+	k := t.keys.at(id)
+	k.hash, k.size = hash, int32(len(key))
+	if len(key) <= shortKey {
+		copy(k.short[:], key)
+	} else {
+		t.keepLong(k, key)
+	}
 	t.insert(hash, id)
 	t.n++
 	return id
+}
+
+func (t *keyTable) keepLong(k *keyEntry, key []byte) {
+	if t.long == nil {
+		t.long = &keep.Blobs{}
+	}
+	binary.LittleEndian.PutUint64(k.short[:], uint64(t.long.PutBytes(key)))
 }
 
 func (t *keyTable) insert(hash uint64, id int32) {
@@ -81,34 +138,36 @@ func (t *keyTable) insert(hash uint64, id int32) {
 	for t.places[i].id != 0 {
 		i = (i + 1) & mask
 	}
-	t.places[i] = place{hash: hash, id: id + 1}
+	t.places[i] = place{tag: uint32(hash >> 32), id: id + 1}
 }
 
 func (t *keyTable) grow() {
 	t.places = make([]place, max(8, 2*len(t.places)))
-	for id := range t.keys {
-		if k := &t.keys[id]; k.size >= 0 {
-			t.insert(k.hash, int32(id))
+	for id := range t.keys.n {
+		if k := t.keys.at(id); k.size >= 0 {
+			t.insert(k.hash, id)
 		}
 	}
 }
 
 // remove takes a key out. Places after it move up, so that no marks are left.
 func (t *keyTable) remove(id int32) {
-	k := &t.keys[id]
+	k := t.keys.at(id)
 	mask := uint64(len(t.places) - 1)
 	i := mix(k.hash) & mask
 	for t.places[i].id != id+1 {
 		i = (i + 1) & mask
 	}
 	for j := (i + 1) & mask; t.places[j].id != 0; j = (j + 1) & mask {
-		if home := mix(t.places[j].hash) & mask; (j-home)&mask >= (j-i)&mask {
+		if home := mix(t.keys.at(t.places[j].id-1).hash) & mask; (j-home)&mask >= (j-i)&mask {
 			t.places[i] = t.places[j]
 			i = j
 		}
 	}
 	t.places[i] = place{}
-	t.blobs.Free(k.blob)
+	if k.size > shortKey {
+		t.long.Free(k.blob())
+	}
 	*k = keyEntry{size: -1}
 	t.free = append(t.free, id)
 	t.n--

@@ -34,10 +34,10 @@ func (p *partition) out() bool { return p.ended || p.idle }
 
 // waits is an event that waits for its time.
 type waits struct {
-	ev     *event.Event
-	job    *job
-	record int32
-	order  uint64 // of arrival
+	ev    *event.Event
+	job   *job
+	event int32  // its number in the job
+	order uint64 // of arrival
 }
 
 // unsaved is how the events that wait differ from those that the store has: what an epoch

@@ -45,10 +45,13 @@ func (sh *shard) remembered(r *Remembered) {
 		r.Timers += len(sh.timers[i].heap)
 	}
 	for _, u := range sh.units {
+		if u == nil {
+			continue
+		}
 		r.Keys += u.keys()
 		if p, ok := u.(*keyed[machine.PatternKey, *machine.Pattern]); ok {
-			for id := range p.states {
-				r.Runs += p.states[id].Runs()
+			for id := range p.cells.n {
+				r.Runs += p.cells.at(id).state.Runs()
 			}
 		}
 	}

@@ -35,9 +35,9 @@ func (e *Engine) render(c *effect, suppressed uint64) *event.Alert {
 	if c.Window {
 		a.Window = &event.Window{Start: c.WindowStart, End: c.WindowEnd}
 	}
-	for i := range c.Evidence {
-		ev := &c.Evidence[i]
-		a.Events = append(a.Events, event.Evidence{Step: stepName(rule, ev.Step), Time: ev.Event.Time, JSON: ev.Event.JSON()})
+	for i := range c.evidence {
+		ev := &c.evidence[i]
+		a.Events = append(a.Events, event.Evidence{Step: stepName(rule, ev.step), Time: ev.time, JSON: ev.json})
 	}
 	return a
 }

@@ -11,6 +11,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/cepheus-cep/cepheus/engine/index"
 	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/state"
 )
@@ -34,9 +35,10 @@ func (e *Engine) restore(ctx context.Context) error {
 		}
 	}
 	slices.SortFunc(e.merge.parts, (*partition).compare)
+	e.direct = e.isDirect()
 	if e.strata > 1 {
 		e.maker = maker{
-			set: e.o.Set, codec: newEventCodec(e.o.Set), router: e.index.NewRouter(e.world),
+			set: e.o.Set, codec: newEventCodec(e.o.Set), router: e.index.NewRouter(e.world, index.Spread{}),
 			part: e.partitionNumber(event.Partition{Source: derivedSource}),
 		}
 	}
@@ -203,17 +205,11 @@ func (e *Engine) restoreWaiting(ctx context.Context, p *partition) error {
 	}
 	e.files.routed.begin(j)
 	defer e.files.routed.end()
-	router := e.index.NewRouter(e.world)
 	j.events = j.arena.Events
+	j.route(e.index.NewRouter(e.world, index.Spread{}), false)
+	j.held += len(j.events)
 	for i := range j.events {
-		from := int32(len(j.items))
-		j.items = router.Route(&j.events[i], j.items)
-		j.records = append(j.records, decoded{event: int32(i), from: from, to: int32(len(j.items))})
-		j.held++
-	}
-	j.keys = router.Keys
-	for i := range j.events {
-		p.waiting.push(waits{ev: &j.events[i], job: j, record: int32(i), order: orders[i]})
+		p.waiting.push(waits{ev: &j.events[i], job: j, event: int32(i), order: orders[i]})
 	}
 	p.unsaved.upTo = p.arrived
 	return nil
@@ -262,7 +258,7 @@ func (e *Engine) restoreRule(ctx context.Context, name string, n int, kept bool)
 			return nil
 		}
 		sh := e.shards[shardOf(uint64(key[len(prefix)]), len(e.shards))]
-		if err := sh.units[n].load(sh, key[len(prefix)+1:], value); err != nil {
+		if err := sh.unit(int32(n)).load(sh, key[len(prefix)+1:], value); err != nil {
 			return fmt.Errorf("state of rule %s: %w", name, err)
 		}
 		return nil

@@ -1,14 +1,10 @@
 package engine
 
 import (
-	"bytes"
-	"cmp"
 	"fmt"
 	"math"
 	"runtime/debug"
-	"slices"
 	"sort"
-	"strings"
 
 	"github.com/cepheus-cep/cepheus/engine/eval"
 	"github.com/cepheus-cep/cepheus/engine/index"
@@ -30,20 +26,24 @@ func shardOf(hash uint64, shards int) int { return int(hash%slots) * shards / sl
 // shard owns the keys of some slots: their states in every rule, their timers, and the
 // effects they have made in the epoch at hand. One goroutine at a time works on it.
 type shard struct {
-	x       machine.Context
-	store   keep.Store
-	units   []unit
-	strata  []int    // by unit: its rule's stratum
-	timers  []timers // by stratum
-	durable bool     // the store outlives the process: changes are noted for save
-	scratch []byte
+	number   int
+	x        machine.Context
+	store    keep.Store
+	rules    []compiled
+	units    []unit     // by rule; nil before its first event
+	longKeys keep.Blobs // of all units: see keyTable
+	strata   []int      // by rule: its stratum
+	timers   []timers   // by stratum
+	durable  bool       // the store outlives the process: changes are noted for save
+	scratch  []byte
 
 	epoch   *epoch   // at hand
 	work    [][]work // by stratum, in order of position
-	made    []*effect
+	made    made
 	now     cause
 	dropped []machine.Dropped // by rule
 	faults  []eval.Fault      // by rule
+	faulty  []int32           // rules that have some
 }
 
 // work is one event for one rule in a shard.
@@ -55,34 +55,15 @@ type work struct {
 	keys    []byte // what item.Key points into
 }
 
-// cause is what effects come from, in the order in which alerts are to come out: the
-// ordinal of the input, timers before the event, then deadline, rule and key.
-type cause struct {
-	ordinal  int32
-	event    bool // the event itself, not a timer before it
-	deadline int64
-	made     *derived // the event that a rule made, if it is the cause
-	rule     int32
-}
-
-// effect is a match with its cause, owning all it points to.
-type effect struct {
-	cause
-	key []byte
-	seq int // number among the effects of its shard in the epoch
-	machine.Effect
-}
-
-func newShard(rules []compiled, strata int, world *eval.World, limits machine.Limits, durable bool) *shard {
+func newShard(number int, rules []compiled, strata int, world *eval.World, limits machine.Limits, durable bool) *shard {
 	sh := &shard{
-		durable: durable, timers: make([]timers, strata), work: make([][]work, strata),
+		number: number, rules: rules, units: make([]unit, len(rules)), durable: durable, timers: make([]timers, strata), work: make([][]work, strata),
 		dropped: make([]machine.Dropped, len(rules)), faults: make([]eval.Fault, len(rules)),
 	}
 	sh.x = machine.Context{Frame: eval.Frame{World: world}, Keep: &sh.store, Limits: limits}
 	sh.x.Effect = sh.collect
 	for i := range rules {
 		sh.strata = append(sh.strata, rules[i].rule.Stratum)
-		sh.units = append(sh.units, rules[i].newUnit(int32(i)))
 	}
 	return sh
 }
@@ -97,20 +78,21 @@ func (sh *shard) run(ep *epoch, stratum int) (err error) {
 		}
 	}()
 	sh.epoch = ep
+	for i := range ep.stretch {
+		sh.runStretch(&ep.stretch[i])
+	}
 	var last *event.Event
 	for i := range sh.work[stratum] {
 		w := &sh.work[stratum][i]
 		if w.ev != last {
-			sh.x.End()
-			sh.advance(stratum, w.ev.At)
-			sh.x.Begin()
+			sh.turnTo(w.ev, stratum)
 			last = w.ev
 		}
 		sh.now = cause{ordinal: w.ordinal, event: true, made: w.made, rule: w.item.Rule}
 		if w.made != nil {
 			sh.now.event = w.made.by.event
 		}
-		sh.units[w.item.Rule].event(sh, w.item, w.item.Key.Bytes(w.keys), w.ev)
+		sh.unit(w.item.Rule).event(sh, w.item, w.item.Key.Bytes(w.keys), w.ev)
 		sh.account(w.item.Rule)
 	}
 	sh.x.End()
@@ -118,6 +100,23 @@ func (sh *shard) run(ep *epoch, stratum int) (err error) {
 	clear(sh.work[stratum])
 	sh.work[stratum] = sh.work[stratum][:0]
 	return nil
+}
+
+// unit is what the shard has of a rule, made when it is first asked for.
+func (sh *shard) unit(rule int32) unit {
+	u := sh.units[rule]
+	if u == nil {
+		u = sh.rules[rule].newUnit(sh, rule)
+		sh.units[rule] = u
+	}
+	return u
+}
+
+// turnTo makes an event the one at hand; what was to happen before it happens.
+func (sh *shard) turnTo(ev *event.Event, stratum int) {
+	sh.x.End()
+	sh.advance(stratum, ev.At)
+	sh.x.Begin()
 }
 
 // arm sets a timer for a key of a unit.
@@ -157,103 +156,20 @@ func (sh *shard) account(rule int32) {
 		*d = machine.Dropped{}
 	}
 	if f := &sh.x.Frame.Fault; f.Count > 0 {
+		if sh.faults[rule].Count == 0 {
+			sh.faulty = append(sh.faulty, rule)
+		}
 		sh.faults[rule].Count += f.Count
 		sh.faults[rule].Last = f.Last
 		*f = eval.Fault{}
 	}
 }
 
-// collect takes an effect from a machine and copies all it points to: the batch and the
-// kept events may go before it is rendered.
-func (sh *shard) collect(e *machine.Effect) {
-	c := &effect{cause: sh.now, key: bytes.Clone(sh.x.Key), seq: len(sh.made), Effect: *e}
-	if c.AtDeadline {
-		c.cause = cause{ordinal: sh.epoch.reached(c.Deadline), deadline: c.Deadline, rule: c.rule}
-	}
-	c.Fields = ownValues(e.Fields)
-	c.SuppressBy = ownValues(e.SuppressBy)
-	c.Derived = make([][]event.Value, len(e.Derived))
-	for i := range e.Derived {
-		c.Derived[i] = ownValues(e.Derived[i])
-	}
-	c.Evidence = slices.Clone(e.Evidence)
-	for i := range c.Evidence {
-		ev := &c.Evidence[i].Event
-		ev.Text, ev.Slots = bytes.Clone(ev.Text), nil
-	}
-	sh.made = append(sh.made, c)
-}
-
-// ownValues copies values with all they share with events.
-func ownValues(list []event.Value) []event.Value {
-	out := slices.Clone(list)
-	for i := range out {
-		out[i] = ownValue(out[i])
-	}
-	return out
-}
-
-func ownValue(v event.Value) event.Value {
-	v.S = strings.Clone(v.S)
-	if v.C != nil {
-		v.C = &event.Compound{Elems: ownValues(v.C.Elems), Names: v.C.Names}
-	}
-	return v
-}
-
 // reached is the ordinal of the first input at which the time of a deadline has come;
 // the number of inputs where only the epoch's end reaches it.
 func (ep *epoch) reached(deadline int64) int32 {
+	if len(ep.stretch) > 0 {
+		return ep.reachedIn(deadline)
+	}
 	return int32(sort.Search(len(ep.inputs), func(i int) bool { return ep.inputs[i].At >= deadline }))
-}
-
-// inOrder sorts effects into the order of alerts.
-func inOrder(list []*effect) { slices.SortFunc(list, compareEffects) }
-
-// compareEffects orders effects by what caused them, then by rule, key and number of
-// the match. An event that a rule made stands right after what caused it, with what it
-// causes in its turn, before anything later.
-func compareEffects(a, b *effect) int {
-	return cmp.Or(
-		comparePaths(&a.cause, &b.cause),
-		cmp.Compare(a.rule, b.rule), bytes.Compare(a.key, b.key), cmp.Compare(a.seq, b.seq),
-	)
-}
-
-// comparePaths orders causes: first the event or time step of the epoch that they go
-// back to, timers before the event, then deadline, then the events made on the way.
-func comparePaths(a, b *cause) int {
-	c := cmp.Or(
-		cmp.Compare(a.ordinal, b.ordinal),
-		compareBool(a.event, b.event),
-		cmp.Compare(a.rootDeadline(), b.rootDeadline()),
-	)
-	if c != 0 || a.made == b.made {
-		return c
-	}
-	x, y := a.made.path(nil), b.made.path(nil)
-	for i := range min(len(x), len(y)) {
-		if x[i] != y[i] {
-			return cmp.Or(compareEffects(x[i].by, y[i].by), cmp.Compare(x[i].nth, y[i].nth))
-		}
-	}
-	return cmp.Compare(len(x), len(y))
-}
-
-// rootDeadline is the deadline that a cause goes back to.
-func (c *cause) rootDeadline() int64 {
-	for c.made != nil {
-		c = &c.made.by.cause
-	}
-	return c.deadline
-}
-
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	}
-	return 1
 }

@@ -18,8 +18,7 @@ type derived struct {
 	event.Event
 	by    *effect
 	nth   int // number among the events of the effect
-	items []index.Item
-	keys  []byte
+	found index.Routed
 }
 
 // derivedSource is the source that events made by rules are of.
@@ -29,6 +28,9 @@ const derivedSource = "derived"
 // each, and returns the effects of all in order.
 func (e *Engine) process(ep *epoch) ([]*effect, error) {
 	e.effects = e.effects[:0]
+	for _, sh := range e.shards {
+		sh.made.begin()
+	}
 	for s := range e.strata {
 		from := len(e.effects)
 		if err := e.runStratum(ep, s); err != nil {
@@ -42,10 +44,6 @@ func (e *Engine) process(ep *epoch) ([]*effect, error) {
 	if e.strata > 1 {
 		inOrder(e.effects)
 	}
-	for _, sh := range e.shards {
-		clear(sh.made)
-		sh.made = sh.made[:0]
-	}
 	return e.effects, nil
 }
 
@@ -53,7 +51,7 @@ func (e *Engine) process(ep *epoch) ([]*effect, error) {
 func (e *Engine) runStratum(ep *epoch, stratum int) error {
 	before := make([]int, len(e.shards))
 	for i, sh := range e.shards {
-		before[i] = len(sh.made)
+		before[i] = len(sh.made.list)
 	}
 	if len(e.shards) == 1 {
 		if err := e.shards[0].run(ep, stratum); err != nil {
@@ -69,7 +67,7 @@ func (e *Engine) runStratum(ep *epoch, stratum int) error {
 		}
 	}
 	for i, sh := range e.shards {
-		e.effects = append(e.effects, sh.made[before[i]:]...)
+		e.effects = append(e.effects, sh.made.list[before[i]:]...)
 	}
 	return nil
 }
@@ -103,13 +101,14 @@ func (e *Engine) derive(effects []*effect) {
 // deal gives an event that a rule made to the shards; false where it matters to no
 // rule.
 func (e *Engine) deal(d *derived) bool {
-	for i := range d.items {
-		it := &d.items[i]
+	items := d.found.Lists[0]
+	for i := range items {
+		it := &items[i]
 		sh := e.shards[shardOf(it.Hash, len(e.shards))]
 		at := sh.strata[it.Rule]
-		sh.work[at] = append(sh.work[at], work{ev: &d.Event, ordinal: d.by.ordinal, made: d, item: it, keys: d.keys})
+		sh.work[at] = append(sh.work[at], work{ev: &d.Event, ordinal: d.by.ordinal, made: d, item: it, keys: d.found.Keys})
 	}
-	return len(d.items) > 0
+	return len(items) > 0
 }
 
 // order sorts the work of the strata to come by position.
@@ -205,10 +204,8 @@ func (m *maker) make(rule *plan.Rule, c *effect, nth int, values []event.Value) 
 		d.ID = event.MakeRef(len(d.Text), len(id))
 		d.Text = append(d.Text, id...)
 	}
-	m.router.Reset()
 	d.Side = sideOf(m.set, d.Type)
-	d.items = m.router.Route(&d.Event, nil)
-	d.keys = slices.Clone(m.router.Keys)
+	m.router.RouteOne(&d.Event, &d.found)
 	return d, nil
 }
 

@@ -73,16 +73,16 @@ func (c *compiled) tests() index.Rule {
 }
 
 // newUnit makes what one shard keeps of the rule.
-func (c *compiled) newUnit(number int32) unit {
+func (c *compiled) newUnit(sh *shard, number int32) unit {
 	switch {
 	case c.table != nil:
-		return &keyed[machine.ProjectionKey, *machine.Projection]{number: number, machine: c.table}
+		return newKeyed[machine.ProjectionKey](sh, number, c.table)
 	case c.pattern != nil:
-		return &keyed[machine.PatternKey, *machine.Pattern]{number: number, machine: c.pattern}
+		return newKeyed[machine.PatternKey](sh, number, c.pattern)
 	case c.window != nil:
-		return &keyed[machine.WindowKey, *machine.Window]{number: number, machine: c.window}
+		return newKeyed[machine.WindowKey](sh, number, c.window)
 	case c.bucket != nil:
-		return &keyed[machine.BucketKey, *machine.Bucket]{number: number, machine: c.bucket}
+		return newKeyed[machine.BucketKey](sh, number, c.bucket)
 	}
 	return &filterUnit{machine: c.filter}
 }
@@ -131,50 +131,70 @@ type keyMachine[K any] interface {
 	Decode(x *machine.Context, b []byte, k *K) error
 }
 
-// keyed runs a machine over the keys of a shard: dense key numbers into a slab of
-// states, and the time each key's timer is armed for.
+// keyed runs a machine over the keys of a shard: dense key numbers into a slab of cells.
 type keyed[K any, M keyMachine[K]] struct {
 	number  int32
 	machine M
+	ignores func(mask uint64, until bool) bool // see ignorer; nil: nothing is
 	table   keyTable
-	states  []K
-	armed   []int64       // by key; math.MaxInt64: not
-	seen    []int64       // by key: counting time of its last event
+	cells   pages[cell[K]]
 	bySlot  *[slots]int32 // number of keys; nil while no slot can be full
-	dirty   []bool        // by key: changed since the last save
 	changed []int32
 	removed [][]byte // keys that remember nothing any more, since the last save
 }
 
+// cell is what a key has beside its bytes.
+type cell[K any] struct {
+	state K
+	armed int64 // the time its timer is armed for; math.MaxInt64: it is not
+	seen  int64 // counting time of its last event
+	dirty bool  // changed since the last save
+}
+
+// ignorer is a machine that knows of events that change nothing for a key that remembers
+// nothing: for such a one no key is made.
+type ignorer interface {
+	Ignores(mask uint64, until bool) bool
+}
+
+func newKeyed[K any, M keyMachine[K]](sh *shard, number int32, m M) *keyed[K, M] {
+	u := &keyed[K, M]{number: number, machine: m}
+	u.table.long = &sh.longKeys
+	if i, ok := any(m).(ignorer); ok {
+		u.ignores = i.Ignores
+	}
+	return u
+}
+
 func (u *keyed[K, M]) keys() int { return u.table.len() }
 
-func (u *keyed[K, M]) isArmed(key int32, at int64) bool { return u.armed[key] == at }
+func (u *keyed[K, M]) isArmed(key int32, at int64) bool { return u.cells.at(key).armed == at }
 
 func (u *keyed[K, M]) event(sh *shard, it *index.Item, key []byte, ev *event.Event) {
 	id := u.table.find(it.Hash, key)
 	if id < 0 {
+		if u.ignores != nil && u.ignores(it.Mask, it.Until) {
+			return
+		}
 		if u.table.len() >= sh.x.Limits.KeysPerRule/slots {
 			u.makeRoom(sh, byte(it.Hash%slots))
 		}
 		id = u.add(it.Hash, key)
 	}
-	u.seen[id] = ev.At
+	c := u.cells.at(id)
+	c.seen = ev.At
 	sh.x.Key = key
-	u.machine.Event(&sh.x, &u.states[id], ev, it.Mask, it.Until)
-	u.after(sh, id)
+	u.machine.Event(&sh.x, &c.state, ev, it.Mask, it.Until)
+	u.after(sh, id, c)
 }
 
 // add makes room for a new key.
 func (u *keyed[K, M]) add(hash uint64, key []byte) int32 {
 	id := u.table.add(hash, key)
-	if int(id) == len(u.states) {
-		var zero K
-		u.states = append(u.states, zero)
-		u.armed = append(u.armed, math.MaxInt64)
-		u.dirty = append(u.dirty, false)
-		u.seen = append(u.seen, 0)
+	if id == u.cells.n {
+		u.cells.add()
 	}
-	u.armed[id] = math.MaxInt64
+	u.cells.at(id).armed = math.MaxInt64
 	if u.bySlot != nil {
 		u.bySlot[hash%slots]++
 	}
@@ -182,47 +202,44 @@ func (u *keyed[K, M]) add(hash uint64, key []byte) int32 {
 }
 
 func (u *keyed[K, M]) settle(sh *shard, id int32, at int64) {
-	if u.armed[id] != at {
+	c := u.cells.at(id)
+	if c.armed != at {
 		return // a timer that was overtaken by an earlier one
 	}
-	u.armed[id] = math.MaxInt64
+	c.armed = math.MaxInt64
 	sh.x.Key = u.table.key(id)
-	u.machine.Settle(&sh.x, &u.states[id], at)
-	u.after(sh, id)
-	if u.armed[id] <= at {
-		panic(fmt.Sprintf("a timer of %d is set again for %d", at, u.armed[id]))
+	u.machine.Settle(&sh.x, &c.state, at)
+	u.after(sh, id, c)
+	if c.armed <= at {
+		panic(fmt.Sprintf("a timer of %d is set again for %d", at, c.armed))
 	}
 }
 
 // after arms the key's timer, or forgets a key in which nothing is alive.
-func (u *keyed[K, M]) after(sh *shard, id int32) {
-	k := &u.states[id]
-	if u.machine.Empty(k) {
-		u.forget(sh, id)
+func (u *keyed[K, M]) after(sh *shard, id int32, c *cell[K]) {
+	if u.machine.Empty(&c.state) {
+		u.forget(sh, id, c)
 		return
 	}
-	if sh.durable && !u.dirty[id] {
-		u.dirty[id] = true
+	if sh.durable && !c.dirty {
+		c.dirty = true
 		u.changed = append(u.changed, id)
 	}
-	if at := u.machine.Deadline(k); at < u.armed[id] {
-		u.armed[id] = at
+	if at := u.machine.Deadline(&c.state); at < c.armed {
+		c.armed = at
 		sh.arm(u.number, id, at)
 	}
 }
 
-func (u *keyed[K, M]) forget(sh *shard, id int32) {
+func (u *keyed[K, M]) forget(sh *shard, id int32, c *cell[K]) {
 	if sh.durable {
 		u.removed = append(u.removed, slices.Clone(u.table.key(id)))
-		u.dirty[id] = false
 	}
 	if u.bySlot != nil {
-		u.bySlot[u.table.keys[id].hash%slots]--
+		u.bySlot[u.table.keys.at(id).hash%slots]--
 	}
 	u.table.remove(id)
-	var zero K
-	u.states[id] = zero
-	u.armed[id] = math.MaxInt64
+	*c = cell[K]{armed: math.MaxInt64}
 }
 
 func (u *keyed[K, M]) save(sh *shard, put func(key, state []byte)) {
@@ -231,10 +248,10 @@ func (u *keyed[K, M]) save(sh *shard, put func(key, state []byte)) {
 	}
 	u.removed = u.removed[:0]
 	for _, id := range u.changed {
-		if u.dirty[id] {
-			u.dirty[id] = false
-			sh.scratch = binary.AppendVarint(sh.scratch[:0], u.seen[id])
-			sh.scratch = u.machine.Append(&sh.x, sh.scratch, &u.states[id])
+		if c := u.cells.at(id); c.dirty {
+			c.dirty = false
+			sh.scratch = binary.AppendVarint(sh.scratch[:0], c.seen)
+			sh.scratch = u.machine.Append(&sh.x, sh.scratch, &c.state)
 			put(u.table.key(id), sh.scratch)
 		}
 	}
@@ -248,13 +265,14 @@ func (u *keyed[K, M]) load(sh *shard, key, state []byte) error {
 	}
 	state = state[n:]
 	id := u.add(event.Hash(key), key)
-	u.seen[id] = seen
+	c := u.cells.at(id)
+	c.seen = seen
 	sh.x.Key = u.table.key(id)
-	if err := u.machine.Decode(&sh.x, state, &u.states[id]); err != nil {
+	if err := u.machine.Decode(&sh.x, state, &c.state); err != nil {
 		return err
 	}
-	if at := u.machine.Deadline(&u.states[id]); at != math.MaxInt64 {
-		u.armed[id] = at
+	if at := u.machine.Deadline(&c.state); at != math.MaxInt64 {
+		c.armed = at
 		sh.arm(u.number, id, at)
 	}
 	return nil

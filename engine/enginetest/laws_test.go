@@ -67,7 +67,7 @@ func sameHoweverRun(t *rapid.T, dir string) {
 	h := drawHistory(t)
 	m := &maker{t: t}
 	for range 3 {
-		o := Options{Shards: []int{1, 2, 7}[m.n(3)], EpochEvents: []int{10_000, 1, 10}[m.n(3)], BatchSize: []int{100, 1, 3}[m.n(3)]}
+		o := Options{Shards: []int{1, 2, 7}[m.n(3)], EpochEvents: []int{10_000, 1, 10}[m.n(3)], BatchSize: []int{100, 1, 3}[m.n(3)], Beside: m.chance(30)}
 		if m.chance(15) {
 			path := filepath.Join(dir, fmt.Sprint("store", m.n(1<<30)))
 			store, err := state.OpenBadger(path, state.Options{NoSync: true, MemTable: 1 << 20})

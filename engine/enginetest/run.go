@@ -38,6 +38,9 @@ type Options struct {
 	// new one goes on over the same store, which must be durable.
 	Stops []int
 	Final bool
+	// Beside adds a partition that is empty: events are then taken one by one, and not in
+	// stretches.
+	Beside bool
 	// Store is what the engine keeps its state in; default a new memory store.
 	Store  engine.Store
 	Limits machine.Limits
@@ -89,6 +92,9 @@ func runOnce(ctx context.Context, set *plan.Set, streams []Stream, o Options, st
 	}
 	for _, s := range streams {
 		eo.Inputs = append(eo.Inputs, engine.Input{Source: &memory{stream: s, size: size, left: stop}, Decode: o.Decode})
+	}
+	if o.Beside {
+		eo.Inputs = append(eo.Inputs, engine.Input{Source: &memory{stream: Stream{Name: "nothing"}, size: 1, left: -1}, Decode: o.Decode})
 	}
 	e, err := engine.New(ctx, eo)
 	if err != nil {

@@ -38,6 +38,17 @@ func (c Compiler) Bool(e *plan.Expr) func(*Frame) bool {
 	}
 }
 
+// Condition is Bool of an expression that is not nil, and says whether it can fail as it
+// runs.
+func (c Compiler) Condition(e *plan.Expr) (holds func(*Frame) bool, fails bool) {
+	u := unit{Compiler: c}
+	fn := u.cond(e)
+	if u.faults {
+		return c.Bool(e), true
+	}
+	return fn, false
+}
+
 // Value compiles an expression for its value: a fault is nil. Strings share memory
 // with the events they come from. A nil expression gives nil.
 func (c Compiler) Value(e *plan.Expr) func(*Frame) event.Value {

@@ -1,0 +1,139 @@
+package engine
+
+import (
+	"sort"
+
+	"github.com/cepheus-cep/cepheus/engine/index"
+	"github.com/cepheus-cep/cepheus/event"
+)
+
+// The direct lane is the way of events that need not wait for anything: they come from one
+// partition, none may be late and none is dropped for what it says, and all rules are of
+// one stratum. Then their order is that of arrival, and a batch goes to the shards in
+// stretches, without a look at each event where its times never decrease: what an event
+// that matters to no rule costs is what its tests cost. What an event counts at, and so
+// every alert, is the same as in the other lane.
+
+// stretch is events of one job, next to each other: all that the direct lane hands on.
+type stretch struct {
+	job      *job
+	from, to int32 // events of the job
+	ordinal  int32 // of the first
+}
+
+// isDirect reports whether the engine's events can go the direct lane.
+func (e *Engine) isDirect() bool {
+	if e.strata > 1 || len(e.merge.parts) != 1 || e.quiet.given != nil || len(e.merge.parts[0].waiting) > 0 {
+		return false
+	}
+	for _, t := range e.o.Set.Types {
+		if s := &t.Schema; s.Lateness != 0 || s.Dedup != 0 || s.Ahead != 0 || s.Late != event.LateProcess {
+			return false
+		}
+	}
+	return true
+}
+
+// newRouter makes a router that sorts items by shard where the lane is direct.
+func (e *Engine) newRouter() *index.Router {
+	spread := index.Spread{}
+	if shards := len(e.shards); e.direct {
+		spread = index.Spread{Lists: shards, Of: func(_ int32, hash uint64) int { return shardOf(hash, shards) }}
+	}
+	return e.index.NewRouter(e.world, spread)
+}
+
+// feedStretch takes as many of a job's records as the epoch has room for.
+func (e *Engine) feedStretch(ep *epoch, p *partition, j *job) {
+	if ep.records == 0 {
+		ep.begun = e.o.Now()
+	}
+	records := j.batch.Records
+	first, n := j.next, min(len(records)-j.next, e.o.EpochEvents-ep.records)
+	j.next += n
+	ep.records += n
+	ep.bytes += int(records[j.next-1].End - records[first].Start)
+	e.stats.Records += uint64(n)
+	p.next = j.after
+	if j.next < len(records) {
+		p.next = records[j.next].Offset
+	}
+	from := int32(j.taken)
+	j.taken += j.eventsIn(first, j.next)
+	if to := int32(j.taken); to > from {
+		e.pass(p, j, from, to)
+		ep.stretch = append(ep.stretch, stretch{job: j, from: from, to: to, ordinal: ep.events})
+		ep.events += to - from
+		ep.jobs = append(ep.jobs, j)
+		j.held++
+		e.stats.Events += uint64(to - from)
+	}
+}
+
+// eventsIn counts the events among records.
+func (j *job) eventsIn(from, to int) (n int) {
+	if len(j.at) == 0 {
+		return to - from
+	}
+	for _, at := range j.at[from:to] {
+		if at >= 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// pass moves time on by the events of a stretch, and sets the times that late ones count at.
+func (e *Engine) pass(p *partition, j *job, from, to int32) {
+	p.arrived += uint64(to - from)
+	if first, last := &j.events[from], &j.events[to-1]; j.inOrder && first.Time >= e.merge.clock(p) {
+		p.see(last.Time)
+		e.merge.reached = last.Time
+		return
+	}
+	for i := from; i < to; i++ {
+		ev := &j.events[i]
+		when, late := p.see(ev.Time)
+		if late {
+			e.stats.Late++
+		}
+		ev.At = max(when, e.merge.reached)
+		if ev.At > when {
+			e.stats.Raised++
+		}
+		e.merge.reached = ev.At
+	}
+}
+
+// runStretch takes the shard's items of a stretch.
+func (sh *shard) runStretch(s *stretch) {
+	list, at := s.job.found.Lists[sh.number], s.job.cursors[sh.number]
+	last := int32(-1)
+	for ; at < len(list) && list[at].Event < s.to; at++ {
+		it := &list[at]
+		ev := &s.job.events[it.Event]
+		if it.Event != last {
+			sh.turnTo(ev, 0)
+			last = it.Event
+		}
+		sh.now = cause{ordinal: s.ordinal + it.Event - s.from, event: true, rule: it.Rule}
+		sh.unit(it.Rule).event(sh, it, it.Key.Bytes(s.job.found.Keys), ev)
+		sh.account(it.Rule)
+	}
+	s.job.cursors[sh.number] = at
+}
+
+// reachedIn is the ordinal of the first event of the stretches at which the time of a
+// deadline has come; their number where none has.
+func (ep *epoch) reachedIn(deadline int64) int32 {
+	n := sort.Search(len(ep.stretch), func(i int) bool {
+		s := &ep.stretch[i]
+		return s.job.events[s.to-1].At >= deadline
+	})
+	if n == len(ep.stretch) {
+		return ep.events
+	}
+	s := &ep.stretch[n]
+	events := s.job.events[s.from:s.to]
+	return s.ordinal + int32(sort.Search(len(events), func(i int) bool { return events[i].At >= deadline }))
+}
