@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
 	"syscall"
 	"time"
 	_ "time/tzdata" // windows follow calendars also where the system has no time zones
@@ -50,6 +52,7 @@ func (w *world) dispatch(args []string) error {
 		kong.Name("cepheus"),
 		kong.Description("Complex event processing: rules over streams of events."),
 		kong.Writers(w.stdout, w.stderr),
+		kong.NamedMapper("given", kong.MapperFunc(given)),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)
 	if err != nil {
@@ -60,4 +63,26 @@ func (w *world) dispatch(args []string) error {
 		return usage(fmt.Errorf("%w (cepheus --help tells more)", err))
 	}
 	return call.Run(w)
+}
+
+// given reads the value of a flag that means something else where it is not given: an
+// empty one, as of a shell variable that is not set, would silently be no flag at all
+// (--state "$DIR": no state). Of a flag of many values it adds one.
+func given(at *kong.DecodeContext, into reflect.Value) error {
+	var value string
+	switch next := at.Scan.Peek(); {
+	case next.IsEOL():
+		return errors.New("its value is missing")
+	case next.Value == "":
+		return errors.New("its value is empty")
+	}
+	if err := at.Scan.PopValueInto("string", &value); err != nil {
+		return err
+	}
+	if into.Kind() == reflect.Slice {
+		into.Set(reflect.Append(into, reflect.ValueOf(value)))
+		return nil
+	}
+	into.SetString(value)
+	return nil
 }
