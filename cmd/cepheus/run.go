@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,6 +40,9 @@ func (v runVerb) Run(w *world) error {
 	inputs, err := v.open(w)
 	if err != nil {
 		return usage(err)
+	}
+	if err := v.deadLettersAreNoInput(inputs); err != nil {
+		return errors.Join(usage(err), closeAll(inputs))
 	}
 	p := newPipeline(v, w, set, inputs)
 	return errors.Join(p.run(w.ctx), closeAll(inputs))
@@ -91,16 +95,59 @@ func (v runVerb) warn(to io.Writer, set *plan.Set) {
 	}
 }
 
-// deadLettersHaveAPlace refuses a file that could not be made: the run would fail at the
-// first record that cannot be decoded, perhaps hours from now.
+// deadLettersHaveAPlace refuses a file that could not be written: the run would fail at
+// the first record that cannot be decoded, perhaps hours from now. Nothing is left behind.
 func (v runVerb) deadLettersHaveAPlace() error {
-	folder := filepath.Dir(v.DeadLetters)
-	info, err := os.Stat(folder)
-	if err == nil && !info.IsDir() {
-		err = fmt.Errorf("%s is no folder", folder)
+	if err := writable(v.DeadLetters); err != nil {
+		return fmt.Errorf("--dead-letters %s: %w; name a file that can be written", v.DeadLetters, err)
+	}
+	return nil
+}
+
+// writable tries whether lines could be appended to the file path, or, where there is
+// none, whether one could be made beside where it would be.
+func writable(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return roomFor(path)
+	case err != nil:
+		return err
+	case info.IsDir():
+		return errors.New("is a directory")
+	case !info.Mode().IsRegular():
+		return nil // opening a pipe would wait for its reader
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// roomFor makes a file of another name and removes it: one of the name itself could be
+// another process's by then.
+func roomFor(path string) error {
+	folder := filepath.Dir(path)
+	if _, err := os.Stat(folder); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(folder, ".cepheus-*")
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		return fmt.Errorf("a file in %s: %w", folder, path.Err) // without the name made up
 	}
 	if err != nil {
-		return fmt.Errorf("--dead-letters %s: %w", v.DeadLetters, err)
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// deadLettersAreNoInput refuses inputs that would grow by what cannot be decoded of them.
+func (v runVerb) deadLettersAreNoInput(inputs []*file.Source) error {
+	for i, s := range inputs {
+		if s.Reads(v.DeadLetters) {
+			return fmt.Errorf("--input %s is the file that dead letters are written to; name another for them with --dead-letters", v.Input[i])
+		}
 	}
 	return nil
 }

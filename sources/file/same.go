@@ -12,6 +12,12 @@ func (s *Source) SameAs(t *Source) bool {
 	return a != nil && b != nil && os.SameFile(a, b)
 }
 
+// Reads reports whether the source reads the regular file that path names.
+func (s *Source) Reads(path string) bool {
+	a, b := s.info(), stat(path)
+	return a != nil && b != nil && a.Mode().IsRegular() && os.SameFile(a, b)
+}
+
 // Continues reports whether the source reads the regular file that path names as well,
 // and that is still the one of which an offset above 0 and a fingerprint were stored:
 // whether it would hand on again what was read under the name path.

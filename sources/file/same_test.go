@@ -35,6 +35,34 @@ func TestOneFileByTwoNamesIsTheSame(t *testing.T) {
 	}
 }
 
+func TestReadsTellsWhichFileIsRead(t *testing.T) {
+	path := write(t, "in", []byte("a\nb\n"))
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(path, link); err != nil {
+		t.Skip(err)
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, device := open(t, path, Options{}), open(t, Stdin, Options{Stdin: null})
+	for name, c := range map[string]struct {
+		source *Source
+		path   string
+		want   bool
+	}{
+		"its own path":       {file, path, true},
+		"a link":             {file, link, true},
+		"a copy":             {file, write(t, "copy", []byte("a\nb\n")), false},
+		"nothing":            {file, path + ".no", false},
+		"one device of both": {device, os.DevNull, false},
+	} {
+		if got := c.source.Reads(c.path); got != c.want {
+			t.Errorf("%s: %t, want %t", name, got, c.want)
+		}
+	}
+}
+
 func TestContinuesTellsWhatWasReadUnderAnotherName(t *testing.T) {
 	path := write(t, "in", []byte("a\nb\n"))
 	read := open(t, path, Options{})
