@@ -39,9 +39,12 @@ func TestDeclarationErrors(t *testing.T) {
 		"a parameter twice": {`fn f(p int, p int) = p`, []string{
 			`1:13: R103: parameter of f "p" is written twice`,
 		}},
-		"a function nothing uses": {`fn f(p a, m float) = p.n * m + p.nn`, []string{`1:34: R203: unknown field "nn" of a`}},
-		"a lawful function":       {`fn f(p a, m float) = p.n * m > 2`, nil},
-		"a function of itself":    {`fn f(m float) = f(m)`, []string{`1:17: R213: the fn "f" leads to itself`}},
+		"a function nothing uses":            {`fn f(p a, m float) = p.n * m + p.nn`, []string{`1:34: R203: unknown field "nn" of a`}},
+		"a lawful function":                  {`fn f(p a, m float) = p.n * m > 2`, nil},
+		"a function of a function's event":   {`fn f(p a) = p.n > 2 fn g(q a, m float) = f(q) and q.n > m`, nil},
+		"a function of itself, by its event": {`fn f(p a) = f(p)`, []string{`1:13: R213: the fn "f" leads to itself`}},
+		"a function of another event":        {`fn f(p a) = p.n > 2 fn g(q b) = f(q)`, []string{`1:35: R207: the parameter "p" is of type a, this is b`}},
+		"a function of itself":               {`fn f(m float) = f(m)`, []string{`1:17: R213: the fn "f" leads to itself`}},
 		"a constant of itself": {`let x1 = y1 + 1 let y1 = x1`, []string{
 			`1:10: R213: the constant "y1" leads to itself`,
 			`1:26: R213: the constant "x1" leads to itself`,

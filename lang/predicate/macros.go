@@ -135,7 +135,7 @@ func (c *checker) argument(cx *context, n ast.Node, par *Param) bool {
 	case r == nil:
 		c.fail(cx, n, codeEventValue, fmt.Sprintf("the parameter %q needs an event of type %s", par.Name, par.Event.Schema.Name), "give a step, or the type's name for the event at hand")
 		return false
-	case r.typ != par.Event:
+	case r.typ.Schema.Name != par.Event.Schema.Name: // proofs of fns have types of their own
 		c.fail(cx, n, codeArguments, fmt.Sprintf("the parameter %q is of type %s, this is %s", par.Name, par.Event.Schema.Name, r.typ.Schema.Name), "")
 		return false
 	}
