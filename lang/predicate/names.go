@@ -256,6 +256,9 @@ func (c *checker) unknown(cx *context, n ast.Node, name, next string) *plan.Expr
 	events := c.eventNames(cx, next)
 	candidates = append(candidates, events...)
 	mend := source.DidYouMean(name, candidates)
+	if mend == "" && (strings.EqualFold(name, "null") || name == "None") {
+		mend = "what is missing is nil"
+	}
 	near, _ := source.Near(name, candidates)
 	if cx.events != nil && cx.bare && !cx.macro && !slices.Contains(events, near) {
 		return c.failAt(cx, n, codeUnknownField, fmt.Sprintf("unknown field %q of %s", name, cx.events.Schema.Name), mend)

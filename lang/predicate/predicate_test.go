@@ -271,6 +271,7 @@ func TestWrongExpressionsSayWhatAndWhere(t *testing.T) {
 		{`lenn(card) > 1`, `0-4 R202 unknown function "lenn"; did you mean "len"?`},
 		{`len() > 1`, `0-5 R207 len takes one argument, not 0`},
 		{`hours(5) > 1`, `6-7 R207 hours needs a duration, this is an int`},
+		{`card == NULL`, `8-12 R203 unknown field "NULL" of payment; what is missing is nil`},
 		{`geo.citi == ""`, `4-8 R203 unknown field "citi" of geo; did you mean "city"?`},
 		{`any(items, .prise > 1)`, `12-17 R203 unknown field "prise"; did you mean "price"?`},
 		{`amount.x`, `7-8 R205 a float has no fields`},

@@ -39,6 +39,9 @@ func (p *parser) reject(err error) {
 	if !startsLine(p.toks, p.failed) {
 		mend = first.mend(t)
 	}
+	if mend == "" && slices.Contains(first.literals, "]") {
+		mend = asElsewhere(t)
+	}
 	p.rejectToken(codeUnexpected, t, first.String()+p.after(t)+", found "+found(t), mend)
 }
 
@@ -59,6 +62,27 @@ func (p *parser) rejectToken(code string, t lexer.Token, message, mend string) {
 		mend = "alternatives stand in parentheses: (a | b), (a & b)"
 	}
 	p.fail(code, at, message, mend)
+}
+
+// elsewhere are words and signs that go on with an expression in other languages, in
+// small letters, with what stands for them here.
+var elsewhere = map[string]string{
+	"=":       "to compare write ==",
+	"=>":      "to compare write >=",
+	";":       "leave it out",
+	"is":      "write == nil or != nil",
+	"like":    "write startsWith, endsWith, contains or matches",
+	"between": "write a <= x and x <= b",
+}
+
+// asElsewhere is the mend where t does not go on with the expression before it; it may
+// be empty.
+func asElsewhere(t lexer.Token) string {
+	word := strings.ToLower(t.Value)
+	if word != t.Value && slices.Contains(infixWords, word) {
+		return "write " + word
+	}
+	return elsewhere[word]
 }
 
 // after names the token before t, where that says what t should have been.

@@ -83,7 +83,11 @@ func (x *extent) operand() *exprError {
 	case t.Type == wordToken && t.Value == "let":
 		return &exprError{at: t, message: `"let" within an expression stands only in parentheses`, mend: "write (let NAME = …; …)"}
 	case !startsOperand(t) && !countsMatches(x.lex):
-		return &exprError{at: t, message: fmt.Sprintf("expected an operand after %q, found %s", x.last.Value, found(t))}
+		mend := ""
+		if x.last.Value == "<" && t.Value == ">" {
+			mend = "to compare write !="
+		}
+		return &exprError{at: t, message: fmt.Sprintf("expected an operand after %q, found %s", x.last.Value, found(t)), mend: mend}
 	}
 	x.take()
 	switch t.Value {

@@ -522,6 +522,9 @@ func (p *parser) unknown(code string, i int, what string, words []string) {
 		p.fail(code, tokenSpan(p.stream.file, t), fmt.Sprintf("unknown %s %s", what, show(t.Value)), mend)
 		return
 	}
+	if mend == "" && code == codeClause {
+		mend = asElsewhere(t) // where the expression before it did not end
+	}
 	p.expected(i, article(what), mend)
 }
 

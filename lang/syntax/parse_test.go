@@ -155,6 +155,13 @@ func TestExtentErrors(t *testing.T) {
 		"x.":         `in.cep:1:20: S024: expected the name of a field after ".", found "}"`,
 		"let x = 1":  `in.cep:1:17: S024: "let" within an expression stands only in parentheses; write (let NAME = …; …)`,
 		"-":          `in.cep:1:19: S024: expected an operand after "-", found "}"`,
+		"x = 3":      `in.cep:1:19: S020: expected a clause, found "="; to compare write ==`,
+		"x => 3":     `in.cep:1:19: S020: expected a clause, found "=>"; to compare write >=`,
+		"x <> 3":     `in.cep:1:20: S024: expected an operand after "<", found ">"; to compare write !=`,
+		"x AND y":    `in.cep:1:19: S020: expected a clause, found "AND"; write and`,
+		"x is nil":   `in.cep:1:19: S020: expected a clause, found "is"; write == nil or != nil`,
+		"x;":         `in.cep:1:18: S020: expected a clause, found ";"; leave it out`,
+		"x y":        `in.cep:1:19: S020: expected a clause, found "y"`,
 	} {
 		_, errs := parse(t, "rule r { having "+text+" }")
 		if len(errs) == 0 || errs[0].Error() != want {
