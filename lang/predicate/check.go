@@ -119,7 +119,7 @@ func (c *checker) failAt(cx *context, n ast.Node, code, message, mend string) *p
 
 func (c *checker) failSpan(cx *context, span source.Span, code, message, mend string) {
 	e := source.Error{Code: code, Span: span, Message: message, Mend: mend}
-	if cx.usedAt.Known() {
+	if cx.usedAt.Known() && cx.usedAt != span {
 		e.Also, e.AlsoText = cx.usedAt, "used here"
 	}
 	c.report(e)
