@@ -39,7 +39,7 @@ func FuzzDecode(f *testing.F) {
 
 // compareDecoded compares one decoded record with its plain twin.
 func compareDecoded(t *testing.T, d *Decoder, l *Layout, record []byte) {
-	out, err, e := decodeOne(t, d, string(record))
+	out, e, err := decodeOne(t, d, string(record))
 	want, ok := plainDecode(record)
 	if ok != (out == Decoded) {
 		t.Fatalf("%q: outcome %d (%v), the twin says %t", record, out, err, ok)

@@ -38,7 +38,7 @@ func deviceLayout() *Layout {
 }
 
 // decodeOne decodes one record of partition 0, offset 7, time stamp 42.
-func decodeOne(t testing.TB, d *Decoder, record string) (Outcome, error, *Event) {
+func decodeOne(t testing.TB, d *Decoder, record string) (Outcome, *Event, error) {
 	t.Helper()
 	b, a := &Batch{}, &Arena{}
 	b.Add(0, 7, 42, []byte(record))
@@ -47,9 +47,9 @@ func decodeOne(t testing.TB, d *Decoder, record string) (Outcome, error, *Event)
 		t.Fatalf("%s: outcome %d with error %v and %d events", record, out, err, len(a.Events))
 	}
 	if out != Decoded {
-		return out, err, nil
+		return out, nil, err
 	}
-	return out, nil, &a.Events[0]
+	return out, &a.Events[0], nil
 }
 
 // textual writes an event's slots as JSON by path, nil ones left out.
@@ -101,7 +101,7 @@ func TestDecodeValues(t *testing.T) {
 	d := NewDecoder([]*Layout{l}, Options{Type: "device"})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err, e := decodeOne(t, d, tt.record)
+			_, e, err := decodeOne(t, d, tt.record)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -163,7 +163,7 @@ func TestUndecodable(t *testing.T) {
 	d := NewDecoder([]*Layout{{Schema: timed}}, Options{})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err, _ := decodeOne(t, d, tt.record)
+			_, _, err := decodeOne(t, d, tt.record)
 			var why *DecodeError
 			if !errors.As(err, &why) || why.Cause != tt.cause || why.Reason != tt.reason {
 				t.Errorf("%s\n got %v\nwant %v", tt.record, err, tt.reason)
@@ -178,7 +178,7 @@ func TestDepthIsBounded(t *testing.T) {
 		nested := func(n int) string {
 			return `{"a":` + strings.Repeat(open, n) + `1` + strings.Repeat(closing, n) + `}`
 		}
-		if out, err, _ := decodeOne(t, d, nested(maxDepth-1)); out != Decoded {
+		if out, _, err := decodeOne(t, d, nested(maxDepth-1)); out != Decoded {
 			t.Errorf("%d levels of %s: %v", maxDepth, open, err)
 		}
 		if out, _, _ := decodeOne(t, d, nested(maxDepth)); out != Undecodable {
@@ -210,7 +210,7 @@ func TestTypes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := NewDecoder(layouts, tt.o)
-			out, err, e := decodeOne(t, d, tt.record)
+			out, e, err := decodeOne(t, d, tt.record)
 			if out != tt.out || e != nil && e.Type != tt.typ {
 				t.Fatalf("%s: outcome %d (%v), event %+v", tt.record, out, err, e)
 			}
@@ -277,7 +277,7 @@ func TestBoundsOfWhatIsRemembered(t *testing.T) {
 			for k := range i * maxPlaces / maxOrders {
 				record += fmt.Sprintf(`,"k%d":0`, k)
 			}
-			_, err, e := decodeOne(t, d, record+fmt.Sprintf(`,"last":%d}`, i))
+			_, e, err := decodeOne(t, d, record+fmt.Sprintf(`,"last":%d}`, i))
 			if err != nil || int(e.Type) != i || e.Value(l, 0) != OfInt(int64(i)) {
 				t.Fatalf("round %d, type %d: %v, %+v", round, i, err, e)
 			}
@@ -329,7 +329,7 @@ func TestTimeAndIdentity(t *testing.T) {
 			s := &Schema{Name: "p", TimeField: "at", TimeUnit: tt.unit, IDField: "id", Fields: []Field{{"at", Type{Kind: tt.timeTyp}}, {"id", Type{Kind: tt.idTyp}}}}
 			for _, l := range []*Layout{{Schema: s}, layoutOf(s, "at")} {
 				d := NewDecoder([]*Layout{l}, Options{})
-				_, err, e := decodeOne(t, d, `{"type":"p","id":`+tt.id+`,"at":`+tt.at+`}`)
+				_, e, err := decodeOne(t, d, `{"type":"p","id":`+tt.id+`,"at":`+tt.at+`}`)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -352,7 +352,7 @@ func TestNumericTimeOutOfRange(t *testing.T) {
 			t.Errorf("%s: outcome %d", at, out)
 		}
 	}
-	_, _, e := decodeOne(t, d, `{"at":9223372036.854775807}`)
+	_, e, _ := decodeOne(t, d, `{"at":9223372036.854775807}`)
 	if e == nil || e.Time != 1<<63-1 {
 		t.Errorf("the last time: %+v", e)
 	}
@@ -406,7 +406,7 @@ func TestManySlots(t *testing.T) {
 	}
 	l := layoutOf(s, names...)
 	d := NewDecoder([]*Layout{l}, Options{})
-	_, _, e := decodeOne(t, d, record+"}")
+	_, e, _ := decodeOne(t, d, record+"}")
 	for i := range 200 {
 		if e.Has(i) != (i%3 != 0) || e.Has(i) && e.Value(l, i).Int() != int64(i) {
 			t.Errorf("slot %d: %v", i, e.Value(l, i))

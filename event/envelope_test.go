@@ -30,7 +30,7 @@ func TestEnvelopes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := NewDecoder(l, tt.o)
-			out, err, e := decodeOne(t, d, tt.record)
+			out, e, err := decodeOne(t, d, tt.record)
 			if out != Decoded {
 				t.Fatalf("%s: outcome %d, %v", tt.record, out, err)
 			}
@@ -47,7 +47,7 @@ func TestEnvelopeFillsDeclaredTimeAndID(t *testing.T) {
 	s := &Schema{Name: "p", TimeField: "time", IDField: "id", Fields: []Field{{"time", Type{Kind: Time}}, {"id", Type{Kind: String}}}}
 	l := layoutOf(s, "time", "id")
 	d := NewDecoder([]*Layout{l}, Options{})
-	_, _, e := decodeOne(t, d, `{"specversion":"1.0","id":"7","source":"s","type":"p","time":"1970-01-01T00:00:05Z","data":{}}`)
+	_, e, _ := decodeOne(t, d, `{"specversion":"1.0","id":"7","source":"s","type":"p","time":"1970-01-01T00:00:05Z","data":{}}`)
 	if e == nil || e.Value(l, 0).Int() != 5e9 || e.Value(l, 1).S != "7" || len(d.AppendMismatches(nil)) != 0 {
 		t.Errorf("event %+v", e)
 	}
@@ -63,7 +63,7 @@ func TestBadEnvelopes(t *testing.T) {
 		head + `"time":"x","data":{}}`:          `time field "at" is not readable: not an RFC 3339 time`,
 		head + `"time":5,"data":{"at":"noon"}}`: `time field "at" is not readable: not an RFC 3339 time`,
 	} {
-		_, err, _ := decodeOne(t, NewDecoder([]*Layout{{Schema: s}}, Options{}), record)
+		_, _, err := decodeOne(t, NewDecoder([]*Layout{{Schema: s}}, Options{}), record)
 		if err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", record, err, want)
 		}

@@ -93,7 +93,7 @@ func TestSlotsMakeTheSameKeys(t *testing.T) {
 	for _, record := range []string{
 		`{"s":"a\u0000b","i":-5,"f":-0.0,"b":true,"t":"2026-01-02T03:04:05Z","d":"90m","ip":"::FFFF:10.1.2.3","a":[1,"y"],"l":[1,2]}`, `{"a":"text","s":""}`, `{"a":5}`,
 	} {
-		_, _, e := decodeOne(t, d, record)
+		_, e, _ := decodeOne(t, d, record)
 		for i, s := range l.Slots {
 			if got, want := e.AppendKey(nil, l, i), AppendKey(nil, e.Value(l, i)); !bytes.Equal(got, want) {
 				t.Errorf("%s %v: %x, want %x", record, s.Path, got, want)
@@ -122,7 +122,7 @@ func FuzzParseKey(f *testing.F) {
 
 func TestKeysAllocateNothing(t *testing.T) {
 	l := deviceLayout()
-	_, _, e := decodeOne(t, NewDecoder([]*Layout{l}, Options{Type: "device"}), `{"s":"card","i":5,"f":1.5}`)
+	_, e, _ := decodeOne(t, NewDecoder([]*Layout{l}, Options{Type: "device"}), `{"s":"card","i":5,"f":1.5}`)
 	buf := make([]byte, 0, 64)
 	if n := testing.AllocsPerRun(100, func() {
 		Hash(e.AppendKey(e.AppendKey(e.AppendKey(buf, l, 0), l, 1), l, 2))
@@ -133,7 +133,7 @@ func TestKeysAllocateNothing(t *testing.T) {
 
 func BenchmarkKeyHash(b *testing.B) {
 	l := deviceLayout()
-	_, _, e := decodeOne(b, NewDecoder([]*Layout{l}, Options{Type: "device"}), `{"s":"c000123"}`)
+	_, e, _ := decodeOne(b, NewDecoder([]*Layout{l}, Options{Type: "device"}), `{"s":"c000123"}`)
 	buf := make([]byte, 0, 64)
 	b.ReportAllocs()
 	for b.Loop() {
