@@ -428,9 +428,9 @@ func TestSameStepsSameAlerts(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			store := lasting{state.NewMemory()}
 			ctx, cancel := context.WithTimeout(t.Context(), stop)
-			first := startAndStop(rt, ctx, engine.Options{Store: store, EpochEvents: 3}, set, fresh(scripts, 0))
+			first := startAndStop(ctx, rt, engine.Options{Store: store, EpochEvents: 3}, set, fresh(scripts, 0))
 			cancel()
-			live = startAndStop(rt, t.Context(), engine.Options{Store: store, Final: true}, set, fresh(scripts, 0))
+			live = startAndStop(t.Context(), rt, engine.Options{Store: store, Final: true}, set, fresh(scripts, 0))
 			live.rows = append(first.rows, live.rows...)
 			var err error
 			if steps, err = engine.IdleSteps(t.Context(), store); err != nil {
@@ -439,7 +439,7 @@ func TestSameStepsSameAlerts(t *testing.T) {
 		})
 		for _, o := range []engine.Options{{EpochEvents: 1}, {Shards: 7}, {EpochEvents: 2, Shards: 2, Store: lasting{state.NewMemory()}}} {
 			o.Steps, o.Final = append([]engine.IdleStep{}, steps...), true
-			again := startAndStop(rt, t.Context(), o, set, unhurried(fresh(scripts, rapid.IntRange(0, 3).Draw(rt, "batch"))))
+			again := startAndStop(t.Context(), rt, o, set, unhurried(fresh(scripts, rapid.IntRange(0, 3).Draw(rt, "batch"))))
 			if d := cmp.Diff(live.rows, again.rows); d != "" {
 				rt.Fatalf("steps %+v\nscripts %s\n(-live +again)\n%s", steps, show(scripts), d)
 			}
@@ -469,7 +469,7 @@ func show(scripts []*script) string {
 	return string(text)
 }
 
-func startAndStop(t *rapid.T, ctx context.Context, o engine.Options, set *plan.Set, scripts []*script) *ear {
+func startAndStop(ctx context.Context, t *rapid.T, o engine.Options, set *plan.Set, scripts []*script) *ear {
 	ear, _, err := run(ctx, o, set, scripts...)
 	if err != nil {
 		t.Fatal(err)
@@ -656,7 +656,7 @@ rule s { match d -> !e for 5s }`)
 			}
 			scripts = append(scripts, s)
 		}
-		whole := startAndStop(rt, t.Context(), engine.Options{Final: true}, rules, fresh(scripts, 0))
+		whole := startAndStop(t.Context(), rt, engine.Options{Final: true}, rules, fresh(scripts, 0))
 		store := openStore(rt, t)
 		var rows []string
 		until := make([]int, len(scripts))
@@ -674,7 +674,7 @@ rule s { match d -> !e for 5s }`)
 			}
 			rows = append(rows, ear.rows...)
 		}
-		rest := startAndStop(rt, t.Context(), engine.Options{Store: store, Final: true}, rules, fresh(scripts, 2))
+		rest := startAndStop(t.Context(), rt, engine.Options{Store: store, Final: true}, rules, fresh(scripts, 2))
 		if d := cmp.Diff(whole.rows, append(rows, rest.rows...)); d != "" {
 			rt.Fatalf("%s\n(-whole +stopped)\n%s", show(scripts), d)
 		}

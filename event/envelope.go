@@ -76,10 +76,10 @@ func (d *Decoder) envelopeType(env *envelope) (*layout, error) {
 
 // standIn lets the envelope give the time and the identity that its data did not.
 func (d *Decoder) standIn(t *layout, env *envelope) {
-	if isText(env.time) && (t.time == nil || d.timeErr == errMissing) {
+	if isText(env.time) && (t.time == nil || d.timeErr == errMissing) { //nolint:errorlint // set by the decoder, never wrapped
 		d.envelopeTime(t, env)
 	}
-	if t.id == nil || d.idErr == errMissing {
+	if t.id == nil || d.idErr == errMissing { //nolint:errorlint // set by the decoder, never wrapped
 		if t.id != nil {
 			d.put(t.id, env.id)
 		}

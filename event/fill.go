@@ -79,7 +79,7 @@ func (d *Decoder) undecided(t *layout) error {
 // verbal makes the rest of a sentence of an error about a time.
 func verbal(err error) string {
 	switch err {
-	case ErrTimeSyntax, ErrTimeRange:
+	case ErrTimeSyntax, ErrTimeRange: //nolint:errorlint // set by the decoder, never wrapped
 		return "is not readable: " + err.Error()
 	}
 	return err.Error()

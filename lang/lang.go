@@ -26,7 +26,7 @@ func CompileWith(files []*source.File, data Data) (*plan.Set, source.Errors) {
 	var set *plan.Set
 	parsed, whole := parse(files, &errs)
 	if whole {
-		checked, more := check.CheckWith(parsed, data)
+		checked, more := check.With(parsed, data)
 		set, errs = checked, append(errs, more...)
 	}
 	errs.Sort()

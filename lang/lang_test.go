@@ -114,7 +114,7 @@ func FuzzCompile(f *testing.F) {
 		"event e (time: at(ms), id: i, dedup: 1m) { at int i string r { x [int] } } rule r { from e where r.x[0] > 1 by i }",
 		"event e { n int k string } rule r { by k match !e ->[5s] x: e[n > 1]{2,5} strict => !(a: e | b: e) -> y: e for 5m within 1h until e[n > 3] }",
 		"event e { n int } fn f(x e, y int) = x.n > y let c = 1h list l = [1, 2] rule r { from e where f(e, 3) and n in l window w last 3 having avg(w.n) > c / 1s once }",
-		"event e (tiem: x) { n strng } rule r { form e\nbye n windw sliding 5m\nlett x = n +\nhaving x >\nemit { y: z + } }",
+		"event e (tiem: x) { n strng } rule r { form e\nbye n windw sliding 5m\nlett x = n +\nhaving x >\nemit { y: z + } }", //nolint:misspell // the errors are what is read
 		"event e { n int } rule r { by n match all p: e by n + -> q: e{2} having p.n > 1 and count(q) > 1 }",
 		"event e { n int } rule r { from e by n emit { m: n } } test r, q \"t\" { at 1s e { n: 1, m: \"x\" } at 2s expect r at 5s { n: 1 } expect no zz expect 2 r }",
 		"table t by n from e where n > 1 keep 30d { s: sum(n) } rule r { match all (a & b) | any 2 of (a, b, c) limit 0 emit e { n: 1 } }",

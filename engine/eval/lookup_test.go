@@ -244,7 +244,7 @@ func TestMembershipAgreesWithGoingThroughTheList(t *testing.T) {
 				}
 				v = event.Value{Kind: event.IP, S: a.Unmap().String()}
 			}
-			row := int32(noRow)
+			var row int32
 			if kind == event.IP {
 				row = l.byAddress(v.S)
 			} else {

@@ -18,11 +18,11 @@ import (
 // a broken rule all is told but what a missing part may be the reason of; what rests on
 // other broken declarations is not judged.
 //
-// Lists and tables from files are errors: see [CheckWith].
-func Check(files []*syntax.File) (*plan.Set, source.Errors) { return CheckWith(files, nil) }
+// Lists and tables from files are errors: see [With].
+func Check(files []*syntax.File) (*plan.Set, source.Errors) { return With(files, nil) }
 
-// CheckWith is Check with what reads the files of lists and tables; nil reads none.
-func CheckWith(files []*syntax.File, data Data) (*plan.Set, source.Errors) {
+// With is Check with what reads the files of lists and tables; nil reads none.
+func With(files []*syntax.File, data Data) (*plan.Set, source.Errors) {
 	c := &checker{
 		data:    data,
 		set:     &plan.Set{},

@@ -54,7 +54,7 @@ func compileWith(t *testing.T, d data, texts map[string]string) (*plan.Set, []st
 		}
 		files = append(files, f)
 	}
-	set, errs := check.CheckWith(files, d.read)
+	set, errs := check.With(files, d.read)
 	var out []string
 	for _, e := range errs {
 		out = append(out, e.Error())
