@@ -9,7 +9,9 @@
 //
 // # Words
 //
-// A job is one batch on its way. An epoch is the unit of work and of commit: inputs in
+// A job is one batch on its way; a batch is decoded and routed as a whole. Where events
+// need not wait for anything they go the direct lane, in stretches (direct.go); else one by
+// one, in the order that the merger gives them (merge.go). An epoch is the unit of work and of commit: inputs in
 // order, each with its ordinal, then the time up to which nothing more will come. A
 // shard owns the keys of some of 256 slots; a unit is one rule in one shard. An effect
 // is a match with its cause; after the barrier effects are sorted by cause and become
@@ -48,5 +50,5 @@
 // the merger's order depends on times and positions alone; machines are pure; effects
 // are sorted by what caused them, and not by when they were made.
 //
-// Open engine.go first, then epoch.go and shard.go.
+// Open engine.go first, then job.go, epoch.go and direct.go, shard.go and unit.go.
 package engine

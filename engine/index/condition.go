@@ -73,6 +73,13 @@ func (s *slot) asIs(v uint64) int64 {
 	return int64(v)
 }
 
+// inBound asks a condition byInterval of one event.
+func (c *condition) inBound(ev *event.Event) bool {
+	f := &c.field
+	x := f.asIs(ev.Slots[f.at])
+	return (c.bound.lo <= x && x <= c.bound.hi && ev.Slots[f.word]&f.mask != 0) != c.not
+}
+
 // compile makes a condition ready.
 func (ti *typeIndex) compile(e *plan.Expr, c eval.Compiler) condition {
 	holds, _ := c.Condition(e)

@@ -379,10 +379,14 @@ func (r *Router) pass(ti *typeIndex, w *typeWork, n int32) {
 // holds asks a condition of the event at hand, once if several tests ask it.
 func (r *Router) holds(ti *typeIndex, w *typeWork, n int32) bool {
 	c := &ti.conds[n]
-	if c.uses > 1 || c.bulk {
+	ev := &w.lanes.events[r.at]
+	switch {
+	case c.kind == byInterval:
+		return c.inBound(ev) // quicker than to look whether it is known
+	case c.uses > 1 || c.bulk:
 		return c.at(r.column(w, n), &w.lanes, w.lane, &r.frame)
 	}
-	r.frame.Event = &w.lanes.events[r.at]
+	r.frame.Event = ev
 	return c.holds(&r.frame)
 }
 

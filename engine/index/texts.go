@@ -1,11 +1,17 @@
 package index
 
-import "hash/maphash"
+import (
+	"encoding/binary"
+	"hash/maphash"
+	"math/bits"
+	"unsafe"
+)
 
-// texts finds the bucket of a text: open addressing with linear probing. The seed is of
-// this process; nothing that is found depends on it.
+// texts finds the bucket of a text: open addressing with linear probing. The seeds are of
+// this process; nothing that is found depends on them.
 type texts struct {
 	seed   maphash.Seed
+	mixer  uint64      // odd
 	places []textPlace // a power of two
 	keys   []string
 }
@@ -16,11 +22,34 @@ type textPlace struct {
 	key  int32
 }
 
-func newTexts() *texts { return &texts{seed: maphash.MakeSeed(), places: make([]textPlace, 8)} }
+func newTexts() *texts {
+	t := &texts{seed: maphash.MakeSeed(), places: make([]textPlace, 8)}
+	t.mixer = maphash.String(t.seed, "mixer") | 1
+	return t
+}
+
+// hash mixes the words of a short text, which is quicker than to hash it well; the length
+// is in it, since words of one text overlap.
+func (t *texts) hash(s string) uint32 {
+	b := unsafe.Slice(unsafe.StringData(s), len(s))
+	var x, y uint64
+	switch n := len(b); {
+	case n > 16:
+		return uint32(maphash.String(t.seed, s))
+	case n >= 8:
+		x, y = binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[n-8:])
+	case n >= 4:
+		x, y = uint64(binary.LittleEndian.Uint32(b)), uint64(binary.LittleEndian.Uint32(b[n-4:]))
+	case n > 0:
+		x = uint64(b[0])<<16 | uint64(b[n/2])<<8 | uint64(b[n-1])
+	}
+	hi, lo := bits.Mul64(x^t.mixer, bits.RotateLeft64(y, 32)+uint64(len(s))+t.mixer)
+	return uint32(hi ^ lo ^ lo>>32)
+}
 
 // find returns the number of a text, -1 where it has none.
 func (t *texts) find(s string) int32 {
-	h := uint32(maphash.String(t.seed, s))
+	h := t.hash(s)
 	mask := uint32(len(t.places) - 1)
 	for i := h & mask; ; i = (i + 1) & mask {
 		p := &t.places[i]
@@ -51,7 +80,7 @@ func (t *texts) add(s string) int32 {
 }
 
 func (t *texts) insert(n int32) {
-	h := uint32(maphash.String(t.seed, t.keys[n]))
+	h := t.hash(t.keys[n])
 	mask := uint32(len(t.places) - 1)
 	i := h & mask
 	for t.places[i].key != 0 {
