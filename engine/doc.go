@@ -10,16 +10,16 @@
 // # Words
 //
 // A job is one batch on its way; a batch is decoded and routed as a whole. Where events
-// need not wait for anything they go the direct lane, in stretches (direct.go); else one by
-// one, in the order that the merger gives them (merge.go). An epoch is the unit of work and of commit: inputs in
-// order, each with its ordinal, then the time up to which nothing more will come. A
-// shard owns the keys of some of 256 slots; a unit is one rule in one shard. An effect
-// is a match with its cause; after the barrier effects are sorted by cause and become
-// alerts. A stratum is a set of rules that may run at the same time: rules that read
-// what others make run in a later one. A projection is a rule that never alerts: what an
-// event asks of it is answered in its stratum, into the event's Side, for rules of later
-// ones. What a source, an operator or a rule could make grow without end has a bound in
-// [Options] or in machine.Limits; [Engine.Remembered] counts what there is.
+// need not wait for anything they go the direct lane, in stretches (direct.go); else one
+// by one, in the order that the merger gives them (merge.go). An epoch is the unit of work
+// and of commit: inputs in order, each with its ordinal, then the time up to which nothing
+// more will come. A shard owns the keys of some of 256 slots; a unit is one rule in one
+// shard. An effect is a match with its cause; after the barrier effects are sorted by
+// cause and become alerts. A stratum is a set of rules that may run at the same time:
+// rules that read what others make run in a later one. A projection is a rule that never
+// alerts: what an event asks of it is answered in its stratum, into the event's Side, for
+// rules of later ones. What a source, an operator or a rule could make grow without end
+// has a bound in [Options] or in machine.Limits; [Engine.Remembered] counts what there is.
 //
 // # Time
 //
