@@ -3,12 +3,11 @@ package gen
 import (
 	"bytes"
 	"math"
-	"math/rand/v2"
 	"strconv"
 )
 
-// start is the time of the first payment, in milliseconds since the Unix epoch. It
-// lies on no boundary of a minute.
+// start is the time of the first event, in milliseconds since the Unix epoch. It lies on
+// no boundary of a minute.
 const start = 1_700_000_000_000
 
 const (
@@ -16,37 +15,62 @@ const (
 	merchants = 1000
 )
 
-// Payments is an endless stream of payments. It is owned by one goroutine.
+// Payment is one payment. Card, Country and Merchant are numbers from 0, which the text
+// writes as names.
+type Payment struct {
+	TS                      int64 // milliseconds since the Unix epoch
+	Card, Country, Merchant int
+	Amount                  float64 // of two digits after the point, as the text has it
+}
+
+// Payments is an endless stream of payments, a millisecond apart on average. It is owned
+// by one goroutine.
 type Payments struct {
-	rnd   *rand.Rand
-	cards int
+	rnd   *twister
+	cards float64
 	now   float64 // milliseconds since the Unix epoch
+	text  []byte
 }
 
 // NewPayments starts a stream of payments by the given number of cards, which must
-// be positive. The same seed and number of cards give the same bytes.
+// be positive. The same seed and number of cards give the same payments, those of
+// `gen.py payment --seed --cards`; a longer stream begins with a shorter one.
 func NewPayments(seed uint64, cards int) *Payments {
-	return &Payments{rnd: rand.New(rand.NewPCG(seed, 0)), cards: cards, now: start}
+	return &Payments{rnd: newTwister(seed), cards: float64(cards), now: start}
+}
+
+// Next makes the next payment.
+func (p *Payments) Next() Payment {
+	p.now += p.rnd.gap()
+	next := Payment{TS: int64(p.now), Card: int(p.cards * math.Pow(p.rnd.float(), 1.5))}
+	next.Amount = p.rounded(p.rnd.float() * 1000)
+	next.Country = p.rnd.below(len(countries) / 2)
+	next.Merchant = p.rnd.below(merchants)
+	return next
+}
+
+// rounded is what reads back from x written with two digits after the point.
+func (p *Payments) rounded(x float64) float64 {
+	p.text = strconv.AppendFloat(p.text[:0], x, 'f', 2, 64)
+	x, _ = strconv.ParseFloat(string(p.text), 64) // what was written can be read
+	return x
 }
 
 // Append appends the next payment as a JSON object and a line feed.
-func (p *Payments) Append(b []byte) []byte {
-	p.now += p.rnd.ExpFloat64()
-	card := int(float64(p.cards) * math.Pow(p.rnd.Float64(), 1.5))
-	cents := p.rnd.IntN(100_000)
-	country := 2 * p.rnd.IntN(len(countries)/2)
+func (p *Payments) Append(b []byte) []byte { return p.Next().Append(b) }
+
+// Append appends the payment as a JSON object and a line feed.
+func (p Payment) Append(b []byte) []byte {
 	b = append(b, `{"type":"payment","ts":`...)
-	b = strconv.AppendInt(b, int64(p.now), 10)
+	b = strconv.AppendInt(b, p.TS, 10)
 	b = append(b, `,"card":"c`...)
-	b = appendPadded(b, card, 6)
+	b = appendPadded(b, p.Card, 6)
 	b = append(b, `","amount":`...)
-	b = strconv.AppendInt(b, int64(cents/100), 10)
-	b = append(b, '.')
-	b = appendPadded(b, cents%100, 2)
+	b = strconv.AppendFloat(b, p.Amount, 'f', 2, 64)
 	b = append(b, `,"country":"`...)
-	b = append(b, countries[country:country+2]...)
+	b = append(b, countries[2*p.Country:2*p.Country+2]...)
 	b = append(b, `","merchant":"m`...)
-	b = appendPadded(b, p.rnd.IntN(merchants), 3)
+	b = appendPadded(b, p.Merchant, 3)
 	return append(b, '"', '}', '\n')
 }
 
