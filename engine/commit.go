@@ -58,7 +58,12 @@ func (e *Engine) send(effects []*effect) {
 		}
 		stats.Alerts++
 		e.stats.Alerts++
-		e.row = e.render(c, suppressed).AppendJSON(e.row[:0])
+		a := e.render(c, suppressed)
+		if e.alerts != nil {
+			e.alerts.AppendAlert(a)
+			continue
+		}
+		e.row = a.AppendJSON(e.row[:0])
 		e.o.Outbox.Append(&e.batch, e.row)
 	}
 }

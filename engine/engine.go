@@ -64,6 +64,14 @@ type Outbox interface {
 	Acknowledge(b *state.Batch, delivered map[string]uint64)
 }
 
+// AlertOutbox is an Outbox that takes alerts as they are: no text is made of them, and
+// nothing of them is committed.
+type AlertOutbox interface {
+	Outbox
+	// AppendAlert takes the next alert, which is valid until it returns.
+	AppendAlert(a *event.Alert)
+}
+
 // Input is a source with how its records are read.
 type Input struct {
 	Source Source
@@ -246,6 +254,7 @@ type Engine struct {
 	silences  []*silences // by rule; nil: the rule has no `suppress`
 	batch     state.Batch
 	alert     event.Alert
+	alerts    AlertOutbox // the outbox, where it takes alerts as they are
 	keyValues []event.Value
 	row       []byte
 	stats     Stats
@@ -268,6 +277,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{o: o, store: o.Store, world: &eval.World{Types: o.Set.Types}}
+	e.alerts, _ = o.Outbox.(AlertOutbox)
 	e.stats.Watermark, e.merge.reached, e.strata = math.MinInt64, math.MinInt64, 1
 	e.clock, e.quiet.given = newClock(o.Now), o.Steps
 	e.openFiles()
