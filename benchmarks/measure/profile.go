@@ -1,0 +1,48 @@
+package measure
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/pprof"
+	"strconv"
+)
+
+// startProfile begins a CPU profile, if the Spec has a folder for it. stop ends it and
+// writes the allocations of the whole process beside it.
+func startProfile(spec Spec) (stop func() error, err error) {
+	if spec.Profile == "" {
+		return func() error { return nil }, nil
+	}
+	name := filepath.Join(spec.Profile, spec.Label())
+	f, err := os.Create(name + ".cpu.pprof")
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return errors.Join(f.Close(), writeAllocs(name+".allocs.pprof"))
+	}, nil
+}
+
+func writeAllocs(path string) (err error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return pprof.Lookup("allocs").WriteTo(f, 0)
+}
+
+// Label names the measurement, as "W8f-1000-engine-1".
+func (s Spec) Label() string {
+	name := s.Workload
+	if s.Size > 0 {
+		name += "-" + strconv.Itoa(s.Size)
+	}
+	return fmt.Sprintf("%s-%s-%d", name, s.Mode, s.Cores)
+}
