@@ -82,11 +82,12 @@ type Decoder struct {
 	byName  map[string]*layout
 	last    *layout // the type of the last record
 
-	scan scanner
-	tail []byte // text of the event beyond its record: unescaped and canonical strings
-	temp []byte // an unescaped key or text, until the next
-	csv  csvReader
-	env  envelope
+	scan   scanner
+	tail   []byte // text of the event beyond its record: unescaped and canonical strings
+	temp   []byte // an unescaped key or text, until the next
+	csv    csvReader
+	env    envelope
+	moulds moulds
 	// dataOrder is the order of keys in the data of envelopes.
 	dataOrder order
 
@@ -134,6 +135,9 @@ func (d *Decoder) Decode(b *Batch, i int, a *Arena) (Outcome, error) {
 	if r.Fault != FaultNone {
 		return Undecodable, &DecodeError{Incomplete, r.Fault.String()}
 	}
+	if d.o.Format == FormatJSON && d.cast(b, r, a) {
+		return Decoded, nil
+	}
 	text := b.Text[r.Start:r.End:r.End]
 	if d.o.Format == FormatCSV {
 		return d.decodeCSV(b, r, text, a)
@@ -142,6 +146,18 @@ func (d *Decoder) Decode(b *Batch, i int, a *Arena) (Outcome, error) {
 		return Undecodable, d.malformed()
 	}
 	return d.decode(r, false, a)
+}
+
+// DecodeRun decodes the records of the batch from the i-th on as long as they become
+// events. It returns the place of the first that does not, with its outcome and error as
+// [Decoder.Decode] has them; the number of records, and Decoded, where all the rest do.
+func (d *Decoder) DecodeRun(b *Batch, i int, a *Arena) (int, Outcome, error) {
+	for ; i < len(b.Records); i++ {
+		if outcome, err := d.Decode(b, i, a); outcome != Decoded {
+			return i, outcome, err
+		}
+	}
+	return i, Decoded, nil
 }
 
 func (d *Decoder) malformed() error {
@@ -175,13 +191,23 @@ func (d *Decoder) decode(r *RecordRef, own bool, a *Arena) (Outcome, error) {
 	if err := d.fill(t, r, members, env, a); err != nil {
 		return Undecodable, err
 	}
-	text := d.scan.text
-	e := Event{Type: t.index, Part: r.Part, Raw: uint32(len(text)), Offset: r.Offset, Time: d.time, At: d.time, ID: d.id, Text: text, Slots: d.slots}
+	d.finish(t, r, own, a)
+	if env == nil && !own && d.moulds.wants() {
+		d.learn(t, members, typeAt)
+	}
+	return Decoded, nil
+}
+
+// finish makes an event of the record at hand. Its place in the arena is written field by
+// field: an event that is made first and copied then costs twice as much.
+func (d *Decoder) finish(t *layout, r *RecordRef, own bool, a *Arena) {
+	e, text := a.next(), d.scan.text
+	e.Type, e.Part, e.Raw = t.index, r.Part, uint32(len(text))
+	e.Offset, e.Time, e.At, e.ID = r.Offset, d.time, d.time, d.id
+	e.Text, e.Slots, e.Side = text, d.slots, nil
 	if own || len(d.tail) > 0 {
 		e.Text = a.join(text, d.tail)
 	}
-	a.Events = append(a.Events, e)
-	return Decoded, nil
 }
 
 // head finds the last member that names the type, and whether there is a sign of

@@ -2,7 +2,9 @@ package event
 
 import (
 	"fmt"
+	"math"
 	"testing"
+	"time"
 )
 
 // payment is the schema that benchmarks and most tests decode.
@@ -52,6 +54,7 @@ func BenchmarkDecodeShapes(b *testing.B) {
 	for name, record := range map[string]string{
 		"text=rfc3339": `{"type":"device","t":"2026-01-02T03:04:05.123Z","s":"c000123","f":512.34,"i":7}`,
 		"nested":       `{"type":"device","s":"c000123","r":{"x":1,"os":{"name":"linux","major":6}},"tags":["a","b",{"c":[1,2,3]}]}`,
+		"spaces":       `{"type": "device", "t": "2026-01-02T03:04:05.123Z", "s": "c000123", "f": 512.34, "i": 7}`,
 		"escapes":      `{"type":"device","s":"a \"quoted\" word\n","i":7,"f":1.5e3}`,
 		"envelope":     `{"specversion":"1.0","id":"1","source":"/s","type":"com.x.device","time":"2026-01-02T03:04:05Z","data":{"s":"x","i":5}}`,
 	} {
@@ -63,6 +66,17 @@ func BenchmarkDecodeShapes(b *testing.B) {
 			benchmarkDecode(b, batch, deviceLayout(), Options{})
 		})
 	}
+	b.Run("optional", func(b *testing.B) {
+		batch := &Batch{}
+		for i := range 1000 {
+			record := `{"type":"device","s":"c000123","i":7,"f":512.34,"b":true,"o":"x"}`
+			if i*7919%1000 < 300 { // in no pattern
+				record = `{"type":"device","s":"c000123","f":512.34,"b":true,"o":"x"}`
+			}
+			batch.Add(0, int64(i), 0, []byte(record))
+		}
+		benchmarkDecode(b, batch, deviceLayout(), Options{})
+	})
 	b.Run("csv", func(b *testing.B) {
 		batch := &Batch{Header: [][]byte{[]byte("type,ts,card,amount,country,merchant")}}
 		for i := range 1000 {
@@ -72,20 +86,30 @@ func BenchmarkDecodeShapes(b *testing.B) {
 	})
 }
 
-// benchmarkDecode decodes a batch again and again, a thousand events an arena.
+// benchmarkDecode decodes a batch again and again, a thousand events an arena. Beside the
+// mean it reports what a record costs in the fastest of these thousands, which other work
+// on the machine does not disturb.
 func benchmarkDecode(b *testing.B, batch *Batch, l *Layout, o Options) {
 	arena, d := &Arena{}, NewDecoder([]*Layout{l}, o)
 	for i := range 1000 { // the arena grows before the clock starts
-		d.Decode(batch, i, arena)
+		d.Decode(batch, i%len(batch.Records), arena)
 	}
 	b.ReportAllocs()
 	b.SetBytes(int64(len(batch.Text) / len(batch.Records)))
+	best, start := time.Duration(math.MaxInt64), time.Now()
 	for i := 0; b.Loop(); i++ {
 		if i%1000 == 0 {
+			if i > 0 {
+				best = min(best, time.Since(start))
+			}
 			arena.Reset()
+			start = time.Now()
 		}
 		if out, err := d.Decode(batch, i%len(batch.Records), arena); out != Decoded {
 			b.Fatal(out, err)
 		}
+	}
+	if best < math.MaxInt64 {
+		b.ReportMetric(float64(best.Nanoseconds())/1000, "least-ns/op")
 	}
 }

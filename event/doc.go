@@ -16,8 +16,12 @@
 // tape; only then is its type known, for the type may stand anywhere. The decoder
 // (decoder.go) finds the type, looking into CloudEvents envelopes (envelope.go), and
 // fills the slots from the tape (fill.go) by the fields that the layout names
-// (fields.go). What is remembered of the order of keys makes this fast (order.go) and
-// must never show in a result. A CSV row becomes a JSON record first (csv.go).
+// (fields.go). A CSV row becomes a JSON record first (csv.go).
+//
+// Most records never come that far. A record that is written as an earlier one of its type
+// was, but for its values, is decoded by a mould in one pass (mould.go, words.go). Others
+// profit from what is remembered of the order of keys (order.go). Neither may ever show in
+// a result.
 //
 // # Invariants
 //
@@ -29,8 +33,9 @@
 //     fields have slots.
 //   - Encoded keys and their hashes (key.go) are kept in state: their form never changes.
 //
-// What a decoder remembers is bounded: 64 keys of up to 64 bytes for each of 64 types,
-// 100 names of undeclared types, and scratch memory of a few times the longest record.
+// What a decoder remembers is bounded: 64 keys of up to 64 bytes for each of 64 types, 16
+// moulds of up to 64 parts with up to 144 bytes before each, 100 names of undeclared types,
+// and scratch memory of a few times the longest record.
 //
 // The package imports nothing of the project. Open event.go first, then decoder.go.
 package event

@@ -320,15 +320,9 @@ func (s *scanner) str(i int) (int, bool) {
 
 // plain returns the place of the first byte from i on that a string does not hold
 // as it is: a quote, a backslash, a control character, or anything beyond ASCII.
-// It looks at eight bytes at once; each mask marks its lowest hit rightly, and
-// a false mark can only stand above a right one of the same mask.
 func plain(text []byte, i int) int {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	for ; i+8 <= len(text); i += 8 {
-		x := binary.LittleEndian.Uint64(text[i:])
-		q, b := x^ones*'"', x^ones*'\\'
-		hit := ((q-ones)&^q | (b-ones)&^b | (x-ones*' ')&^x | x) & highs
-		if hit != 0 {
+		if hit := special(binary.LittleEndian.Uint64(text[i:])); hit != 0 {
 			return i + bits.TrailingZeros64(hit)>>3
 		}
 	}
