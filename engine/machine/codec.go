@@ -25,7 +25,7 @@ type EventCodec interface {
 var ErrRecord = errors.New("damaged record of a key")
 
 // recordVersion is the first byte of every record.
-const recordVersion = 1
+const recordVersion = 2
 
 // recordWriter writes a record: the events it names come first, each once.
 type recordWriter struct {
@@ -300,13 +300,7 @@ func (p *Pattern) Append(x *Context, b []byte, k *PatternKey) []byte {
 	for _, i := range k.spare {
 		out.uint(uint64(i))
 	}
-	out.uint(uint64(len(k.pool)))
-	for _, e := range k.pool {
-		out.ref(e.ref)
-		out.int(e.at)
-		out.int(e.own)
-		out.uint(e.steps)
-	}
+	p.appendPool(out, k.pool)
 	out.uint(uint64(len(k.runs)))
 	for i := range k.runs {
 		p.appendRun(out, &k.runs[i])
@@ -406,9 +400,7 @@ func (p *Pattern) Decode(x *Context, b []byte, k *PatternKey) error {
 	for range in.count() {
 		k.spare = append(k.spare, int32(in.uint()))
 	}
-	for range in.count() {
-		k.pool = append(k.pool, pooled{ref: in.ref(), at: in.int(), own: in.int(), steps: in.uint()})
-	}
+	p.readPool(in, x, k)
 	for range in.count() {
 		var r run
 		p.readRun(in, &r)

@@ -13,7 +13,7 @@ type Limits struct {
 	KeysPerRule     int // keys that a rule remembers; default 10,000,000
 	RunsPerKey      int // open runs of a key and rule; default 10,000
 	EventsPerRun    int // events that one repeated step keeps; default 10,000
-	EventsPerWindow int // values that one window of a key remembers one by one; default 1,000,000
+	EventsPerWindow int // values that one window of a key remembers one by one, events that a match all counts from; default 1,000,000
 }
 
 // WithDefaults fills in what is zero.
@@ -59,8 +59,7 @@ type Context struct {
 	done       []int
 	alts       []alt
 	taken      []taken
-	ways       []uint64 // of a pool: see Pattern.row
-	poolView   event.Event
+	pools      poolScratch
 	spareRuns  []run
 	takenOther []taken
 	args       []windows.Arg

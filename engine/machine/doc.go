@@ -18,7 +18,8 @@
 // ways (alternatives), the run has a place for each; the places of a run stand next to
 // each other. A transition is a way from a stage to a later one, past stages that may be
 // left out. A match all whose conditions look at one event each has no places: it counts
-// its combinations from a pool of events.
+// its combinations from a pool of events, by a pass over few of them, by two stacks of
+// products over many.
 //
 // # Place in the flow
 //
@@ -37,6 +38,6 @@
 //     the place goes.
 //
 // Open context.go, then pattern.go (the compiled form) and run.go (how it moves); then
-// group.go (places within groups), list.go (what repeated steps share), all.go and
-// pool.go (match all), window.go and bucket.go, codec.go.
+// group.go (places within groups), list.go (what repeated steps share), all.go (match
+// all by places), pool.go, stacks.go and pool_write.go (match all counted), window.go and bucket.go, codec.go.
 package machine

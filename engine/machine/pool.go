@@ -1,51 +1,71 @@
 package machine
 
 import (
+	"cmp"
 	"math"
 	"math/bits"
+	"slices"
 
 	"github.com/cepheus-cep/cepheus/engine/keep"
 	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/lang/plan"
 )
 
 // A match all over steps in sequence whose conditions look at one event each needs no
-// place for each combination: what an event can be taken by says all. Such a pattern
-// keeps the events of a key in a pool, and counts, when one of them can complete it,
-// the ways that lead to it from every event before: back from the completing event,
-// one event at a time, the number of ways from each state to the end. The count is
-// exact up to 2^63-1, however many combinations there are; the same numbers lead the
-// writing out of matches past every dead end. A completing event costs one pass over
-// the pool.
+// place for each combination: what an event can be taken by says all. The pattern is an
+// automaton whose moves are steps, and a combination is a way through it, so that a key
+// remembers only its events, in a pool, and how to count ways (see stacks.go). The
+// number is exact up to 2^63-1 and takes amortised constant time an event, whatever the
+// window and the number of combinations; as many as the rule's limit are written out
+// past every dead end (see pool_write.go). The idea of keeping all partial matches of an
+// automaton at once, with constant time an event and a delay that depends on the match
+// alone, is CORE's (Bucchi, Grez, Quintana, Riveros, Vansummeren, PVLDB 15(9), 2022);
+// numbers in place of their tree of nodes need no memory for each node.
 
-// pooled is one event of the pool.
-type pooled struct {
-	ref     keep.Ref
-	at, own int64
-	steps   uint64 // that can take it
-}
-
-// state of a combination: the stage that took last, and its turns so far, those beyond
-// what matters taken together.
-type poolState struct {
-	stage, turns int
-	accepts      bool
-	moves        []poolMove
+// pool is the compiled form of such a pattern: its states, and the moves between them.
+// A state is the step that took last with its turns so far, those beyond what matters
+// taken together; states that nothing leads on from are left out. State 0 is the start.
+// Moves lead from a state to a later one or to itself.
+type pool struct {
+	moves  [][]poolMove // by state, in order of steps
+	folds  []poolWay    // moves between states, in the order for a column each (see stacks.fold)
+	flips  []poolWay    // the same for a row each (see stacks.restack)
+	ends   []poolEnd    // moves that complete a combination
+	begins uint64       // steps that begin a combination which can go on
+	leads  uint64       // steps that lead on from a combination
+	ending uint64       // steps that complete one that has begun
+	listed bool         // matches are written out: the events are kept
+	asks   bool         // having must see the match
+	few    int          // events that are counted by a pass over them
+	most   int          // events for which there is room
 }
 
 // poolMove is a way on: the next event taken by a step leads to a state.
 type poolMove struct {
-	step uint64 // as a set of one
-	to   int
+	step      uint64 // as a set of one
+	to        int    // 0: nothing leads on from there
+	completes bool
 }
 
-// pool is the compiled form of such a pattern: its states, and the moves that begin it.
-type pool struct {
-	states []poolState
-	start  []poolMove
+// poolWay is a move between states as what it does to a matrix: n numbers from src on
+// are added to those from dst on.
+type poolWay struct {
+	step        uint64
+	from, to    int32
+	dst, src, n int32
 }
 
-// maxPoolStates bounds the states: a pattern with more goes place by place.
-const maxPoolStates = 256
+// poolEnd is a move that completes combinations.
+type poolEnd struct {
+	step uint64
+	from int
+}
+
+const (
+	maxPoolStates = 256     // a pattern with more goes place by place
+	maxPoolWays   = 1 << 24 // numbers that the rows of a key take: 128 MiB
+	fewPooled     = 8
+)
 
 // newPool makes the pool of a pattern, nil where it needs places.
 func (p *Pattern) newPool() *pool {
@@ -58,7 +78,17 @@ func (p *Pattern) newPool() *pool {
 			return nil
 		}
 	}
-	return p.poolOf()
+	moves := p.poolMoves()
+	if moves == nil {
+		return nil
+	}
+	c := &pool{moves: moves}
+	c.asks = p.rule.Having != nil && (p.having.steps != 0 || reads(p.rule.Having, plan.OpAgg))
+	c.listed = p.rule.Pattern.Limit > 0 || c.asks
+	c.few = max(fewPooled, len(moves))
+	c.most = maxPoolWays / max(len(moves)-1, 1)
+	c.compile()
+	return c
 }
 
 func (s *stage) hasMinGap() bool {
@@ -70,251 +100,321 @@ func (s *stage) hasMinGap() bool {
 	return false
 }
 
-func (p *Pattern) poolOf() *pool {
-	first := make([]int, len(p.stages))
-	out := &pool{}
+// poolState is a state while the automaton is made.
+type poolState struct {
+	stage, turns int
+	accepts      bool
+	number       int // 0: nothing leads on
+}
+
+// poolMoves makes the automaton; nil where it has too many states.
+func (p *Pattern) poolMoves() [][]poolMove {
+	states, first := p.poolStates()
+	if len(states) > maxPoolStates {
+		return nil
+	}
+	numbered := 0
+	for q := range states {
+		if p.leadsOn(&states[q]) {
+			numbered++
+			states[q].number = numbered
+		}
+	}
+	enter := func(step uint64, q int) poolMove {
+		return poolMove{step: step, to: states[q].number, completes: states[q].accepts}
+	}
+	moves := make([][]poolMove, 1, numbered+1)
+	for _, t := range slices.Backward(p.start) {
+		moves[0] = append(moves[0], enter(p.stages[t.to].steps, first[t.to]))
+	}
+	for q := range states {
+		if st := &states[q]; st.number > 0 {
+			moves = append(moves, p.movesFrom(st, q, first, enter))
+		}
+	}
+	return moves
+}
+
+// poolStates lists the states, and the first of each stage.
+func (p *Pattern) poolStates() (states []poolState, first []int) {
 	for i := range p.stages {
 		s := &p.stages[i]
-		first[i] = len(out.states)
-		last := max(s.max, s.min, 1)
-		for turns := 1; turns <= last; turns++ {
-			out.states = append(out.states, poolState{stage: i, turns: turns, accepts: s.final.ok && turns >= s.min})
-		}
-		if len(out.states) > maxPoolStates {
-			return nil
+		first = append(first, len(states))
+		for turns := 1; turns <= s.turnsThatMatter() && len(states) <= maxPoolStates; turns++ {
+			states = append(states, poolState{stage: i, turns: turns, accepts: s.final.ok && turns >= s.min})
 		}
 	}
-	for q := range out.states {
-		st := &out.states[q]
-		s := &p.stages[st.stage]
-		switch again := st.turns < max(s.max, s.min); {
-		case again:
-			st.moves = append(st.moves, poolMove{s.steps, q + 1})
-		case s.max < 0:
-			st.moves = append(st.moves, poolMove{s.steps, q})
-		}
-		if st.turns < s.min {
-			continue
-		}
-		for i := len(s.next) - 1; i >= 0; i-- {
-			to := s.next[i].to
-			st.moves = append(st.moves, poolMove{p.stages[to].steps, first[to]})
-		}
+	return states, first
+}
+
+// turnsThatMatter is the number of turns beyond which a stage behaves the same.
+func (s *stage) turnsThatMatter() int { return max(s.max, s.min, 1) }
+
+func (p *Pattern) leadsOn(st *poolState) bool {
+	s := &p.stages[st.stage]
+	return st.turns < s.turnsThatMatter() || s.max < 0 || len(s.next) > 0
+}
+
+func (p *Pattern) movesFrom(st *poolState, q int, first []int, enter func(step uint64, q int) poolMove) []poolMove {
+	var out []poolMove
+	s := &p.stages[st.stage]
+	switch {
+	case st.turns < s.turnsThatMatter():
+		out = append(out, enter(s.steps, q+1))
+	case s.max < 0:
+		out = append(out, enter(s.steps, q))
 	}
-	for i := len(p.start) - 1; i >= 0; i-- {
-		to := p.start[i].to
-		out.start = append(out.start, poolMove{p.stages[to].steps, first[to]})
+	if st.turns < s.min {
+		return out
+	}
+	for _, t := range slices.Backward(s.next) {
+		out = append(out, enter(p.stages[t.to].steps, first[t.to]))
 	}
 	return out
 }
 
-// poolEvent takes an event into the pool and makes the matches that it completes.
-func (p *Pattern) poolEvent(x *Context, k *PatternKey, ev *event.Event, mask uint64) {
-	p.expirePool(x, k, ev.At)
-	if mask == 0 {
-		return
+// compile lays the moves out for the matrices. These are upper triangular: by columns,
+// column q has q+1 numbers; by rows, row q has those from column q on.
+func (c *pool) compile() {
+	n := len(c.moves)
+	column := func(q int) int32 { return int32(q * (q + 1) / 2) }
+	row := func(q int) int32 { return int32(q*n - q*(q-1)/2) }
+	for from, moves := range c.moves {
+		for _, m := range moves {
+			c.note(from, m)
+			if m.to == 0 {
+				continue
+			}
+			way := poolWay{step: m.step, from: int32(from), to: int32(m.to)}
+			way.dst, way.src, way.n = column(m.to), column(from), int32(from+1)
+			c.folds = append(c.folds, way)
+			way.dst, way.src, way.n = row(from)+int32(m.to-from), row(m.to), int32(n-m.to)
+			c.flips = append(c.flips, way)
+		}
 	}
-	if len(k.pool) >= x.Limits.RunsPerKey {
-		p.dropPool(x, k, 1)
-		x.Dropped.Runs++
+	// What is added is what was there before the event: a column takes from lower ones,
+	// which come after it, a row from higher ones, and each from itself first.
+	slices.SortFunc(c.folds, func(a, b poolWay) int { return cmp.Or(cmp.Compare(b.to, a.to), cmp.Compare(b.from, a.from)) })
+	slices.SortFunc(c.flips, func(a, b poolWay) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to)) })
+}
+
+// note takes a move into the sets of steps and the list of ends.
+func (c *pool) note(from int, m poolMove) {
+	if m.completes {
+		c.ends = append(c.ends, poolEnd{step: m.step, from: from})
 	}
-	k.pool = append(k.pool, pooled{ref: x.hold(ev), at: ev.At, own: ev.Time, steps: mask})
-	if total := p.count(x, k); total > 0 {
-		x.Frame.Matches = total
-		p.writeOut(x, k, ev)
-		x.Frame.Matches = 0
+	switch {
+	case from > 0 && m.completes:
+		c.ending |= m.step
+	case from == 0 && m.to > 0:
+		c.begins |= m.step
+	}
+	if from > 0 && m.to > 0 {
+		c.leads |= m.step
 	}
 }
 
-// expirePool drops the events that can be in no match with one of a time.
-func (p *Pattern) expirePool(x *Context, k *PatternKey, now int64) {
-	if p.within == 0 {
-		return
-	}
-	n := 0
-	for n < len(k.pool) && now >= later(k.pool[n].at, p.within) {
-		n++
-	}
-	p.dropPool(x, k, n)
+// pooled is one event of a pool.
+type pooled struct {
+	at    int64
+	steps uint64   // that can take it
+	ref   keep.Ref // none where matches are counted only
 }
 
-func (p *Pattern) dropPool(x *Context, k *PatternKey, n int) {
-	for i := range k.pool[:n] {
-		x.Keep.Release(k.pool[i].ref)
-	}
-	if k.pool = k.pool[n:]; len(k.pool) == 0 {
-		k.pool = nil
-	}
+// poolKey is the pool of a key: the events that a combination can begin with or go on
+// by, in order. The first one can begin one. Few events are counted by a pass over
+// them; more have stacks.
+type poolKey struct {
+	events  queue[pooled]
+	base    uint64 // number of the first event, among all that the pool has taken
+	stacked bool
+	stacks  *stacks
 }
 
-// row is the numbers of ways from each state to the end, as seen before event i of the
-// pool; the last row is of nothing left to come.
-func (p *Pattern) row(x *Context, i int) []uint64 {
-	n := len(p.pool.states)
-	return x.ways[i*n : (i+1)*n]
+// poolScratch is what a shard works with; nothing in it outlives an event but room.
+type poolScratch struct {
+	ways   []uint64 // by state: to it through all events of the pool at hand
+	matrix []uint64
+	spare  []*poolKey
+	writer poolWriter
+	count  run // the match that stands for the number of them alone
 }
 
-// count fills the rows and returns the number of combinations that the last event of
-// the pool completes; math.MaxInt64 stands for that many and more.
-func (p *Pattern) count(x *Context, k *PatternKey) int64 {
-	last := len(k.pool) - 1
-	if !p.mayComplete(k.pool[last].steps) {
+func (k *poolKey) len() int {
+	if k == nil {
 		return 0
 	}
-	states := len(p.pool.states)
-	if need := (last + 2) * states; cap(x.ways) < need {
-		x.ways = make([]uint64, need+need/2)
-	}
-	x.ways = x.ways[:(last+2)*states]
-	clear(p.row(x, last+1))
-	total := uint64(0)
-	for i := last; i >= 0; i-- {
-		row, after := p.row(x, i), p.row(x, i+1)
-		steps := k.pool[i].steps
-		for q := range row {
-			row[q] = after[q]
-			for _, m := range p.pool.states[q].moves {
-				if steps&m.step != 0 {
-					row[q] = addWays(row[q], p.onward(x, m.to, i, last))
-				}
-			}
-		}
-		for _, m := range p.pool.start {
-			if steps&m.step != 0 {
-				total = addWays(total, p.onward(x, m.to, i, last))
-			}
-		}
-	}
-	return int64(total)
+	return k.events.len()
 }
 
-// mayComplete reports whether an event that those steps can take can be a last one.
-func (p *Pattern) mayComplete(steps uint64) bool {
-	for i := range p.stages {
-		if p.stages[i].final.ok && steps&p.stages[i].steps != 0 {
+// poolEvent makes the matches that an event completes and takes it into the pool if it
+// can be in a later one.
+func (p *Pattern) poolEvent(x *Context, k *PatternKey, ev *event.Event, mask uint64) {
+	c := p.pool
+	if mask&(c.leads|c.ending) != 0 {
+		k.pool.reach(c, x)
+	}
+	if total := k.pool.count(c, x, mask); total > 0 {
+		x.Frame.Matches = int64(total)
+		p.writeOut(x, k.pool, ev, mask)
+		x.Frame.Matches = 0
+	}
+	if k.pool.serves(c, x, mask) {
+		p.poolAdd(x, k, ev, mask)
+	}
+}
+
+// poolAdd adds the event at hand to the pool.
+func (p *Pattern) poolAdd(x *Context, k *PatternKey, ev *event.Event, mask uint64) {
+	if over := k.pool.len() + 1 - min(x.Limits.EventsPerWindow, p.pool.most); over > 0 {
+		x.Dropped.WindowEvents += uint64(p.dropPool(x, k, over))
+	}
+	if k.pool == nil {
+		k.pool = x.pools.newKey()
+	}
+	e := pooled{at: ev.At, steps: mask & (p.pool.begins | p.pool.leads)}
+	if p.pool.listed {
+		e.ref = x.hold(ev)
+	}
+	k.pool.push(p.pool, x, e)
+}
+
+// serves reports whether an event can be in a match with later ones: it begins a
+// combination, or there is one that it leads on from.
+func (k *poolKey) serves(c *pool, x *Context, mask uint64) bool {
+	if mask&c.begins != 0 {
+		return true
+	}
+	if mask&c.leads == 0 || k == nil {
+		return false
+	}
+	for i := range c.folds {
+		if w := &c.folds[i]; mask&w.step != 0 && k.isReached(x, int(w.from)) {
 			return true
 		}
 	}
 	return false
 }
 
-// onward is the number of ways to the end from a state entered by event i; the last
-// event must be the end itself.
-func (p *Pattern) onward(x *Context, q, i, last int) uint64 {
-	if i < last {
-		return p.row(x, i+1)[q]
+// expirePool drops the events that can be in no match with one of a time.
+func (p *Pattern) expirePool(x *Context, k *PatternKey, now int64) {
+	if p.within == 0 || k.pool == nil {
+		return
 	}
-	if p.pool.states[q].accepts {
-		return 1
+	n := 0
+	for n < k.pool.len() && now >= later(k.pool.events.at(n).at, p.within) {
+		n++
 	}
-	return 0
+	if n > 0 {
+		p.dropPool(x, k, n)
+	}
 }
 
-// addWays adds numbers of ways; the sum stays at 2^63-1.
-func addWays(a, b uint64) uint64 {
-	sum, carry := bits.Add64(a, b, 0)
-	if carry != 0 || sum > math.MaxInt64 {
-		return math.MaxInt64
+// dropPool drops the first n events, and with them those that then can be in no match;
+// it returns how many.
+func (p *Pattern) dropPool(x *Context, k *PatternKey, n int) int {
+	if k.pool == nil {
+		return 0
 	}
-	return sum
+	for n < k.pool.len() && k.pool.events.at(n).steps&p.pool.begins == 0 {
+		n++
+	}
+	for i := range n {
+		x.Keep.Release(k.pool.events.at(i).ref)
+	}
+	if n < k.pool.len() {
+		k.pool.drop(p.pool, x, n)
+		return n
+	}
+	x.pools.retire(k.pool)
+	k.pool = nil
+	return n
 }
 
-// writeOut hands on as many matches as the rule's limit asks for, the latest start
-// first, then in order of events; with limit 0 the number alone.
-func (p *Pattern) writeOut(x *Context, k *PatternKey, ev *event.Event) {
-	limit := p.rule.Pattern.Limit
-	w := poolWriter{p: p, x: x, k: k, last: len(k.pool) - 1, left: max(limit, 1)}
-	for i := w.last; i >= 0 && w.left > 0; i-- {
-		for _, m := range p.pool.start {
-			if k.pool[i].steps&m.step != 0 && p.onward(x, m.to, i, w.last) > 0 {
-				w.take(i, m, limit == 0)
-			}
+// poolDeadline is when a pool's last event can be forgotten.
+func (p *Pattern) poolDeadline(k *PatternKey) int64 {
+	if n := k.pool.len(); n > 0 && p.within > 0 {
+		return later(k.pool.events.at(n-1).at, p.within)
+	}
+	return math.MaxInt64
+}
+
+// Room of emptied pools is used again: a key's pool is empty between two bursts.
+const (
+	maxSparePools = 64
+	maxSpareRoom  = 64 // events
+)
+
+func (s *poolScratch) newKey() *poolKey {
+	if last := len(s.spare) - 1; last >= 0 {
+		k := s.spare[last]
+		s.spare = s.spare[:last]
+		return k
+	}
+	return &poolKey{}
+}
+
+func (s *poolScratch) retire(k *poolKey) {
+	if len(s.spare) < maxSparePools && cap(k.events.items) <= maxSpareRoom {
+		*k = poolKey{events: queue[pooled]{items: k.events.items[:0]}}
+		s.spare = append(s.spare, k)
+	}
+}
+
+// appendPool writes a pool. How it is counted is not written: it is made anew.
+func (p *Pattern) appendPool(out *recordWriter, k *poolKey) {
+	out.uint(uint64(k.len()))
+	for i := range k.len() {
+		e := k.events.at(i)
+		out.ref(e.ref)
+		out.int(e.at)
+		out.uint(e.steps)
+	}
+}
+
+func (p *Pattern) readPool(in *recordReader, x *Context, k *PatternKey) {
+	n := in.count()
+	if n == 0 {
+		return
+	}
+	if p.pool == nil {
+		in.fail("%d events of a pool, which the pattern has not", n)
+		return
+	}
+	k.pool = x.pools.newKey()
+	for range n {
+		e := pooled{ref: in.ref(), at: in.int(), steps: in.uint()}
+		if (e.ref != 0) != p.pool.listed || e.steps == 0 || bits.Len64(e.steps) > len(p.leafAt) {
+			in.fail("an event of a pool for the steps %b", e.steps)
+			return
 		}
+		k.pool.push(p.pool, x, e)
 	}
-	x.Frame.Event = ev
 }
 
-// poolWriter walks the combinations that end at the pool's last event.
-type poolWriter struct {
-	p    *Pattern
-	x    *Context
-	k    *PatternKey
-	last int
-	left int // matches that may still be written
-	path []chosen
+// queue is a slice that grows at its end and is dropped from at its front. It takes
+// memory in proportion to the most that it has held since half of it was last unused.
+type queue[T any] struct {
+	items []T
+	head  int
 }
 
-// chosen is an event of the pool with the step that takes it.
-type chosen struct {
-	event int
-	step  uint64
+func (q *queue[T]) len() int    { return len(q.items) - q.head }
+func (q *queue[T]) at(i int) *T { return &q.items[q.head+i] }
+func (q *queue[T]) live() []T   { return q.items[q.head:] }
+func (q *queue[T]) drop(n int)  { q.head += n }
+func (q *queue[T]) push(item T) {
+	if len(q.items) == cap(q.items) && q.head > len(q.items)/2 {
+		q.compact()
+	}
+	q.items = append(q.items, item)
 }
 
-// take goes on from an event taken by a move to the end, in order of events.
-func (w *poolWriter) take(i int, m poolMove, countOnly bool) {
-	w.path = append(w.path, chosen{i, m.step})
-	if i == w.last {
-		w.write(countOnly)
-		w.left--
+// compact moves what is left to the front, of less room where most was unused.
+func (q *queue[T]) compact() {
+	to := q.items[:0]
+	if cap(to) > 64 && q.len() < cap(to)/8 {
+		to = make([]T, 0, cap(to)/2)
 	}
-	for j := i + 1; j <= w.last && w.left > 0; j++ {
-		for _, next := range w.p.pool.states[m.to].moves {
-			if w.left > 0 && w.k.pool[j].steps&next.step != 0 && w.p.onward(w.x, next.to, j, w.last) > 0 {
-				w.take(j, next, countOnly)
-			}
-		}
-	}
-	w.path = w.path[:len(w.path)-1]
-}
-
-// write hands on the match of the path: as a run that took its events.
-func (w *poolWriter) write(countOnly bool) {
-	p, x := w.p, w.x
-	key := PatternKey{}
-	r := run{stage: -1, accs: p.newStates()}
-	for _, c := range w.path {
-		p.replay(x, w.k, &key, &r, c)
-	}
-	x.Frame.Event = x.Keep.View(w.k.pool[w.last].ref, &x.poolView)
-	switch {
-	case !p.holds(x, &key, &r, &p.having):
-	case countOnly:
-		count := run{ownStart: r.ownLast, ownLast: r.ownLast, id: ID{}.fold(-1, identity(x.Frame.World, x.Frame.Event))}
-		p.match(x, &key, &count, w.k.pool[w.last].at, false)
-	default:
-		p.match(x, &key, &r, w.k.pool[w.last].at, false)
-	}
-	p.release(x, &key, &r)
-}
-
-// replay lets a run take an event of the pool.
-func (p *Pattern) replay(x *Context, k, key *PatternKey, r *run, c chosen) {
-	e := &k.pool[c.event]
-	leaf := p.leafAt[bits.TrailingZeros64(c.step)]
-	l := &p.leaves[leaf]
-	for len(r.binds) <= leaf {
-		r.binds = append(r.binds, bind{list: -1})
-	}
-	b := &r.binds[leaf]
-	if l.repeats {
-		if b.list < 0 {
-			b.list = key.newList(int32(leaf))
-			key.lists[b.list].holders = 1
-		}
-		key.lists[b.list].tail = append(key.lists[b.list].tail, x.Keep.Share(e.ref))
-	} else {
-		b.ref = x.Keep.Share(e.ref)
-	}
-	b.n++
-	ev := x.Keep.View(e.ref, &x.poolView)
-	if r.total == 0 {
-		r.start, r.ownStart = e.at, e.own
-	}
-	r.total++
-	r.last, r.ownLast = e.at, e.own
-	r.id = r.id.fold(l.step, identity(x.Frame.World, ev))
-	if l.acc >= 0 {
-		x.Frame.Event = ev
-		p.feed(x, r, l.acc, ev)
-	}
+	q.items, q.head = append(to, q.live()...), 0
 }

@@ -22,7 +22,7 @@ type PatternKey struct {
 	seq   uint64  // events seen so far
 	due   int64   // no deadline of a run is before, where waits
 	waits bool
-	pool  []pooled // instead of runs, where the pattern has a pool
+	pool  *poolKey // instead of runs, where the pattern has a pool; nil: empty
 }
 
 // run is one place of a partial match: most runs have one place; where branches let an
@@ -54,7 +54,7 @@ type bind struct {
 
 // Empty reports whether the key remembers nothing.
 func (p *Pattern) Empty(k *PatternKey) bool {
-	return len(k.runs) == 0 && len(k.leads) == 0 && len(k.pool) == 0
+	return len(k.runs) == 0 && len(k.leads) == 0 && k.pool == nil
 }
 
 // Runs is the number of open runs.
@@ -495,9 +495,7 @@ func (p *Pattern) Deadline(k *PatternKey) int64 {
 			next = min(next, k.due)
 		}
 	}
-	if n := len(k.pool); n > 0 && p.within > 0 {
-		next = min(next, later(k.pool[n-1].at, p.within))
-	}
+	next = min(next, p.poolDeadline(k))
 	for i, at := range k.leads {
 		if at != math.MinInt64 {
 			next = min(next, later(at, p.leads[i].span))
@@ -580,7 +578,7 @@ func (p *Pattern) Release(x *Context, k *PatternKey) {
 }
 
 func (p *Pattern) dropAll(x *Context, k *PatternKey) {
-	p.dropPool(x, k, len(k.pool))
+	p.dropPool(x, k, k.pool.len())
 	for i := range k.runs {
 		k.runs[i].gone = true
 	}
