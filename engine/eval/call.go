@@ -121,7 +121,7 @@ func functionOf(name string) function {
 	case "float":
 		return toFloat
 	case "string":
-		return func(_ *Frame, a []event.Value) event.Value { return textOf(appendText(nil, a[0])) }
+		return toText
 	case "duration":
 		return func(f *Frame, a []event.Value) event.Value { return parsed(f, a[0], event.Duration) }
 	case "time":

@@ -179,14 +179,23 @@ func levenshtein(f *Frame, a []event.Value) event.Value {
 	return event.OfInt(int64(row[len(t)]))
 }
 
-// native compiles what runs outside: its error is a fault.
+// native compiles what runs outside: its error is a fault, and so are arguments or a
+// joined text longer than a text may be, for what runs outside has no such bound.
 func (u *unit) native(e *plan.Expr) valueFn {
 	u.faults = true
-	args, run := u.values(e.Args), e.Native
+	args, run, joins := u.values(e.Args), e.Native, e.Text == "join"
 	return func(f *Frame) event.Value {
 		vs := make([]event.Value, len(args))
+		weight := 0
 		for i, fn := range args {
 			vs[i] = fn(f)
+			weight += textWeight(vs[i], maxText-weight)
+		}
+		if joins && len(vs) > 1 {
+			weight += max(0, len(vs[0].Elems())-1) * len(vs[1].S)
+		}
+		if !fits(f, weight) {
+			return event.Value{}
 		}
 		v, err := run(vs)
 		if err != nil {

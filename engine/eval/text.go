@@ -115,7 +115,11 @@ func (u *unit) concat(e *plan.Expr) textFn {
 		var room [128]byte
 		b := room[:0]
 		for _, fn := range parts {
-			if b = appendText(b, fn(f)); !fits(f, len(b)) {
+			v := fn(f)
+			if !fits(f, len(b)+textWeight(v, maxText)) {
+				return "", false
+			}
+			if b = appendText(b, v); !fits(f, len(b)) {
 				return "", false
 			}
 		}
@@ -146,6 +150,33 @@ func fits(f *Frame, n int) bool {
 		f.fault("a text of more than 1 MB")
 	}
 	return n <= maxText
+}
+
+// toText is the value as an interpolation shows it.
+func toText(f *Frame, a []event.Value) event.Value {
+	if !fits(f, textWeight(a[0], maxText)) {
+		return event.Value{}
+	}
+	return textOf(appendText(nil, a[0]))
+}
+
+// textWeight is how many bytes of text a value holds, names and elements within it
+// included; it stops counting above most.
+func textWeight(v event.Value, most int) int {
+	n := len(v.S)
+	if v.C == nil {
+		return n
+	}
+	for _, name := range v.C.Names {
+		n += len(name)
+	}
+	for _, e := range v.C.Elems {
+		if n > most {
+			break
+		}
+		n += textWeight(e, most-n)
+	}
+	return n
 }
 
 // textLength is the number of a text's characters.
