@@ -110,6 +110,20 @@ func (c *checker) fail(cx *context, n ast.Node, code, message, mend string) *pla
 	return bad()
 }
 
+// failLarge reports a text that has grown too large at the name whose meaning did it,
+// and not at where within that meaning the count ran out.
+func (c *checker) failLarge(cx *context, n ast.Node) *plan.Expr {
+	span := cx.usedAt
+	if !span.Known() {
+		span = cx.text.spanOf(n)
+	}
+	c.report(source.Error{
+		Code: codeTooLarge, Span: span, Message: "the expression is too large once its names are put in",
+		Mend: "let fewer names stand for expressions of names",
+	})
+	return bad()
+}
+
 // failAt is fail for the one token that a node stands at.
 func (c *checker) failAt(cx *context, n ast.Node, code, message, mend string) *plan.Expr {
 	t := cx.text.tok(n)
@@ -188,7 +202,7 @@ func (c *checker) check(cx *context, n ast.Node) *plan.Expr {
 	if c.nodes++; c.nodes > maxNodes {
 		if !c.large {
 			c.large = true
-			return c.fail(cx, n, codeTooLarge, "the expression is too large once its names are put in", "")
+			return c.failLarge(cx, n)
 		}
 		return bad()
 	}
