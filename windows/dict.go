@@ -23,6 +23,7 @@ type dict struct {
 	isText  bool
 	seed    maphash.Seed
 	salt    uint64
+	ranked  *ranking // nil: top is not asked for, or seldom
 }
 
 // entry is one value and how often it is there. An entry with count 0 is free.
@@ -70,7 +71,9 @@ func (d *dict) view(ref uint64) string {
 func (d *dict) add(v uint64, s string, number uint32) (id, before uint32, again bool) {
 	hash := d.hash(v, s)
 	id, again = d.find(hash, v, s)
-	if !again {
+	if again {
+		d.strike(id)
+	} else {
 		id = d.insert(hash, v, s)
 		d.entries[id].first = number
 	}
@@ -79,6 +82,7 @@ func (d *dict) add(v uint64, s string, number uint32) (id, before uint32, again 
 	if e.count < math.MaxUint32 {
 		e.count++
 	}
+	d.enrol(id)
 	return id, before, again
 }
 
@@ -151,10 +155,12 @@ func (d *dict) rehash(n int, fresh uint32) {
 // drop takes one of an entry away; next is the number of the next event that has it,
 // and counts only where one is left.
 func (d *dict) drop(id, next uint32) {
+	d.strike(id)
 	e := &d.entries[id]
 	e.count--
 	if e.count > 0 {
 		e.first = next
+		d.enrol(id)
 		return
 	}
 	d.unplace(id)
@@ -239,5 +245,9 @@ func (d *dict) compact() {
 }
 
 func (d *dict) bytes() int {
-	return int(unsafe.Sizeof(*d)) + 4*cap(d.table) + int(unsafe.Sizeof(entry{}))*cap(d.entries) + cap(d.text)
+	n := int(unsafe.Sizeof(*d)) + 4*cap(d.table) + int(unsafe.Sizeof(entry{}))*cap(d.entries) + cap(d.text)
+	if d.ranked != nil {
+		n += d.ranked.keys.bytes()
+	}
+	return n
 }

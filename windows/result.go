@@ -246,6 +246,37 @@ func (p *Program) at(s *State, c *column, number uint32) event.Value {
 // most frequent, ties by first event.
 func (p *Program) values(s *State, c *column, a *aggregate) event.Value {
 	d := &s.ext.dicts[c.dict]
+	var ids []uint32
+	if a.fn == Top && d.live > fewRanked && !(p.evicts && s.base+s.live < s.base) {
+		ids = p.leaders(s, c, int(a.param))
+	} else {
+		ids = p.sortedValues(s, d, a)
+	}
+	return list(len(ids), func(i int) event.Value {
+		e := &d.entries[ids[i]]
+		if c.text {
+			return c.valueOf(0, d.view(e.value))
+		}
+		return c.valueOf(e.value, "")
+	})
+}
+
+// leaders are the entries of the k most frequent values. Numbers of events must not
+// wrap within the window.
+func (p *Program) leaders(s *State, c *column, k int) []uint32 {
+	r := s.ext.dicts[c.dict].rank(!p.evicts)
+	ids := make([]uint32, min(k, r.keys.n))
+	for i := range ids {
+		ids[i] = uint32(r.keys.at(i))
+		if p.evicts { // what the key has is the first event with the value
+			ids[i] = uint32(p.row(s, s.slot(ids[i]-s.base))[c.value] >> 32)
+		}
+	}
+	return ids
+}
+
+// sortedValues are the entries of values or top, in order.
+func (p *Program) sortedValues(s *State, d *dict, a *aggregate) []uint32 {
 	ids := make([]uint32, 0, d.live)
 	for i := range d.entries {
 		if d.entries[i].count > 0 {
@@ -265,13 +296,7 @@ func (p *Program) values(s *State, c *column, a *aggregate) event.Value {
 	if a.fn == Top {
 		ids = ids[:min(len(ids), int(a.param))]
 	}
-	return list(len(ids), func(i int) event.Value {
-		e := &d.entries[ids[i]]
-		if c.text {
-			return c.valueOf(0, d.view(e.value))
-		}
-		return c.valueOf(e.value, "")
-	})
+	return ids
 }
 
 func list(n int, at func(int) event.Value) event.Value {

@@ -238,7 +238,7 @@ func (p *Program) Copy(dst, src *State) {
 	}
 	for i := range e.dicts {
 		d := &e.dicts[i]
-		d.table, d.entries, d.text = slices.Clone(d.table), slices.Clone(d.entries), slices.Clone(d.text)
+		d.table, d.entries, d.text, d.ranked = slices.Clone(d.table), slices.Clone(d.entries), slices.Clone(d.text), nil
 	}
 	for i := range src.ext.orders {
 		e.orders = append(e.orders, src.ext.orders[i].clone())
