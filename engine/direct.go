@@ -23,7 +23,7 @@ type stretch struct {
 
 // isDirect reports whether the engine's events can go the direct lane.
 func (e *Engine) isDirect() bool {
-	if e.strata > 1 || len(e.merge.parts) != 1 || e.quiet.given != nil || len(e.merge.parts[0].waiting) > 0 {
+	if e.strata > 1 || len(e.merge.parts) != 1 || e.quiet.given != nil || e.merge.parts[0].waiting.len() > 0 {
 		return false
 	}
 	for _, t := range e.o.Set.Types {

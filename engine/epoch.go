@@ -222,7 +222,7 @@ func (e *Engine) feed(ep *epoch, p *partition, j *job) error {
 		e.stats.Raised++
 	}
 	e.remember(p, ev)
-	if len(p.waiting) >= e.o.Waiting {
+	if p.waiting.len() >= e.o.Waiting {
 		return &WaitingError{Partition: p.Partition, Limit: e.o.Waiting, Lateness: time.Duration(p.lateness), Types: e.laziest(p.lateness)}
 	}
 	p.arrived++

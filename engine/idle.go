@@ -134,8 +134,8 @@ func (e *Engine) nextDue() int64 {
 		due = min(due, sh.nextTimer())
 	}
 	for _, p := range e.merge.parts {
-		if len(p.waiting) > 0 {
-			due = min(due, p.waiting[0].ev.At)
+		if p.waiting.len() > 0 {
+			due = min(due, p.waiting.first().ev.At)
 		}
 	}
 	return due

@@ -32,14 +32,6 @@ type partition struct {
 // out reports whether the partition is left out of the least.
 func (p *partition) out() bool { return p.ended || p.idle }
 
-// waits is an event that waits for its time.
-type waits struct {
-	ev    *event.Event
-	job   *job
-	event int32  // its number in the job
-	order uint64 // of arrival
-}
-
 // unsaved is how the events that wait differ from those that the store has: what an epoch
 // writes of them, and no more.
 type unsaved struct {
@@ -72,51 +64,6 @@ func (u *unsaved) saved() {
 	u.upTo += uint64(len(u.came))
 	clear(u.came)
 	u.came, u.went = u.came[:0], u.went[:0]
-}
-
-// waiting is a heap of events by time, then arrival.
-type waiting []waits
-
-func (w waits) before(v waits) bool {
-	if w.ev.At != v.ev.At {
-		return w.ev.At < v.ev.At
-	}
-	return w.order < v.order
-}
-
-func (h *waiting) push(w waits) {
-	*h = append(*h, w)
-	list := *h
-	for i := len(list) - 1; i > 0; {
-		up := (i - 1) / 2
-		if !list[i].before(list[up]) {
-			return
-		}
-		list[i], list[up] = list[up], list[i]
-		i = up
-	}
-}
-
-func (h *waiting) pop() waits {
-	list := *h
-	first, last := list[0], len(list)-1
-	list[0] = list[last]
-	list[last] = waits{}
-	*h = list[:last]
-	list = list[:last]
-	for i := 0; ; {
-		least := i
-		for kid := 2*i + 1; kid <= 2*i+2 && kid < last; kid++ {
-			if list[kid].before(list[least]) {
-				least = kid
-			}
-		}
-		if least == i {
-			return first
-		}
-		list[i], list[least] = list[least], list[i]
-		i = least
-	}
 }
 
 // see moves the watermark on by an event's time and says at which time the event
@@ -165,7 +112,7 @@ type merger struct {
 func (m *merger) take() (waits, bool) {
 	var p *partition
 	for _, q := range m.parts {
-		if len(q.waiting) > 0 && (p == nil || q.waiting[0].ev.At < p.waiting[0].ev.At) {
+		if q.waiting.len() > 0 && (p == nil || q.waiting.first().ev.At < p.waiting.first().ev.At) {
 			p = q
 		}
 	}
@@ -181,7 +128,7 @@ func (m *merger) take() (waits, bool) {
 // mayTake reports whether p's first event, the first of all that wait, can be the next
 // in order.
 func (m *merger) mayTake(p *partition) bool {
-	t := p.waiting[0].ev.At
+	t := p.waiting.first().ev.At
 	before, read := true, false
 	for _, q := range m.parts {
 		if q == p {

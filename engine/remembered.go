@@ -27,7 +27,7 @@ func (e *Engine) Remembered() Remembered {
 		}
 	}
 	for _, p := range e.merge.parts {
-		r.Waiting += len(p.waiting)
+		r.Waiting += p.waiting.len()
 		for _, m := range p.marks {
 			if m != nil {
 				r.Marks += m.len()

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -52,7 +53,7 @@ func write(t *rapid.T, p *partition, stored map[uint64]int64) {
 	}
 	p.unsaved.saved()
 	waiting := map[uint64]int64{}
-	for _, w := range p.waiting {
+	for _, w := range slices.Concat(p.waiting.queue[p.waiting.head:], p.waiting.heap) {
 		waiting[w.order] = w.ev.At
 	}
 	if diff := cmp.Diff(waiting, stored); diff != "" {
