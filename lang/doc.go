@@ -10,12 +10,14 @@
 // What a user of the compiler needs is in this package, in source (to read files and
 // print messages) and in plan.
 //
+// A [Compiler] remembers the last set and compiles of the next what has changed.
+//
 // # Invariants
 //
 //   - A rule set is compiled as a whole or not at all.
-//   - The same files in any order give the same plan.
+//   - The same files in any order give the same plan, whatever was compiled before.
 //   - No text makes the compiler panic or run for long: sizes and nesting are bounded
 //     before anything recursive sees them.
 //
-// Open lang.go.
+// Open lang.go, then compiler.go.
 package lang

@@ -4,7 +4,6 @@ import (
 	"github.com/cepheus-cep/cepheus/lang/check"
 	"github.com/cepheus-cep/cepheus/lang/plan"
 	"github.com/cepheus-cep/cepheus/lang/source"
-	"github.com/cepheus-cep/cepheus/lang/syntax"
 )
 
 // Compile compiles the files of one rule set, which share one namespace; their order
@@ -22,29 +21,5 @@ type Data = check.Data
 
 // CompileWith is Compile with what reads the files of lists and tables; nil reads none.
 func CompileWith(files []*source.File, data Data) (*plan.Set, source.Errors) {
-	var errs source.Errors
-	var set *plan.Set
-	parsed, whole := parse(files, &errs)
-	if whole {
-		checked, more := check.With(parsed, data)
-		set, errs = checked, append(errs, more...)
-	}
-	errs.Sort()
-	if errs.HasErrors() {
-		set = nil
-	}
-	return set, errs.Limit(source.MaxErrors)
-}
-
-// parse reads all files. whole is false where nothing could be read of one: then
-// nothing can be said of the names in the others.
-func parse(files []*source.File, errs *source.Errors) (parsed []*syntax.File, whole bool) {
-	whole = true
-	for _, f := range files {
-		p, more := syntax.Parse(f)
-		*errs = append(*errs, more...)
-		parsed = append(parsed, p)
-		whole = whole && (len(p.Decls) > 0 || !more.HasErrors())
-	}
-	return parsed, whole
+	return new(Compiler).Compile(files, data)
 }

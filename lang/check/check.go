@@ -23,8 +23,15 @@ func Check(files []*syntax.File) (*plan.Set, source.Errors) { return With(files,
 
 // With is Check with what reads the files of lists and tables; nil reads none.
 func With(files []*syntax.File, data Data) (*plan.Set, source.Errors) {
+	return new(Memo).Check(files, data)
+}
+
+// Check is [With], and looks only at what is new since the last set that this gave.
+func (m *Memo) Check(files []*syntax.File, data Data) (*plan.Set, source.Errors) {
 	c := &checker{
+		memo:    m,
 		data:    data,
+		work:    &work{},
 		set:     &plan.Set{},
 		globals: &predicate.Globals{},
 		names:   map[string]syntax.Decl{},
@@ -33,11 +40,13 @@ func With(files []*syntax.File, data Data) (*plan.Set, source.Errors) {
 		seen:    map[seenKey]bool{},
 		poison:  map[string]bool{},
 		shown:   map[*syntax.Rule]map[string]event.Type{},
+		oldKeys: map[*plan.Expr]bool{},
 	}
 	c.budget = nodeBudget(files)
 	c.declare(files)
 	c.compileTypes()
 	c.compileGlobals()
+	c.meetMemo()
 	c.compileRules()
 	c.checkTests()
 	c.boundReads(c.tables)
@@ -46,18 +55,29 @@ func With(files []*syntax.File, data Data) (*plan.Set, source.Errors) {
 	if c.broken || c.errs.HasErrors() {
 		return nil, c.errs
 	}
+	c.settle()
 	for _, p := range c.set.Projections {
 		p.Version = projectionVersion(c.set, p)
 	}
 	for _, r := range c.set.Rules {
-		r.Version = ruleVersion(c.set, r)
+		if r.Version == "" {
+			r.Version = ruleVersion(c.set, r)
+		}
 	}
 	c.set.Version = setVersion(c.set)
+	c.remember()
 	return c.set, c.errs
 }
 
 // checker is the work on one rule set.
 type checker struct {
+	memo    *Memo
+	changed changes             // since the memo's set
+	work    *work               // on the rule at hand; before the first rule on what all share
+	works   []*work             // by rule of the set
+	oldKeys map[*plan.Expr]bool // keys of reads that are the memo's, slots and all
+	failed  int                 // how many of errs are errors
+
 	set     *plan.Set
 	errs    source.Errors
 	tables  []*syntax.Table
@@ -81,7 +101,6 @@ type checker struct {
 
 	types  map[string]*plan.Type // declared and not broken
 	events []string              // names of all declared events; made when first asked for
-	edges  []derivation
 }
 
 // seenKey names a message. An expression is compiled for each event type it sees;
@@ -92,12 +111,27 @@ type seenKey struct {
 }
 
 func (c *checker) report(e source.Error) {
+	c.work.notes = append(c.work.notes, e)
 	key := seenKey{e.Span, e.Code}
 	if c.seen[key] {
 		return
 	}
 	c.seen[key] = true
 	c.errs = append(c.errs, e)
+	if e.Severity == source.Err {
+		c.failed++
+	}
+}
+
+// forget drops the messages since the first n that something is true of.
+func (c *checker) forget(n int, isVoid func(source.Error) bool) {
+	c.errs = append(c.errs[:n], slices.DeleteFunc(c.errs[n:], func(e source.Error) bool {
+		void := isVoid(e)
+		if void && e.Severity == source.Err {
+			c.failed--
+		}
+		return void
+	})...)
 }
 
 func (c *checker) fail(code string, at source.Span, mend, format string, args ...any) {
@@ -116,14 +150,14 @@ func (c *checker) failTwice(code string, again, first source.Span, format string
 	})
 }
 
-// maxMessages is how many messages are gathered before expressions are no longer
-// looked at and near names no longer sought: many times what is shown, so that a file
-// full of faults takes no longer than a sound one.
-const maxMessages = 10 * source.MaxErrors
+// maxErrors is how many errors are gathered before expressions are no longer looked at
+// and near names no longer sought: many times what is shown, so that a file full of
+// faults takes no longer than a sound one.
+const maxErrors = 10 * source.MaxErrors
 
 // full reports that enough was said, or enough work done.
 func (c *checker) full() bool {
-	return len(c.errs) >= maxMessages || c.globals.Nodes > c.budget
+	return c.failed >= maxErrors || c.globals.Nodes > c.budget
 }
 
 // near makes a mend out of the candidate nearest to name; otherwise says what to do

@@ -19,7 +19,7 @@ func (c *checker) compileWhole(d *syntax.Rule) {
 	c.compileRule(d)
 	if d.Broken {
 		w := wreck{rule: d}
-		c.errs = append(c.errs[:from], slices.DeleteFunc(c.errs[from:], w.mayFollow)...)
+		c.forget(from, w.mayFollow)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 // derivation is one `emit EVENT` of a rule: an edge of the graph that must have no
 // cycle.
 type derivation struct {
-	rule *plan.Rule
+	rule int // index into Set.Rules
 	typ  int
 	at   source.Span
 }
@@ -40,7 +40,7 @@ func (r *rule) derived(d *syntax.Emit, scope func(string) *predicate.Scope) []pl
 	if !ok {
 		return nil
 	}
-	r.edges = append(r.edges, derivation{r.out, out.Type, d.Event.Span})
+	r.work.edges = append(r.work.edges, derivation{len(r.set.Rules) - 1, out.Type, d.Event.Span})
 	return []plan.Derived{out}
 }
 
@@ -87,8 +87,4 @@ func (r *rule) missingFields(d *syntax.Emit, t *plan.Type) {
 		r.fail(codeDerivedField, d.Event.Span, "give what is missing, or declare it with ?",
 			"emit %s lacks %s", t.Schema.Name, strings.Join(missing, ", "))
 	}
-}
-
-func reads(r *plan.Rule, typ int) bool {
-	return slices.ContainsFunc(r.Inputs, func(in plan.Input) bool { return in.Type == typ })
 }

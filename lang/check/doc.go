@@ -14,6 +14,10 @@
 //	syntax.File ─► check ─► plan.Set
 //	                 └─► predicate (each expression)
 //
+// A [Memo] remembers a set, so that the next one costs what has changed (memo.go). What a
+// rule said and asked of the set is its work. Once all rules are compiled, layouts are
+// settled (settle.go).
+//
 // # What it decides where the language leaves room
 //
 //   - Events, constants, functions, lists and tables share one namespace, for an
@@ -41,6 +45,12 @@
 //
 //   - Types and rules are compiled in order of name: no number depends on the names or
 //     the order of files.
+//
+//   - A set does not depend on what a memo held before: a rule is taken over only if its
+//     text, and the meaning of every name in it, is the same. What a rule does to the set
+//     beside its plan (messages, nodes, look-ups, reads) is done again.
+//
+//   - A layout holds the fields that are read, in the order of their declaration.
 //
 //   - A rule that did not parse is checked like the others, clause by clause, and what
 //     a lost part may be the reason of is left out (damage.go): one fault hides no

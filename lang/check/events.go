@@ -19,7 +19,7 @@ func (c *checker) compileTypes() {
 		from := len(c.errs)
 		t := &plan.Type{Schema: c.schema(d)}
 		if d.Broken {
-			c.errs = append(c.errs[:from], slices.DeleteFunc(c.errs[from:], toldByParser)...)
+			c.forget(from, toldByParser)
 			c.poisonFields(d.Fields)
 		}
 		t.Layout.Schema = &t.Schema

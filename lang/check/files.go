@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/lang/plan"
 	"github.com/cepheus-cep/cepheus/lang/predicate"
 	"github.com/cepheus-cep/cepheus/lang/source"
@@ -32,7 +33,7 @@ func (c *checker) openFiles(lists []*syntax.List, tables []*syntax.Table) map[st
 	}
 	opened := map[string]*predicate.File{}
 	for i, f := range c.set.Files {
-		opened[f.Name] = &predicate.File{File: f, Number: i}
+		opened[f.Name] = &predicate.File{File: f, Number: i, Asked: func(kind event.Kind) { c.ask(i, kind) }}
 	}
 	return opened
 }
@@ -72,6 +73,12 @@ func (c *checker) readFile(f *plan.File, path, key source.Span) bool {
 		f.Columns = contents.ColumnTypes()
 	}
 	return true
+}
+
+// ask notes that an expression looks values of a kind up in file n.
+func (c *checker) ask(n int, kind event.Kind) {
+	c.set.Files[n].Ask(kind)
+	c.work.asks = append(c.work.asks, ask{n, kind})
 }
 
 // fitFiles holds the files against what the expressions look up in them.

@@ -224,7 +224,7 @@ func TestSchemas(t *testing.T) {
 	for _, slot := range set.Types[i].Layout.Slots {
 		paths = append(paths, slot.Path)
 	}
-	if diff := cmp.Diff([][]string{{"dev", "os"}, {"ip"}}, paths); diff != "" {
+	if diff := cmp.Diff([][]string{{"ip"}, {"dev", "os"}}, paths); diff != "" {
 		t.Errorf("slots, -want +got:\n%s", diff)
 	}
 }

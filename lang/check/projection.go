@@ -116,14 +116,23 @@ func (c *checker) readable(n int) *predicate.Projection {
 		if at < 0 {
 			return 0 // an expression that is compiled only to prove it
 		}
-		for i, r := range c.set.Reads[at] {
-			if r.Projection == n && r.Key.String() == key.String() {
-				return i
-			}
-		}
-		c.set.Reads[at] = append(c.set.Reads[at], plan.Read{Projection: n, Key: key})
-		return len(c.set.Reads[at]) - 1
+		i, _ := c.read(at, n, key)
+		c.work.reads = append(c.work.reads, read{typ: at, projection: n, key: key, place: i})
+		return i
 	}}
+}
+
+// read is the place of a read among those of an event type, a new one where there is none
+// like it.
+func (c *checker) read(typ, projection int, key *plan.Expr) (place int, isNew bool) {
+	text := key.String()
+	for i, r := range c.set.Reads[typ] {
+		if r.Projection == projection && r.Key.String() == text {
+			return i, false
+		}
+	}
+	c.set.Reads[typ] = append(c.set.Reads[typ], plan.Read{Projection: projection, Key: key})
+	return len(c.set.Reads[typ]) - 1, true
 }
 
 // boundReads reports projections with more reads than the engine has bits for.
@@ -147,71 +156,126 @@ func (c *checker) boundReads(tables []*syntax.Table) {
 // rules that make the events which feed or read it. What feeds itself is a cycle.
 type strata struct {
 	c      *checker
+	edges  []derivation           // in order of rule
+	from   [][]int                // by event type: the edges that make it
 	at     map[string]source.Span // where projections are declared
-	onPath map[any]bool
-	done   map[any]bool
+	rules  []height
+	tables map[*plan.Projection]*height
+}
+
+// height is how far a stratum is known.
+type height struct {
+	stratum      int
+	onPath, done bool
 }
 
 // layStrata gives every rule and projection its stratum.
 func (c *checker) layStrata() {
-	s := strata{c: c, at: map[string]source.Span{}, onPath: map[any]bool{}, done: map[any]bool{}}
+	s := strata{
+		c: c, at: map[string]source.Span{}, from: make([][]int, len(c.set.Types)),
+		rules: make([]height, len(c.set.Rules)), tables: map[*plan.Projection]*height{},
+	}
+	for _, w := range c.works {
+		for _, edge := range w.edges {
+			s.from[edge.typ] = append(s.from[edge.typ], len(s.edges))
+			s.edges = append(s.edges, edge)
+		}
+	}
 	for _, d := range c.names {
 		if t, ok := d.(*syntax.Table); ok {
 			s.at[t.Name.Text] = t.Name.Span
 		}
 	}
-	for _, r := range c.set.Rules {
-		s.ofRule(r)
+	for _, p := range c.set.Projections {
+		s.tables[p] = &height{}
+	}
+	for i := range c.set.Rules {
+		s.ofRule(i)
 	}
 	for _, p := range c.set.Projections {
-		s.ofProjection(p)
+		p.Stratum = s.ofProjection(p)
+	}
+	for i := range c.set.Rules {
+		c.setStratum(i, s.rules[i].stratum)
 	}
 }
 
-func (s *strata) ofRule(r *plan.Rule) int {
-	if s.done[r] {
-		return r.Stratum
+// setStratum gives a rule its stratum; one of the memo is copied for it.
+func (c *checker) setStratum(i, stratum int) {
+	r := c.set.Rules[i]
+	if r.Stratum == stratum {
+		return
 	}
-	s.onPath[r] = true
-	for _, edge := range s.c.edges {
-		if !reads(r, edge.typ) {
-			continue
-		}
-		if s.onPath[edge.rule] {
+	if c.works[i].kept != nil {
+		other := *r
+		r = &other
+		c.set.Rules[i] = r
+	}
+	r.Stratum = stratum
+}
+
+func (s *strata) ofRule(i int) int {
+	r, h := s.c.set.Rules[i], &s.rules[i]
+	if h.done {
+		return h.stratum
+	}
+	h.onPath = true
+	for _, edge := range s.feeding(r) {
+		if s.rules[edge.rule].onPath {
 			s.c.fail(codeCycle, edge.at, "", "rule %q makes the event %q, which leads back to it through rule %q: a cycle",
-				edge.rule.Name, s.c.set.Types[edge.typ].Schema.Name, r.Name)
+				s.nameOf(edge), s.c.set.Types[edge.typ].Schema.Name, r.Name)
 			continue
 		}
-		r.Stratum = max(r.Stratum, s.ofRule(edge.rule)+1)
+		h.stratum = max(h.stratum, s.ofRule(edge.rule)+1)
 	}
 	for _, p := range s.c.projectionsOf(r) {
-		if s.onPath[p] {
+		if s.tables[p].onPath {
 			s.c.fail(codeCycle, s.at[p.Name], "", "the projection %q is read by rule %q, which feeds it: a cycle", p.Name, r.Name)
 			continue
 		}
-		r.Stratum = max(r.Stratum, s.ofProjection(p)+1)
+		h.stratum = max(h.stratum, s.ofProjection(p)+1)
 	}
-	s.onPath[r], s.done[r] = false, true
-	return r.Stratum
+	h.onPath, h.done = false, true
+	return h.stratum
+}
+
+func (s *strata) nameOf(edge derivation) string { return s.c.set.Rules[edge.rule].Name }
+
+// feeding lists the edges that make events which a rule reads, in order.
+func (s *strata) feeding(r *plan.Rule) []derivation {
+	if len(s.edges) == 0 {
+		return nil
+	}
+	var numbers []int
+	for _, in := range r.Inputs {
+		numbers = append(numbers, s.from[in.Type]...)
+	}
+	slices.Sort(numbers)
+	out := make([]derivation, 0, len(numbers))
+	for _, n := range slices.Compact(numbers) {
+		out = append(out, s.edges[n])
+	}
+	return out
 }
 
 func (s *strata) ofProjection(p *plan.Projection) int {
-	if s.done[p] {
-		return p.Stratum
+	h := s.tables[p]
+	if h.done {
+		return h.stratum
 	}
-	s.onPath[p] = true
-	for _, edge := range s.c.edges {
+	h.onPath = true
+	for _, edge := range s.edges {
 		if edge.typ != p.Type && !s.c.asks(edge.typ, p) {
 			continue
 		}
-		if s.onPath[edge.rule] {
+		if s.rules[edge.rule].onPath {
 			s.cycle(p, edge)
 			continue
 		}
-		p.Stratum = max(p.Stratum, s.ofRule(edge.rule)+1)
+		h.stratum = max(h.stratum, s.ofRule(edge.rule)+1)
 	}
-	s.onPath[p], s.done[p] = false, true
-	return p.Stratum
+	h.onPath, h.done = false, true
+	return h.stratum
 }
 
 // cycle reports a rule that reads a projection and makes events that feed or read it: of
@@ -219,11 +283,11 @@ func (s *strata) ofProjection(p *plan.Projection) int {
 func (s *strata) cycle(p *plan.Projection, edge derivation) {
 	typ := s.c.set.Types[edge.typ].Schema.Name
 	if edge.typ == p.Type {
-		s.c.fail(codeCycle, s.at[p.Name], "", "the projection %q is fed by rule %q, which reads it: a cycle", p.Name, edge.rule.Name)
+		s.c.fail(codeCycle, s.at[p.Name], "", "the projection %q is fed by rule %q, which reads it: a cycle", p.Name, s.nameOf(edge))
 		return
 	}
 	s.c.fail(codeCycle, edge.at, "give the event what it needs of "+p.Name+" in a field",
-		"rule %q reads the projection %q, and so do rules at the event %q that it makes: a cycle", edge.rule.Name, p.Name, typ)
+		"rule %q reads the projection %q, and so do rules at the event %q that it makes: a cycle", s.nameOf(edge), p.Name, typ)
 }
 
 // asks reports whether events of a type read a projection.
@@ -233,36 +297,20 @@ func (c *checker) asks(typ int, p *plan.Projection) bool {
 
 // projectionsOf lists the projections that a rule reads, each once.
 func (c *checker) projectionsOf(r *plan.Rule) []*plan.Projection {
+	if len(c.set.Projections) == 0 {
+		return nil
+	}
 	var out []*plan.Projection
-	eachExprOf(ruleExprs(r), func(e *plan.Expr) {
-		if e.Op != plan.OpRead {
-			return
-		}
-		n := slices.IndexFunc(c.set.Projections, func(p *plan.Projection) bool { return p.Name == e.Name })
-		if n >= 0 && !slices.Contains(out, c.set.Projections[n]) {
-			out = append(out, c.set.Projections[n])
-		}
+	eachPlace(r, func(_ int, at **plan.Expr) {
+		eachExpr(*at, func(e *plan.Expr) {
+			if e.Op != plan.OpRead {
+				return
+			}
+			n := slices.IndexFunc(c.set.Projections, func(p *plan.Projection) bool { return p.Name == e.Name })
+			if n >= 0 && !slices.Contains(out, c.set.Projections[n]) {
+				out = append(out, c.set.Projections[n])
+			}
+		})
 	})
-	return out
-}
-
-// ruleExprs lists all expressions of a rule.
-func ruleExprs(r *plan.Rule) []*plan.Expr {
-	out := outputExprs(r.Having, r.Emit, r.SuppressBy, r.Derived)
-	for i := range r.Inputs {
-		out = append(append(out, exprsBesideKey(&r.Inputs[i])...), r.Inputs[i].Key...)
-	}
-	for _, a := range r.Aggs {
-		out = append(out, a.Arg.Value, a.Arg.Cond)
-	}
-	if r.Pattern == nil {
-		return out
-	}
-	for i := range r.Pattern.Steps {
-		out = append(append(out, r.Pattern.Steps[i].Cond), r.Pattern.Steps[i].Key...)
-	}
-	if u := r.Pattern.Until; u != nil {
-		out = append(append(out, u.Cond), u.Key...)
-	}
 	return out
 }

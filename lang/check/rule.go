@@ -42,9 +42,17 @@ type rule struct {
 }
 
 func (c *checker) compileRules() {
+	shared := c.work
 	for _, d := range byName(c.ruleDecls) {
-		c.compileWhole(d)
+		c.work = &work{}
+		c.works = append(c.works, c.work)
+		if !c.takeOver(d) {
+			before := c.globals.Nodes
+			c.compileWhole(d)
+			c.work.nodes = c.globals.Nodes - before
+		}
 	}
+	c.work = shared
 	c.layStrata()
 }
 

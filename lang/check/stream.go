@@ -236,7 +236,7 @@ func (s *aggSink) finish() {
 		in := &s.rule.out.Inputs[i]
 		for n := range s.rule.out.Aggs {
 			arg, ok := s.args[i][n]
-			if !ok && !s.rule.errs.HasErrors() {
+			if !ok && !s.rule.work.notes.HasErrors() {
 				s.rule.fail(codeAggInput, s.spans[n], "make a rule for each type",
 					"this aggregate cannot be taken over events of type %s", s.rule.types[i].Schema.Name)
 			}

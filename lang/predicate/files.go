@@ -101,7 +101,7 @@ func (c *checker) lookup(cx *context, op plan.Op, operand ast.Node, m named) *pl
 	case event.Nil:
 		return noRow(op)
 	case event.String, event.Int, event.Float, event.IP, event.Any:
-		f.Ask(k)
+		f.ask(k)
 	default:
 		what := "a list from a file holds"
 		if m.table != nil {

@@ -131,11 +131,20 @@ type Table struct {
 	Projection *Projection
 }
 
-// File is the file of a list or table. Compile notes in it what kinds of value
-// expressions look up.
+// File is the file of a list or table. Compile says what kinds of value expressions look
+// up in it.
 type File struct {
 	*plan.File
-	Number int // its place in plan.Set.Files
+	Number int                   // its place in plan.Set.Files
+	Asked  func(kind event.Kind) // called for each look-up; nil: File.Ask is
+}
+
+func (f *File) ask(kind event.Kind) {
+	if f.Asked == nil {
+		f.Ask(kind)
+		return
+	}
+	f.Asked(kind)
 }
 
 // AggSink collects the aggregates of a rule.
