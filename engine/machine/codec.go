@@ -285,6 +285,10 @@ func (w *Window) Decode(x *Context, b []byte, k *WindowKey) error {
 // Append appends the record of a key.
 func (p *Pattern) Append(x *Context, b []byte, k *PatternKey) []byte {
 	out := newRecordWriter(x)
+	if p.line != nil {
+		p.appendLine(out, k)
+		return out.finish(b)
+	}
 	out.uint(k.seq)
 	out.bool(k.waits)
 	out.int(k.due)
@@ -388,6 +392,9 @@ func (p *Pattern) readRun(in *recordReader, r *run) {
 // Decode reads what Append wrote into a key that is empty.
 func (p *Pattern) Decode(x *Context, b []byte, k *PatternKey) error {
 	in := newRecordReader(x, b)
+	if p.line != nil {
+		return p.readLine(in, k)
+	}
 	k.seq, k.waits, k.due = in.uint(), in.bool(), in.int()
 	for range in.count() {
 		k.leads = append(k.leads, in.int())

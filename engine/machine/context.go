@@ -62,6 +62,12 @@ type Context struct {
 	pools      poolScratch
 	spareRuns  []run
 	takenOther []taken
+	lines      map[*Pattern]*lineStore
+	lineRun    run        // see Pattern.show
+	lineView   PatternKey // holds the lists that it points to
+	done32     []int32    // runs of a line that are complete
+	found      []int32    // runs of a room
+	seen       event.Event
 	args       []windows.Arg
 }
 

@@ -21,6 +21,15 @@
 // its combinations from a pool of events, by a pass over few of them, by two stacks of
 // products over many.
 //
+// A line is a pattern of steps one after the other, repeated and optional ones among them,
+// whose negations simply end a run, with no gap, =>, strict or leading negation and no
+// aggregate but numbers of events; not match all. The choice is made when a pattern is
+// compiled (newLine). The runs of a line wait in rooms, and an event opens those it matters
+// to; its cost does not grow with the runs that are open. A room whose step is repeated
+// has a log of the events that its runs share; one whose way on compares a value of the
+// event with one of the run has its runs in the order of that value. What a line means is
+// what the general machine of run.go makes of it: a test compares the two.
+//
 // # Place in the flow
 //
 // engine/index tests an event against the conditions that need nothing but the event
@@ -34,10 +43,14 @@
 //   - Deadlines at or before t are settled before an event of time t.
 //   - Runs of a key stand in order of start; a list shared by runs holds the events of
 //     each in one stretch.
+//   - Runs of a line are linked in order of start, and in each room but a heap in the order
+//     in which they came.
 //   - Every kept event is held once for each place that names it, and released when
 //     the place goes.
 //
 // Open context.go, then pattern.go (the compiled form) and run.go (how it moves); then
-// group.go (places within groups), list.go (what repeated steps share), all.go (match
-// all by places), pool.go, stacks.go and pool_write.go (match all counted), window.go and bucket.go, codec.go.
+// group.go (places within groups), list.go (what repeated steps share), line.go with
+// waiter.go, line_run.go and order.go (runs that wait together), all.go (match all by
+// places), pool.go, stacks.go and pool_write.go (match all counted), window.go and
+// bucket.go, codec.go.
 package machine

@@ -136,6 +136,20 @@ func (p *Pattern) append(x *Context, l *list, seq uint64, ev *event.Event, keepA
 	p.bound(x, l)
 }
 
+// spare notes that a stretch ends before the event of a number while others go on: its
+// last events are of those that are shown.
+func (l *list) spare(end int64) { l.newest = max(l.newest, end-evidenceEnds) }
+
+// spare sees to the list of the step that a run leaves.
+func (p *Pattern) spare(k *PatternKey, r *run) {
+	if p.grouped || r.stage < 0 {
+		return // of a group the runs go on to take what others have not
+	}
+	if b := &r.binds[p.stages[r.stage].leaf]; b.list >= 0 {
+		k.lists[b.list].spare(b.from + b.n)
+	}
+}
+
 // drop leaves the event of a number out of the list if it stands at the edge of what
 // is left out already, or nothing is left out yet.
 func (l *list) drop(x *Context, n int64) {

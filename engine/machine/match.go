@@ -174,9 +174,22 @@ type runAggs struct {
 // Agg implements [eval.Aggregates].
 func (a *runAggs) Agg(i int) event.Value {
 	at := a.p.accAt[i]
+	if a.p.line != nil {
+		return a.p.counted(a.r, i)
+	}
 	var s windows.State
 	if a.r != nil {
 		s = a.r.accs[at.part]
 	}
 	return a.p.accs[at.part].program.Result(&s, at.agg)
+}
+
+// counted is the number of events that a run of a line took by the step of an
+// aggregate: lines have no other aggregates.
+func (p *Pattern) counted(r *run, i int) event.Value {
+	leaf := p.leafAt[p.rule.Aggs[i].Step]
+	if r == nil || leaf < 0 || leaf >= len(r.binds) {
+		return event.OfInt(0)
+	}
+	return event.OfInt(r.binds[leaf].n)
 }

@@ -21,6 +21,8 @@ type Pattern struct {
 	leafAt  []int        // by step number: its leaf, -1 for a negated step
 	grouped bool         // some stage is more than one step: a run may have several places
 	pool    *pool        // match all without places; nil: with
+	line    *line        // runs that wait together; nil: each looks at each event
+	first   uint64       // steps that matter to a key which remembers nothing
 	start   []transition // ways into the pattern, furthest first
 	leads   []lead
 	fits    []cond // by step number: what its condition asks of the run
@@ -131,6 +133,17 @@ type negation struct {
 // CompilePattern compiles the pattern of a rule that checks. Patterns whose tree is
 // not a sequence of steps are not for this machine.
 func CompilePattern(rule *plan.Rule, c eval.Compiler) (*Pattern, error) {
+	p, err := compilePattern(rule, c)
+	if err == nil {
+		c.Steps = rule.Pattern.Steps
+		p.line = p.newLine(c)
+	}
+	return p, err
+}
+
+// compilePattern compiles a pattern for the general machine, in which each run looks at
+// each event.
+func compilePattern(rule *plan.Rule, c eval.Compiler) (*Pattern, error) {
 	c.Steps = rule.Pattern.Steps
 	p := &Pattern{rule: rule, mode: rule.Pattern.Select, within: rule.Pattern.Within}
 	for range rule.Pattern.Steps {
@@ -153,13 +166,36 @@ func CompilePattern(rule *plan.Rule, c eval.Compiler) (*Pattern, error) {
 	if p.mode == plan.SelectAll {
 		p.pool = p.newPool()
 	}
+	p.first = p.firstSteps()
 	return p, p.aggregates(c)
+}
+
+// firstSteps are the steps that can begin a run, and those that forbid one to begin.
+func (p *Pattern) firstSteps() uint64 {
+	var set uint64
+	for i := range p.start {
+		set |= p.stages[p.start[i].to].steps
+	}
+	for i := range p.leads {
+		set |= p.leads[i].steps
+	}
+	return set
+}
+
+// Ignores reports whether an event with that mask changes nothing for a key that
+// remembers nothing: then the machine need not see it.
+func (p *Pattern) Ignores(mask uint64, until bool) bool {
+	return mask&p.first == 0 && p.pool == nil && len(p.where) == 0 && !(until && p.until.holds != nil)
 }
 
 // cond compiles the part of a condition that looks at the run.
 func (p *Pattern) cond(c eval.Compiler, e *plan.Expr) cond {
 	_, rest := split(e)
-	e = Conjunction(rest)
+	return newCond(c, Conjunction(rest))
+}
+
+// newCond compiles a condition; nil: always true.
+func newCond(c eval.Compiler, e *plan.Expr) cond {
 	if e == nil {
 		return cond{}
 	}
@@ -183,7 +219,7 @@ func (p *Pattern) whereOf(c eval.Compiler) {
 func (p *Pattern) outcome(c eval.Compiler) {
 	r := p.rule
 	if r.Having != nil {
-		p.having = cond{holds: c.Bool(r.Having), steps: stepsRead(r.Having), key: reads(r.Having, plan.OpKey)}
+		p.having = newCond(c, r.Having)
 	}
 	for _, f := range r.Emit {
 		p.emit = append(p.emit, c.Value(f.Expr))

@@ -41,13 +41,21 @@ type failer interface {
 
 func newRig(t failer, rule string) *rig {
 	t.Helper()
+	return newRigOf(t, rule, machine.CompilePattern)
+}
+
+type compiler = func(*plan.Rule, eval.Compiler) (*machine.Pattern, error)
+
+// newRigOf makes a rig of a pattern compiled in a given way.
+func newRigOf(t failer, rule string, compile compiler) *rig {
+	t.Helper()
 	set, errs := lang.Compile([]*source.File{{Name: "r.cep", Text: header + rule}})
 	if errs.HasErrors() {
 		t.Fatal(errs.Error())
 	}
 	r := &rig{set: set}
 	world := &eval.World{Types: set.Types, Partitions: []event.Partition{{Source: "s"}}}
-	p, err := machine.CompilePattern(set.Rules[0], eval.Compiler{Types: set.Types, Event: -1})
+	p, err := compile(set.Rules[0], eval.Compiler{Types: set.Types, Event: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +69,10 @@ func newRig(t failer, rule string) *rig {
 
 // take notes an effect with its evidence.
 func (r *rig) take(e *machine.Effect) {
-	line := fmt.Sprintf("%d %x of %d:", e.Time/1e9, e.ID, e.Total)
+	line := fmt.Sprintf("%d %x of %d from %d to %d:", e.Time/1e9, e.ID, e.Total, e.Start/1e9, e.End/1e9)
+	for _, v := range e.Fields {
+		line += fmt.Sprintf(" %v", v.N)
+	}
 	for _, ev := range e.Evidence {
 		line += fmt.Sprintf(" %d@%d", ev.Step, ev.Event.Offset)
 	}

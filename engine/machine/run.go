@@ -15,6 +15,7 @@ import (
 // the lists of events that repeated stages share, and the last events of negations
 // that stand at the start.
 type PatternKey struct {
+	line  lineKey // of a line, which has this and seq alone
 	runs  []run
 	lists []list
 	spare []int32 // free places in lists
@@ -54,23 +55,32 @@ type bind struct {
 
 // Empty reports whether the key remembers nothing.
 func (p *Pattern) Empty(k *PatternKey) bool {
-	return len(k.runs) == 0 && len(k.leads) == 0 && k.pool == nil
+	return len(k.runs) == 0 && len(k.leads) == 0 && k.pool == nil && k.line.open == 0
 }
 
 // Runs is the number of open runs.
-func (k *PatternKey) Runs() int { return len(k.runs) }
+func (k *PatternKey) Runs() int { return len(k.runs) + int(k.line.open) }
 
 // Event takes an event of the key. mask is the set of steps whose tests it passed.
 func (p *Pattern) Event(x *Context, k *PatternKey, ev *event.Event, mask uint64, until bool) {
 	p.Settle(x, k, ev.At)
 	x.Frame.Event = ev
-	if where := p.where[ev.Type]; where != nil && !where(&x.Frame) {
-		return // the pattern does not see it
+	if len(p.where) > 0 {
+		if where := p.where[ev.Type]; where != nil && !where(&x.Frame) {
+			return // the pattern does not see it
+		}
 	}
-	k.seq++
 	if until && p.holds(x, k, nil, &p.until) {
 		p.dropAll(x, k)
 	}
+	if p.line != nil {
+		p.lineEvent(x, k, ev, mask)
+		return
+	}
+	if len(k.runs) == 0 && mask&p.first == 0 && p.pool == nil {
+		return
+	}
+	k.seq++
 	x.done = x.done[:0]
 	if until && mask == 0 && !slices.Contains(p.rule.Pattern.Types, int(ev.Type)) {
 		return // the pattern itself does not see events of the type
@@ -364,6 +374,7 @@ func (p *Pattern) lead(x *Context, k *PatternKey, ev *event.Event, mask uint64) 
 func (p *Pattern) take(x *Context, k *PatternKey, r *run, way alt, ev *event.Event) {
 	l := &p.leaves[way.leaf]
 	if way.stage != int(r.stage) {
+		p.spare(k, r)
 		r.stage, r.turns = int32(way.stage), 0
 	}
 	for len(r.binds) <= way.leaf {
@@ -424,6 +435,10 @@ func (p *Pattern) runDeadline(r *run) int64 {
 // Settle completes the runs whose deadlines are at or before now, in order of
 // deadline, then of start, and drops the runs whose time has passed.
 func (p *Pattern) Settle(x *Context, k *PatternKey, now int64) {
+	if p.line != nil {
+		p.settleLine(x, k, now)
+		return
+	}
 	for k.waits && k.due <= now {
 		p.settleDue(x, k)
 	}
@@ -489,6 +504,9 @@ func (p *Pattern) forgetLeads(k *PatternKey, now int64) {
 // math.MaxInt64: never.
 func (p *Pattern) Deadline(k *PatternKey) int64 {
 	next := int64(math.MaxInt64)
+	if n := &k.line; n.open > 0 {
+		return min(p.ends(&n.store.runs[n.newest]), p.absent(n))
+	}
 	if n := len(k.runs); n > 0 {
 		next = p.expiry(&k.runs[n-1])
 		if k.waits {
@@ -578,6 +596,7 @@ func (p *Pattern) Release(x *Context, k *PatternKey) {
 }
 
 func (p *Pattern) dropAll(x *Context, k *PatternKey) {
+	p.dropLine(x, &k.line)
 	p.dropPool(x, k, k.pool.len())
 	for i := range k.runs {
 		k.runs[i].gone = true
@@ -587,6 +606,9 @@ func (p *Pattern) dropAll(x *Context, k *PatternKey) {
 
 // sweep removes the runs that are gone and what they held.
 func (p *Pattern) sweep(x *Context, k *PatternKey) {
+	if k.runs == nil {
+		return
+	}
 	w := 0
 	for i := range k.runs {
 		if k.runs[i].gone {

@@ -1,0 +1,27 @@
+package machine
+
+import (
+	"github.com/cepheus-cep/cepheus/engine/eval"
+	"github.com/cepheus-cep/cepheus/lang/plan"
+)
+
+// CompileGeneral compiles a pattern for the general machine, whatever its shape.
+func CompileGeneral(rule *plan.Rule, c eval.Compiler) (*Pattern, error) {
+	return compilePattern(rule, c)
+}
+
+// IsLine reports whether the runs of a pattern wait in rooms.
+func (p *Pattern) IsLine() bool { return p.line != nil }
+
+// CompileHeaps compiles a pattern whose ordered rooms have heaps from the first run on.
+func CompileHeaps(rule *plan.Rule, c eval.Compiler) (*Pattern, error) {
+	p, err := CompilePattern(rule, c)
+	if err == nil && p.line != nil {
+		for i := range p.line.rooms {
+			if o := p.line.rooms[i].order; o != nil && !o.equal {
+				o.heapAt = 0
+			}
+		}
+	}
+	return p, err
+}

@@ -1,0 +1,333 @@
+package machine
+
+import (
+	"math"
+
+	"github.com/cepheus-cep/cepheus/engine/eval"
+	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/lang/plan"
+)
+
+// order is how runs of a room are kept where the way on compares a value of the event
+// with one of what the run took. Values are numbers in a common order, turned about where
+// the condition asks for greater ones in the run, so that an event with the number n finds
+// the runs with less than n, at most n, or n itself.
+type order struct {
+	steps  uint64                        // that the run's side reads
+	run    func(*eval.Frame) event.Value // the run's side; neither can fail as it runs
+	event  func(*eval.Frame) event.Value // the event's side
+	turn   uint64                        // all bits set: greater ones are found
+	equal  bool
+	most   bool  // the number itself is found too
+	heapAt int32 // runs up to which a room is a queue
+}
+
+// newOrder finds the comparison by which the runs of a room can be kept, nil where there is
+// none. What stands before it in the condition must not fail as it runs: it is
+// looked at only for those that the comparison finds.
+func (p *Pattern) newOrder(c eval.Compiler, r *room) *order {
+	if r.log >= 0 || len(r.next) != 1 || r.next[0].fit.holds == nil {
+		return nil
+	}
+	way := &r.next[0]
+	step := &p.rule.Pattern.Steps[p.leaves[way.leaf].step]
+	c.Event = step.Type
+	_, conds := split(step.Cond)
+	for i, e := range conds {
+		if o := p.orderBy(c, e); o != nil {
+			if way.rest = way.fit; !o.equal {
+				way.rest = newCond(c, Conjunction(append(append([]*plan.Expr{}, conds[:i]...), conds[i+1:]...)))
+			}
+			return o
+		}
+		if !isSafe(e) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// orderBy makes the order of a comparison, nil where it is none that orders.
+func (p *Pattern) orderBy(c eval.Compiler, e *plan.Expr) *order {
+	o := &order{}
+	switch e.Op {
+	case plan.OpEq:
+		o.equal = true
+	case plan.OpGt:
+	case plan.OpGe:
+		o.most = true
+	case plan.OpLt:
+		o.turn = math.MaxUint64
+	case plan.OpLe:
+		o.turn, o.most = math.MaxUint64, true
+	default:
+		return nil
+	}
+	mine, run := e.Args[0], e.Args[1]
+	if !isLocal(mine) {
+		mine, run = run, mine
+		o.turn = ^o.turn
+	}
+	if mine.Type.Kind != run.Type.Kind || !o.compares(mine.Type.Kind) || !isLocal(mine) || !isSafe(mine) || !p.isFixed(run) {
+		return nil
+	}
+	if o.equal {
+		o.turn = 0
+	}
+	o.steps, o.run, o.event, o.heapAt = stepsRead(run), c.Value(run), c.Value(mine), heapAtLeast
+	if o.equal {
+		o.heapAt = math.MaxInt32
+	}
+	return o
+}
+
+// compares reports whether values of a kind have a number each.
+func (o *order) compares(k event.Kind) bool {
+	switch k {
+	case event.Int, event.Float, event.Time, event.Duration:
+		return true
+	case event.String, event.IP:
+		return o.equal
+	}
+	return false
+}
+
+// isFixed reports whether e looks at nothing but events that a run has taken by steps that
+// are not repeated, so that its value stays while the run waits.
+func (p *Pattern) isFixed(e *plan.Expr) bool {
+	steps := stepsRead(e)
+	for i := range p.leaves {
+		if l := &p.leaves[i]; l.repeats {
+			steps &^= 1 << l.step
+		}
+	}
+	return steps != 0 && steps == stepsRead(e) && isSafe(e) && !reads(e, plan.OpField) && !reads(e, plan.OpMeta)
+}
+
+// isSafe reports whether e cannot fail as it runs, and reads nothing of the engine but
+// events. It knows what conditions are made of mostly.
+func isSafe(e *plan.Expr) bool {
+	for _, a := range e.Args {
+		if !isSafe(a) {
+			return false
+		}
+	}
+	switch e.Op {
+	case plan.OpConst, plan.OpField, plan.OpTaken, plan.OpAnd, plan.OpOr, plan.OpNot:
+		return e.Type.Kind != event.Any
+	case plan.OpStepField:
+		return e.Type.Kind != event.Any && (e.Pick == plan.PickFirst || e.Pick == plan.PickLast)
+	case plan.OpEq, plan.OpNe, plan.OpLt, plan.OpLe, plan.OpGt, plan.OpGe:
+		return e.Args[0].Type.Kind == e.Args[1].Type.Kind
+	case plan.OpAdd, plan.OpSub, plan.OpMul, plan.OpDiv, plan.OpNeg:
+		return e.Type.Kind == event.Float && e.Args[0].Type.Kind == event.Float
+	case plan.OpConvert:
+		return e.Type.Kind == event.Float && e.Args[0].Type.Kind == event.Int
+	}
+	return false
+}
+
+// number is a value's number in the order; false for nil, which compares with nothing.
+func (o *order) number(v event.Value) (uint64, bool) {
+	switch v.Kind {
+	case event.Nil:
+		return 0, o.equal
+	case event.String, event.IP:
+		return event.Hash([]byte(v.S)), true
+	case event.Float:
+		return floatNumber(v.Float()) ^ o.turn, !math.IsNaN(v.Float())
+	}
+	return v.N ^ 1<<63 ^ o.turn, true
+}
+
+// floatNumber puts floats in order; -0 is 0.
+func floatNumber(f float64) uint64 {
+	if f == 0 {
+		f = 0
+	}
+	n := math.Float64bits(f)
+	if n>>63 != 0 {
+		return ^n
+	}
+	return n | 1<<63
+}
+
+// finds reports whether an event with the number n finds a run.
+func (o *order) finds(w *waiter, n uint64) bool {
+	switch {
+	case w.unknown:
+		return false
+	case o.equal:
+		return w.value == n
+	case o.most:
+		return w.value <= n
+	}
+	return w.value < n
+}
+
+// rank works out the value of a run that comes into an ordered room.
+func (p *Pattern) rank(x *Context, key *PatternKey, o *order, i int32) {
+	p.bindFrame(x, &x.lineView, p.show(x, &key.line, i), o.steps, false)
+	w := &key.line.store.runs[i]
+	n, ok := o.number(o.run(&x.Frame))
+	if !ok {
+		n = math.MaxUint64 // at the bottom of a heap
+	}
+	w.value, w.unknown = n, !ok
+}
+
+// find lists the runs of a room that the event at hand finds, in x.found.
+func (k *lineKey) find(x *Context, o *order, st *roomState) []int32 {
+	x.found = x.found[:0]
+	n, ok := o.number(o.event(&x.Frame))
+	if !ok {
+		return nil
+	}
+	s := k.store
+	if st.heap != 0 {
+		most := n
+		if !o.most {
+			if n == 0 {
+				return nil
+			}
+			most--
+		}
+		x.found = s.heaps[st.heap].upTo(x.found, most)
+		kept := x.found[:0]
+		for _, i := range x.found {
+			if o.finds(&s.runs[i], n) {
+				kept = append(kept, i)
+			}
+		}
+		return kept
+	}
+	for i := st.head; i != 0; i = s.runs[i].behind {
+		if o.finds(&s.runs[i], n) {
+			x.found = append(x.found, i)
+		}
+	}
+	return x.found
+}
+
+// heap is a room's runs with the least value on top. Where a run stands in it is kept
+// with the run, so that one that ends is taken out in O(log n).
+type heap []ranked
+
+type ranked struct {
+	value uint64
+	run   int32
+}
+
+// heapAtLeast is the number of runs up to which looking at each costs less than a heap.
+const heapAtLeast = 16
+
+// upTo lists the runs with at most the value n, and no more than twice as many others are
+// looked at.
+func (h heap) upTo(found []int32, n uint64) []int32 {
+	from := len(found)
+	if len(h) == 0 || h[0].value > n {
+		return found
+	}
+	found = append(found, 0) // first places in the heap, in the order of a breadth-first walk
+	for at := from; at < len(found); at++ {
+		for kid := 2*int(found[at]) + 1; kid <= 2*int(found[at])+2 && kid < len(h); kid++ {
+			if h[kid].value <= n {
+				found = append(found, int32(kid))
+			}
+		}
+	}
+	for at := from; at < len(found); at++ {
+		found[at] = h[found[at]].run
+	}
+	return found
+}
+
+// enterHeap puts a run into the heap of a room, making one of the room's links first.
+func (k *lineKey) enterHeap(st *roomState, i int32) {
+	s := k.store
+	if st.heap == 0 {
+		st.heap = s.newHeap()
+		for j := st.head; j != 0; {
+			behind := s.runs[j].behind
+			s.push(st.heap, j)
+			j = behind
+		}
+		st.head, st.tail = 0, 0
+	}
+	s.push(st.heap, i)
+}
+
+// leaveHeap takes a run out; an empty heap goes back.
+func (k *lineKey) leaveHeap(st *roomState, w *waiter) {
+	s := k.store
+	s.take(st.heap, w.behind)
+	if st.n == 0 {
+		s.spareHeap = append(s.spareHeap, st.heap)
+		st.heap = 0
+	}
+}
+
+func (s *lineStore) newHeap() int32 {
+	if last := len(s.spareHeap) - 1; last >= 0 {
+		h := s.spareHeap[last]
+		s.spareHeap = s.spareHeap[:last]
+		return h
+	}
+	s.heaps = append(s.heaps, nil)
+	return int32(len(s.heaps) - 1)
+}
+
+func (s *lineStore) push(number, i int32) {
+	s.heaps[number] = append(s.heaps[number], ranked{s.runs[i].value, i})
+	s.up(s.heaps[number], int32(len(s.heaps[number])-1))
+}
+
+// take takes out what stands at a place.
+func (s *lineStore) take(number, at int32) {
+	h := s.heaps[number]
+	last := int32(len(h) - 1)
+	moved := h[last]
+	h = h[:last]
+	s.heaps[number] = h
+	if at == last {
+		return
+	}
+	h[at] = moved
+	s.down(h, at)
+	if s.runs[moved.run].behind == at {
+		s.up(h, at)
+	}
+}
+
+// up and down move what stands at a place to where it belongs.
+func (s *lineStore) up(h heap, at int32) {
+	e := h[at]
+	for at > 0 && h[(at-1)/2].value > e.value {
+		h[at] = h[(at-1)/2]
+		s.runs[h[at].run].behind = at
+		at = (at - 1) / 2
+	}
+	h[at] = e
+	s.runs[e.run].behind = at
+}
+
+func (s *lineStore) down(h heap, at int32) {
+	e := h[at]
+	for {
+		kid := 2*at + 1
+		if kid >= int32(len(h)) {
+			break
+		}
+		if kid+1 < int32(len(h)) && h[kid+1].value < h[kid].value {
+			kid++
+		}
+		if h[kid].value >= e.value {
+			break
+		}
+		h[at] = h[kid]
+		s.runs[h[at].run].behind = at
+		at = kid
+	}
+	h[at] = e
+	s.runs[e.run].behind = at
+}

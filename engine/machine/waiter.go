@@ -1,0 +1,326 @@
+package machine
+
+import (
+	"math"
+
+	"github.com/cepheus-cep/cepheus/engine/keep"
+	"github.com/cepheus-cep/cepheus/event"
+)
+
+// lineKey is what one key remembers of a line: where its rooms are in the shard's
+// lineStore, and its runs in order of start.
+type lineKey struct {
+	store  *lineStore // nil: no run was ever open
+	row    int32      // of rooms and logs; 0: none
+	oldest int32      // run; 0: none is open
+	newest int32
+	open   int32
+	wants  uint64 // steps that matter to a run, one at least
+	next   int64  // nothing is due before, where a run is open
+}
+
+// waiter is one run of a line. Runs are linked by their numbers in the lineStore, so that
+// a million of them hold no pointer; 0 is none.
+type waiter struct {
+	start, ownStart int64
+	last            int64 // counting time of the last event taken; of a run with a log see there
+	began, took     uint64
+	value           uint64 // what the room's order compares
+	older, newer    int32  // by start
+	before, behind  int32  // in the room; in a heap behind is its place
+	room            int32
+	unknown         bool // there is no value
+}
+
+// span is the stretch of a log that a run took. Of a run that is still in the log's room n
+// is taking: the stretch goes to the end of the log.
+type span struct {
+	from, n    int64
+	before, id ID // folds of the log, up to the stretch and up to its end
+}
+
+const taking = -1
+
+// taken is how many events of a log a stretch has so far.
+func (k *lineKey) taken(sp *span, log int) int64 {
+	if sp.n == taking {
+		return k.store.logs[k.log(log)].end() - sp.from
+	}
+	return sp.n
+}
+
+// roomState is the runs that wait in one room of one key, in the order in which they came.
+type roomState struct {
+	head, tail, n int32
+	heap          int32 // in place of the links; 0: none
+}
+
+// logMark goes with the list of a log.
+type logMark struct {
+	id     ID    // fold of all its events
+	before ID    // the same without the last one
+	at     int64 // counting time of the last one
+}
+
+// lineStore is what one shard keeps of all keys of a line. Number 0 of runs, rows and
+// heaps is not used.
+type lineStore struct {
+	l     *line
+	runs  []waiter
+	spare int32      // free runs, linked by newer
+	refs  []keep.Ref // by run, then leaf: the event of a leaf that is not repeated
+	spans []span     // by run, then log
+
+	rooms []roomState // by row, then room
+	logs  []list      // by row, then log
+	marks []logMark
+	rows  []int32 // free ones
+
+	heaps     []heap
+	spareHeap []int32
+}
+
+// lineOf returns the store of the pattern in a shard.
+func (x *Context) lineOf(p *Pattern) *lineStore {
+	if s := x.lines[p]; s != nil {
+		return s
+	}
+	if x.lines == nil {
+		x.lines = map[*Pattern]*lineStore{}
+	}
+	s := &lineStore{l: p.line, heaps: make([]heap, 1)}
+	s.newRun()
+	s.newRow()
+	x.lines[p] = s
+	return s
+}
+
+// newRun makes an empty run.
+func (s *lineStore) newRun() int32 {
+	if i := s.spare; i != 0 {
+		s.spare = s.runs[i].newer
+		s.runs[i] = waiter{}
+		return i
+	}
+	s.runs = append(s.runs, waiter{})
+	for range s.l.leaves {
+		s.refs = append(s.refs, 0)
+	}
+	for range s.l.logs {
+		s.spans = append(s.spans, span{})
+	}
+	return int32(len(s.runs) - 1)
+}
+
+// newRow makes the empty rooms and logs of a key.
+func (s *lineStore) newRow() int32 {
+	if last := len(s.rows) - 1; last >= 0 {
+		row := s.rows[last]
+		s.rows = s.rows[:last]
+		return row
+	}
+	row := len(s.rooms) / len(s.l.rooms)
+	for range s.l.rooms {
+		s.rooms = append(s.rooms, roomState{})
+	}
+	for range s.l.logs {
+		s.logs, s.marks = append(s.logs, list{}), append(s.marks, logMark{})
+	}
+	return int32(row)
+}
+
+// held are the events of a run, by leaf; spansOf the stretches, by log.
+func (s *lineStore) held(i int32) []keep.Ref {
+	n := int32(s.l.leaves)
+	return s.refs[i*n : i*n+n]
+}
+
+func (s *lineStore) spansOf(i int32) []span {
+	n := int32(s.l.logs)
+	return s.spans[i*n : i*n+n]
+}
+
+// room is the state of a room of the key; log the number of one of its logs.
+func (k *lineKey) room(r int) *roomState {
+	return &k.store.rooms[int(k.row)*len(k.store.l.rooms)+r]
+}
+
+func (k *lineKey) log(n int) int { return int(k.row)*k.store.l.logs + n }
+
+// want works out the steps that matter to the key's runs.
+func (k *lineKey) want() {
+	k.wants = 0
+	rooms := k.store.l.rooms
+	for r := range rooms {
+		if k.room(r).n > 0 {
+			k.wants |= rooms[r].wakes
+		}
+	}
+}
+
+// due is the earliest time at which a run is complete or ends if nothing comes.
+func (p *Pattern) due(k *lineKey) int64 {
+	if k.open == 0 {
+		return math.MaxInt64
+	}
+	return min(p.ends(&k.store.runs[k.oldest]), p.absent(k))
+}
+
+// ends is when within has passed for a run.
+func (p *Pattern) ends(w *waiter) int64 {
+	if p.within == 0 {
+		return math.MaxInt64
+	}
+	return later(w.start, p.within)
+}
+
+// absent is the earliest deadline of an absence that a run waits for.
+func (p *Pattern) absent(k *lineKey) int64 {
+	switch l := p.line; {
+	case l.ends >= 0:
+		if i := k.room(l.ends).head; i != 0 {
+			return later(k.store.runs[i].last, l.rooms[l.ends].after)
+		}
+	case l.ripens >= 0:
+		if i := k.room(l.ripens).head; i != 0 {
+			return p.ends(&k.store.runs[i])
+		}
+	}
+	return math.MaxInt64
+}
+
+// open links a new run behind all others in order of start.
+func (k *lineKey) link(i int32) {
+	s := k.store
+	s.runs[i].older = k.newest
+	if k.newest != 0 {
+		s.runs[k.newest].newer = i
+	} else {
+		k.oldest = i
+	}
+	k.newest = i
+	k.open++
+}
+
+// unlink takes a run out of the order of start.
+func (k *lineKey) unlink(i int32) {
+	s := k.store
+	w := &s.runs[i]
+	if w.older != 0 {
+		s.runs[w.older].newer = w.newer
+	} else {
+		k.oldest = w.newer
+	}
+	if w.newer != 0 {
+		s.runs[w.newer].older = w.older
+	} else {
+		k.newest = w.older
+	}
+	w.older, w.newer = 0, 0
+	k.open--
+}
+
+// enter puts a run into a room, behind those that came before it.
+func (k *lineKey) enter(r int, i int32) {
+	s, st := k.store, k.room(r)
+	w := &s.runs[i]
+	w.room = int32(r)
+	st.n++
+	if o := s.l.rooms[r].order; o != nil && (st.heap != 0 || st.n > o.heapAt) {
+		k.enterHeap(st, i)
+		return
+	}
+	at := st.tail
+	if r == s.l.ripens {
+		for at != 0 && s.runs[at].began > w.began {
+			at = s.runs[at].before
+		}
+	}
+	k.insert(st, at, i)
+}
+
+// insert puts a run behind another one of the room; 0: at the front.
+func (k *lineKey) insert(st *roomState, at, i int32) {
+	s := k.store
+	w := &s.runs[i]
+	w.before, w.behind = at, st.head
+	if at != 0 {
+		w.behind = s.runs[at].behind
+		s.runs[at].behind = i
+	} else {
+		st.head = i
+	}
+	if w.behind != 0 {
+		s.runs[w.behind].before = i
+	} else {
+		st.tail = i
+	}
+}
+
+// leave takes a run out of its room.
+func (k *lineKey) leave(i int32) {
+	s := k.store
+	w := &s.runs[i]
+	st := k.room(int(w.room))
+	st.n--
+	if st.heap != 0 {
+		k.leaveHeap(st, w)
+		return
+	}
+	if w.before != 0 {
+		s.runs[w.before].behind = w.behind
+	} else {
+		st.head = w.behind
+	}
+	if w.behind != 0 {
+		s.runs[w.behind].before = w.before
+	} else {
+		st.tail = w.before
+	}
+}
+
+// settleLog counts the stretch of a run that leaves the room of a log.
+func (k *lineKey) settleLog(i int32, r *room) {
+	if r.log < 0 {
+		return
+	}
+	s, n := k.store, k.log(r.log)
+	l, sp := &s.logs[n], &s.spansOf(i)[r.log]
+	sp.n, sp.id = l.end()-sp.from, s.marks[n].id
+	s.runs[i].last, s.runs[i].took = s.marks[n].at, l.took
+	l.spare(sp.from + sp.n)
+}
+
+// turns is how many events a run took in the room of a log.
+func (k *lineKey) turns(i int32, r *room) int64 {
+	return k.taken(&k.store.spansOf(i)[r.log], r.log)
+}
+
+// bindLine adds the event at hand to what a run takes by the leaf of a room.
+func (p *Pattern) bindLine(x *Context, key *PatternKey, i int32, r *room, ev *event.Event) {
+	k := &key.line
+	if r.log < 0 {
+		k.store.held(i)[r.leaf] = x.hold(ev)
+		return
+	}
+	n := k.log(r.log)
+	if l := &k.store.logs[n]; l.holders == 0 || l.took != key.seq {
+		l.newest = l.end()
+		p.grow(x, key, r, ev)
+	} else {
+		l.newest = l.end() - 1
+	}
+	k.store.logs[n].holders++
+	k.store.spansOf(i)[r.log] = span{from: k.store.logs[n].newest, n: taking, before: k.store.marks[n].before}
+}
+
+// grow adds the event at hand to a log.
+func (p *Pattern) grow(x *Context, key *PatternKey, r *room, ev *event.Event) {
+	k := &key.line
+	n := k.log(r.log)
+	l, leaf := &k.store.logs[n], &p.leaves[r.leaf]
+	l.leaf = int32(leaf.index)
+	p.append(x, l, key.seq, ev, leaf.keepAll)
+	m := &k.store.marks[n]
+	m.before, m.id, m.at = m.id, m.id.fold(leaf.step, x.identity(ev)), ev.At
+}
