@@ -74,6 +74,8 @@ func (sh *shard) collect(e *machine.Effect) {
 	*c = effect{cause: sh.now, key: m.texts.copy(sh.x.Key), seq: len(m.list) - 1, Effect: *e}
 	if c.AtDeadline {
 		c.cause = cause{ordinal: sh.epoch.reached(c.Deadline), deadline: c.Deadline, rule: c.rule}
+	} else if !c.event && c.made == nil {
+		c.ordinal = sh.epoch.reached(c.deadline)
 	}
 	c.Fields, c.SuppressBy = m.own(fields, e.Fields), m.own(by, e.SuppressBy)
 	c.Derived, c.Evidence = nil, nil

@@ -42,7 +42,7 @@ func (sh *shard) remembered(r *Remembered) {
 	r.Events += sh.store.Len()
 	r.EventBytes += sh.store.Bytes()
 	for i := range sh.timers {
-		r.Timers += len(sh.timers[i].heap)
+		r.Timers += sh.timers[i].len()
 	}
 	for _, u := range sh.units {
 		if u == nil {

@@ -140,9 +140,9 @@ func (sh *shard) nextTimer() int64 {
 // advance fires the timers of a stratum up to a time, in order.
 func (sh *shard) advance(stratum int, to int64) {
 	h := &sh.timers[stratum]
-	for len(h.heap) > 0 && h.next() <= to {
+	for h.next() <= to {
 		t := h.pop()
-		sh.now = cause{ordinal: sh.epoch.reached(t.at), deadline: t.at, rule: t.unit}
+		sh.now = cause{deadline: t.at, rule: t.unit} // its ordinal is looked for where it matters
 		sh.x.Begin()
 		sh.units[t.unit].settle(sh, t.key, t.at)
 		sh.account(t.unit)

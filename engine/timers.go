@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math"
+	"math/bits"
 	"slices"
 )
 
@@ -12,96 +13,144 @@ type timer struct {
 	key  int32
 }
 
-// timers is a heap of timers, the earliest first; of equal times the order is that of
-// unit and key number, so that the work of a shard is the same in every run.
+// timers gives timers back in order of time; of equal times the order is that of unit and
+// key number, so that the work of a shard is the same in every run. It is a radix heap
+// (Ahuja, Mehlhorn, Orlin, Tarjan, JACM 37(2), 1990): time only goes on, so a timer is put
+// into a bucket by the highest bit in which its time differs from that of the last one
+// taken, and moves to lower buckets as time comes near: a push costs O(1), and each timer
+// moves a few times on the way, in line with its neighbours.
 //
-// A timer that is overtaken by an earlier one, or whose key is forgotten, stays in the
-// heap: finding it would cost more than passing it by. Where keys come and go faster
-// than their timers' times come, such timers would pile up, so a heap that has grown to
-// twice what was left after the last sweep is swept.
+// A timer that is overtaken by an earlier one, or whose key is forgotten, stays: finding it
+// would cost more than passing it by. Where keys come and go faster than their timers'
+// times come, such timers would pile up, so timers that have grown to twice what was left
+// after the last sweep are swept.
 type timers struct {
-	heap    []timer
+	due     []timer     // of the time last, or before; the first to go stands at the end
+	buckets [64][]timer // bucket b: those that differ from last in bit b, and in none above
+	least   [64]int64   // by bucket: its earliest time
+	some    uint64      // buckets that are not empty, as a set
+	last    uint64      // key of the time last taken
+	n       int
 	sweepAt int
 }
 
-// sweepAtLeast is the least length at which a heap is swept.
+// sweepAtLeast is the least number of timers that are swept.
 const sweepAtLeast = 64
+
+// mostSpareTimers is the length up to which an empty bucket keeps its memory.
+const mostSpareTimers = 4096
+
+// timeKey maps times to unsigned numbers of the same order.
+func timeKey(at int64) uint64 { return uint64(at) ^ 1<<63 }
+
+func (h *timers) len() int { return h.n }
 
 // next is the time of the earliest timer; math.MaxInt64 where there is none: later than any time there is.
 func (h *timers) next() int64 {
-	if len(h.heap) == 0 {
+	if n := len(h.due); n > 0 {
+		return h.due[n-1].at
+	}
+	if h.some == 0 {
 		return math.MaxInt64
 	}
-	return h.heap[0].at
+	return h.least[bits.TrailingZeros64(h.some)]
 }
 
-func (a timer) before(b timer) bool {
-	if a.at != b.at {
-		return a.at < b.at
-	}
-	if a.unit != b.unit {
-		return a.unit < b.unit
-	}
-	return a.key < b.key
-}
-
-func (a timer) compare(b timer) int {
+// after orders timers, the last to go first.
+func (a timer) after(b timer) int {
 	switch {
-	case a == b:
-		return 0
-	case a.before(b):
+	case a.at != b.at:
+		return less(b.at < a.at)
+	case a.unit != b.unit:
+		return less(b.unit < a.unit)
+	case a.key != b.key:
+		return less(b.key < a.key)
+	}
+	return 0
+}
+
+func less(is bool) int {
+	if is {
 		return -1
 	}
 	return 1
 }
 
+// push adds a timer.
+func (h *timers) push(t timer) {
+	h.n++
+	if key := timeKey(t.at); key > h.last {
+		h.put(t, bits.Len64(key^h.last)-1)
+		return
+	}
+	i, _ := slices.BinarySearchFunc(h.due, t, timer.after)
+	h.due = slices.Insert(h.due, i, t)
+}
+
+// put adds a timer to a bucket.
+func (h *timers) put(t timer, b int) {
+	if h.some&(1<<b) == 0 {
+		h.some |= 1 << b
+		h.least[b] = t.at
+	}
+	h.buckets[b] = append(h.buckets[b], t)
+	h.least[b] = min(h.least[b], t.at)
+}
+
+// pop takes the earliest timer; there must be one.
+func (h *timers) pop() timer {
+	if len(h.due) == 0 {
+		h.refill()
+	}
+	last := len(h.due) - 1
+	t := h.due[last]
+	h.due = h.due[:last]
+	h.n--
+	return t
+}
+
+// refill moves the earliest bucket down: those of its earliest time are due.
+func (h *timers) refill() {
+	b := bits.TrailingZeros64(h.some)
+	h.last = timeKey(h.least[b])
+	list := h.buckets[b]
+	h.buckets[b] = list[:0]
+	if cap(list) > mostSpareTimers {
+		h.buckets[b] = nil
+	}
+	h.some &^= 1 << b
+	for _, t := range list {
+		if key := timeKey(t.at); key != h.last {
+			h.put(t, bits.Len64(key^h.last)-1)
+		} else {
+			h.due = append(h.due, t)
+		}
+	}
+	slices.SortFunc(h.due, timer.after)
+}
+
 // isFull reports whether it is time to sweep.
-func (h *timers) isFull() bool { return len(h.heap) >= max(h.sweepAt, sweepAtLeast) }
+func (h *timers) isFull() bool { return h.n >= max(h.sweepAt, sweepAtLeast) }
 
 // sweep drops the timers that do not count any more, and all but one of equal ones.
 func (h *timers) sweep(counts func(timer) bool) {
-	h.heap = slices.DeleteFunc(h.heap, func(t timer) bool { return !counts(t) })
-	slices.SortFunc(h.heap, timer.compare) // what is in order is a heap
-	h.heap = slices.Compact(h.heap)
-	h.sweepAt = 2 * len(h.heap)
-}
-
-// push adds a timer.
-func (h *timers) push(t timer) {
-	h.heap = append(h.heap, t)
-	i := len(h.heap) - 1
-	for i > 0 {
-		up := (i - 1) / 2
-		if !h.heap[i].before(h.heap[up]) {
-			return
+	h.due = swept(h.due, counts)
+	h.n, h.some = len(h.due), 0
+	for b := range h.buckets {
+		list := swept(h.buckets[b], counts)
+		h.buckets[b] = list
+		if n := len(list); n > 0 {
+			h.some |= 1 << b
+			h.least[b] = list[n-1].at
+			h.n += n
 		}
-		h.heap[i], h.heap[up] = h.heap[up], h.heap[i]
-		i = up
 	}
+	h.sweepAt = 2 * h.n
 }
 
-// pop takes the earliest timer.
-func (h *timers) pop() timer {
-	first := h.heap[0]
-	last := len(h.heap) - 1
-	h.heap[0] = h.heap[last]
-	h.heap = h.heap[:last]
-	h.down(0)
-	return first
-}
-
-func (h *timers) down(i int) {
-	for {
-		least := i
-		for kid := 2*i + 1; kid <= 2*i+2 && kid < len(h.heap); kid++ {
-			if h.heap[kid].before(h.heap[least]) {
-				least = kid
-			}
-		}
-		if least == i {
-			return
-		}
-		h.heap[i], h.heap[least] = h.heap[least], h.heap[i]
-		i = least
-	}
+// swept is a list without what does not count, in order.
+func swept(list []timer, counts func(timer) bool) []timer {
+	list = slices.DeleteFunc(list, func(t timer) bool { return !counts(t) })
+	slices.SortFunc(list, timer.after)
+	return slices.Compact(list)
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -43,7 +44,7 @@ func TestSweptTimersFireAsUnsweptOnesDo(t *testing.T) {
 					armed[x.key] = math.MaxInt64
 				}
 			}
-			most = max(most, len(swept.heap))
+			most = max(most, swept.len())
 		}
 		if most > sweepAtLeast { // 2*keys is less
 			t.Fatalf("%d timers in the heap for %d keys", most, keys)
@@ -60,4 +61,33 @@ func fire(h *timers, armed [12]int64, now int64) (fired []timer) {
 		}
 	}
 	return fired
+}
+
+// TestTimersComeInOrder compares timers with a sorted list: times of every size, ties, and
+// timers for a time that is already there.
+func TestTimersComeInOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var h timers
+		var want []timer
+		now := rapid.Int64().Draw(t, "now")
+		for range rapid.IntRange(1, 300).Draw(t, "steps") {
+			if rapid.IntRange(0, 2).Draw(t, "what") > 0 {
+				in := rapid.OneOf(rapid.Int64Range(0, 5), rapid.Int64Range(0, math.MaxInt64)).Draw(t, "in")
+				x := timer{at: laterThan(now, in), unit: rapid.Int32Range(0, 3).Draw(t, "unit"), key: rapid.Int32Range(0, 3).Draw(t, "key")}
+				h.push(x)
+				i, _ := slices.BinarySearchFunc(want, x, func(a, b timer) int { return -a.after(b) })
+				want = slices.Insert(want, i, x)
+				continue
+			}
+			if h.len() != len(want) || len(want) == 0 && h.next() != math.MaxInt64 {
+				t.Fatalf("%d timers, the next at %d; want %d", h.len(), h.next(), len(want))
+			}
+			if len(want) > 0 {
+				if next, got := h.next(), h.pop(); got != want[0] || next != got.at {
+					t.Fatalf("got %v, said to be at %d; want %v", got, next, want[0])
+				}
+				now, want = max(now, want[0].at), want[1:]
+			}
+		}
+	})
 }
