@@ -74,7 +74,7 @@ type Source struct {
 	file *os.File // in, where it is a regular file: can be read again
 	feed feed     // from the first Next on
 
-	buf     []byte // lines not yet handed on: buf[r:w]
+	buf     []byte // lines not yet handed on: buf[r:w]; exchanged with a batch for its memory
 	r, w    int
 	scanned int   // no line ends in buf[r:scanned]
 	pos     int64 // of buf[r] in the input
