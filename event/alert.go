@@ -54,39 +54,75 @@ type Evidence struct {
 // tested: labels and runbook after tags; window, final, approximate, saturated
 // after end. Of an event, step is left out where it is empty.
 func (a *Alert) AppendJSON(b []byte) []byte {
-	b = appendMember(append(b, '{'), "id", a.ID)
-	b = appendMember(b, "rule", a.Rule)
-	b = appendMember(b, "version", a.Version)
-	b = appendMember(b, "severity", a.Severity)
-	b = appendMember(b, "title", a.Title)
-	b = appendTags(appendName(b, "tags"), a.Tags)
-	b = a.appendAbout(b)
-	b = appendNamed(appendName(b, "key"), a.Key)
-	b = appendTime(b, "time", a.Time)
-	b = appendTime(b, "start", a.Start)
-	b = appendTime(b, "end", a.End)
-	b = a.appendSpecial(b)
-	b = appendNamed(appendName(b, "fields"), a.Fields)
-	b = strconv.AppendUint(appendName(b, "suppressed"), a.Suppressed, 10)
-	b = strconv.AppendUint(appendName(b, "events_total"), a.EventsTotal, 10)
-	b = appendName(b, "events")
-	b = append(b, '[')
+	w := alertWriter{b: b}
+	w.text(`{"id":`, a.ID)
+	w.text(`,"rule":`, a.Rule)
+	w.text(`,"version":`, a.Version)
+	w.text(`,"severity":`, a.Severity)
+	w.text(`,"title":`, a.Title)
+	w.b = appendTags(append(w.b, `,"tags":`...), a.Tags)
+	w.b = a.appendAbout(w.b)
+	w.b = appendNamed(append(w.b, `,"key":`...), a.Key)
+	w.time(`,"time":"`, a.Time)
+	w.time(`,"start":"`, a.Start)
+	w.time(`,"end":"`, a.End)
+	a.writeSpecial(&w)
+	w.b = appendNamed(append(w.b, `,"fields":`...), a.Fields)
+	w.b = strconv.AppendUint(append(w.b, `,"suppressed":`...), a.Suppressed, 10)
+	w.b = strconv.AppendUint(append(w.b, `,"events_total":`...), a.EventsTotal, 10)
+	w.b = append(w.b, `,"events":[`...)
 	for i := range a.Events {
 		if i > 0 {
-			b = append(b, ',')
+			w.b = append(w.b, ',')
 		}
-		b = a.Events[i].appendJSON(b)
+		a.Events[i].write(&w)
 	}
-	return append(b, "]}"...)
+	return append(w.b, "]}"...)
+}
+
+// alertWriter appends to b. The times of an alert are often the same ones, or of the same
+// day: it remembers where the last two that differ stand.
+type alertWriter struct {
+	b    []byte
+	seen [2]seenTime
+}
+
+// seenTime is a time that stands at from in what is written; the zero one stands nowhere.
+type seenTime struct {
+	ns         int64
+	from, size int
+}
+
+func (w *alertWriter) text(name, text string) { w.b = appendString(append(w.b, name...), text) }
+
+// time appends a name with the opening quote of the time, the time, and the closing one.
+func (w *alertWriter) time(name string, ns int64) {
+	w.b = append(w.b, name...)
+	for _, t := range &w.seen {
+		if t.ns == ns && t.size > 0 {
+			w.b = append(append(w.b, w.b[t.from:t.from+t.size]...), '"')
+			return
+		}
+	}
+	from := len(w.b)
+	w.b = w.appendTime(ns)
+	w.seen[0], w.seen[1] = seenTime{ns, from, len(w.b) - from}, w.seen[0]
+	w.b = append(w.b, '"')
+}
+
+// appendTime copies the date where it is that of the time before.
+func (w *alertWriter) appendTime(ns int64) []byte {
+	const day = secondsPerDay * nanoseconds
+	last := &w.seen[0]
+	if last.size == 0 || ns < 0 || last.ns < 0 || ns/day != last.ns/day {
+		return AppendTime(w.b, ns)
+	}
+	b := append(w.b, w.b[last.from:last.from+len("2006-01-02")]...)
+	return appendTimeOfDay(b, ns/nanoseconds%secondsPerDay, ns%nanoseconds)
 }
 
 func appendMember(b []byte, name, text string) []byte {
 	return appendString(appendName(b, name), text)
-}
-
-func appendTime(b []byte, name string, ns int64) []byte {
-	b = append(appendName(b, name), '"')
-	return append(AppendTime(b, ns), '"')
 }
 
 func appendTags(b []byte, tags []string) []byte {
@@ -114,21 +150,21 @@ func (a *Alert) appendAbout(b []byte) []byte {
 	return b
 }
 
-func (a *Alert) appendSpecial(b []byte) []byte {
+func (a *Alert) writeSpecial(w *alertWriter) {
 	if a.Window != nil {
-		b = append(appendName(b, "window"), '{')
-		b = appendTime(b, "start", a.Window.Start)
-		b = append(appendTime(b, "end", a.Window.End), '}')
+		w.time(`,"window":{"start":"`, a.Window.Start)
+		w.time(`,"end":"`, a.Window.End)
+		w.b = append(w.b, '}')
 	}
-	for _, f := range [...]struct {
-		name string
-		set  bool
-	}{{"final", a.Final}, {"approximate", a.Approximate}, {"saturated", a.Saturated}} {
-		if f.set {
-			b = append(appendName(b, f.name), "true"...)
-		}
+	if a.Final {
+		w.b = append(w.b, `,"final":true`...)
 	}
-	return b
+	if a.Approximate {
+		w.b = append(w.b, `,"approximate":true`...)
+	}
+	if a.Saturated {
+		w.b = append(w.b, `,"saturated":true`...)
+	}
 }
 
 func appendNamed(b []byte, values []Named) []byte {
@@ -139,14 +175,14 @@ func appendNamed(b []byte, values []Named) []byte {
 	return append(b, '}')
 }
 
-func (e *Evidence) appendJSON(b []byte) []byte {
-	b = append(b, '{')
-	if e.Step != "" {
-		b = appendMember(b, "step", e.Step)
+func (e *Evidence) write(w *alertWriter) {
+	if e.Step == "" {
+		w.time(`{"time":"`, e.Time)
+	} else {
+		w.text(`{"step":`, e.Step)
+		w.time(`,"time":"`, e.Time)
 	}
-	b = appendTime(b, "time", e.Time)
-	b = appendLine(appendName(b, "event"), e.JSON)
-	return append(b, '}')
+	w.b = append(appendLine(append(w.b, `,"event":`...), e.JSON), '}')
 }
 
 // appendLine appends JSON text as one line: line ends, which stand between tokens
@@ -155,8 +191,13 @@ func appendLine(b, text []byte) []byte {
 	text = bytes.TrimSpace(text)
 	at := len(b)
 	b = append(b, text...)
-	for i := at; i < len(b); i++ {
-		if b[i] == '\n' || b[i] == '\r' {
+	for _, end := range [...]byte{'\n', '\r'} {
+		for i := at; ; {
+			n := bytes.IndexByte(b[i:], end)
+			if n < 0 {
+				break
+			}
+			i += n
 			b[i] = ' '
 		}
 	}

@@ -113,3 +113,27 @@ func benchmarkDecode(b *testing.B, batch *Batch, l *Layout, o Options) {
 		b.ReportMetric(float64(best.Nanoseconds())/1000, "least-ns/op")
 	}
 }
+
+func BenchmarkAlert(b *testing.B) {
+	record := []byte(`{"type":"payment","ts":1700000000123,"card":"c000123","amount":512.34,"country":"DE","merchant":"m042"}`)
+	a := &Alert{
+		ID: "0123456789abcdef0123456789abcdef", Rule: "sequence", Version: "1f2e3d4c5b6a", Severity: "medium",
+		Key: []Named{{"card", OfString("c000123")}}, Time: 1700000000123e6, Start: 1700000000100e6, End: 1700000000123e6,
+		Fields: []Named{{"first", OfFloat(12.34)}, {"second", OfFloat(951.07)}}, EventsTotal: 2,
+		Events: []Evidence{{"a", 1700000000100e6, record}, {"b", 1700000000123e6, record}},
+	}
+	text := a.AppendJSON(nil)
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	best, start := time.Duration(math.MaxInt64), time.Now()
+	for i := 0; b.Loop(); i++ {
+		if i%1000 == 0 {
+			if i > 0 {
+				best = min(best, time.Since(start))
+			}
+			start = time.Now()
+		}
+		text = a.AppendJSON(text[:0])
+	}
+	b.ReportMetric(float64(best.Nanoseconds())/1000, "least-ns/op")
+}

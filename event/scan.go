@@ -326,6 +326,10 @@ func plain(text []byte, i int) int {
 			return i + bits.TrailingZeros64(hit)>>3
 		}
 	}
+	if rest := len(text) - i; rest > 0 && len(text) >= 8 { // the last eight again: zeros take the place of what was seen
+		hit := special(binary.LittleEndian.Uint64(text[len(text)-8:]) >> (64 - 8*rest))
+		return i + bits.TrailingZeros64(hit)>>3
+	}
 	for ; i < len(text); i++ {
 		if c := text[i]; c == '"' || c == '\\' || c < ' ' || c >= utf8.RuneSelf {
 			return i

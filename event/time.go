@@ -1,9 +1,6 @@
 package event
 
-import (
-	"errors"
-	"strconv"
-)
+import "errors"
 
 // Errors of [ParseTime].
 var (
@@ -165,24 +162,36 @@ func AppendTime(b []byte, ns int64) []byte {
 	b = appendTwo(appendTwo(b, year/100), year%100)
 	b = appendTwo(append(b, '-'), month)
 	b = appendTwo(append(b, '-'), day)
-	b = appendTwo(append(b, 'T'), int(second/3600))
-	b = appendTwo(append(b, ':'), int(second/60%60))
-	b = appendTwo(append(b, ':'), int(second%60))
+	return appendTimeOfDay(b, second, nano)
+}
+
+// appendTimeOfDay appends what follows the date.
+func appendTimeOfDay(b []byte, second, nano int64) []byte {
+	of := uint32(second)
+	h, m, s := byte(of/3600), byte(of/60%60), byte(of%60)
+	b = append(b, 'T', '0'+h/10, '0'+h%10, ':', '0'+m/10, '0'+m%10, ':', '0'+s/10, '0'+s%10)
 	return append(appendFraction(b, nano), 'Z')
 }
 
 func appendTwo(b []byte, n int) []byte { return append(b, byte('0'+n/10), byte('0'+n%10)) }
 
-// appendFraction appends ".digits" for nanoseconds; nothing for 0.
+// appendFraction appends ".digits" for nanoseconds, without zeros at the end; nothing for 0.
 func appendFraction(b []byte, nano int64) []byte {
 	if nano == 0 {
 		return b
 	}
-	at := len(b)
-	b = strconv.AppendInt(b, nano+nanoseconds, 10)
-	b[at] = '.' // in place of the leading 1
-	for b[len(b)-1] == '0' {
-		b = b[:len(b)-1]
+	n, digits := uint32(nano), 9
+	for n%1000 == 0 {
+		n, digits = n/1000, digits-3
+	}
+	for n%10 == 0 {
+		n, digits = n/10, digits-1
+	}
+	at := len(b) + 1
+	b = append(b, ".000000000"[:digits+1]...)
+	for i := at + digits - 1; i >= at; i-- {
+		b[i] = byte('0' + n%10)
+		n /= 10
 	}
 	return b
 }

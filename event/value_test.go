@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -245,4 +246,40 @@ func TestEmptyAlertKeepsItsMembers(t *testing.T) {
 	if got := string((&Alert{}).AppendJSON(nil)); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
+}
+
+// TestAlertTimes compares the times of an alert, which are copied where they come again,
+// with those of the time package.
+func TestAlertTimes(t *testing.T) {
+	moment := rapid.OneOf(rapid.SampledFrom([]int64{0, 1, -1, 1700000000123e6, 1700000000e9, 86400e9, 86400e9 - 1, -86400e9}), rapid.Int64(), rapid.Int64Range(1700000000e9, 1700000100e9))
+	rapid.Check(t, func(t *rapid.T) {
+		times := rapid.SliceOfN(moment, 5, 12).Draw(t, "times")
+		a := Alert{Time: times[0], Start: times[1], End: times[2], Window: &Window{times[3], times[4]}}
+		for i, ns := range times[5:] {
+			a.Events = append(a.Events, Evidence{[]string{"", "a"}[i%2], ns, []byte(`{}`)})
+		}
+		got := string(a.AppendJSON([]byte("before")))
+		for _, ns := range times {
+			_, after, ok := strings.Cut(got, `Z"`)
+			if want := `"` + time.Unix(0, ns).UTC().Format(time.RFC3339Nano) + `"`; !ok || !strings.HasSuffix(got[:len(got)-len(after)], want) {
+				t.Fatalf("%v: want %s next in %s", times, want, got)
+			}
+			got = after
+		}
+	})
+}
+
+// TestPlainTwin compares the search by words with one by bytes.
+func TestPlainTwin(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := []byte(rapid.StringMatching(`([a-z0-9 !#~]{0,20}["\\\x00\x1f\x7fé]?){0,3}`).Draw(t, "text"))
+		i := rapid.IntRange(0, len(text)).Draw(t, "i")
+		want := i
+		for want < len(text) && text[want] != '"' && text[want] != '\\' && text[want] >= ' ' && text[want] < 0x80 {
+			want++
+		}
+		if got := plain(text, i); got != want {
+			t.Fatalf("%q from %d: %d, want %d", text, i, got, want)
+		}
+	})
 }
