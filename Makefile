@@ -6,13 +6,12 @@ SHELL := /bin/bash
 GO       ?= go
 FUZZTIME ?= 30s
 PAIRS    ?= 20000
-EVENTS   ?= 1000000
 
 GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: help build run test check fuzz bench bench-memory go-ok format-ok lint race
+.PHONY: help build run test check fuzz bench bench-growth bench-peers bench-memory go-ok format-ok lint race
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -48,12 +47,18 @@ fuzz: go-ok ## every fuzz target for FUZZTIME (30s); PAIRS (20000) random rule s
 		fuzz "$$target" "$$package"; \
 	done
 
-bench: build ## throughput, allocations and memory on EVENTS generated payments (default 1000000)
-	$(GO) run ./benchmarks -events $(EVENTS)
+bench: build ## the workloads W1 to W10: rates, latency, memory; WORKLOAD=W4 measures one, EVENTS=100000 over so many
+	@./bin/cepheus bench $(if $(WORKLOAD),--workload $(WORKLOAD)) $(if $(EVENTS),--events $(EVENTS)) $(if $(PROFILE),--profile $(PROFILE))
 
-# EVENTS has a default of its own here, unless it was given.
+bench-growth: build ## how an event's cost grows with windows, runs, rules, keys; tables and curves into benchmarks/results
+	$(GO) run ./benchmarks -growth -results benchmarks/results $(if $(CURVE),-only $(CURVE)) $(if $(EVENTS),-events $(EVENTS))
+
+# Pinned to one core, one after the other; about half an hour, PEERS=quick a few minutes.
+bench-peers: build ## Cepheus, Esper, Siddhi and Flink CEP in turn, into benchmarks/results/peers.md; PEERS=quick for a short one
+	$(GO) run ./benchmarks -peers -results benchmarks/results $(if $(filter quick,$(PEERS)),-quick) $(if $(EVENTS),-events $(EVENTS))
+
 bench-memory: go-ok ## how memory goes over EVENTS payments (default 5000000), into benchmarks/results; red if it grows
-	$(GO) run ./benchmarks -memory -events $(if $(filter file,$(origin EVENTS)),5000000,$(EVENTS)) -results benchmarks/results
+	$(GO) run ./benchmarks -memory $(if $(EVENTS),-events $(EVENTS)) -results benchmarks/results
 
 # Clear words for a missing or old Go, instead of a complaint about go.mod. Where
 # the installed Go may fetch a newer one (GOTOOLCHAIN=auto, Go 1.21 on), it does.

@@ -1,25 +1,26 @@
-// Command benchmarks measures whole runs over generated payments, from JSON text to
-// alerts: events per second, allocations per event and peak memory.
+// Command benchmarks measures what takes long, and writes it into benchmarks/results. The
+// workloads themselves are measured by `cepheus bench`, whose code is in measure; this
+// command asks the binary for one measurement after the other.
 //
-//	go run ./benchmarks -events 1000000
+//	go run ./benchmarks -peers     ours and Esper, Siddhi, Flink CEP in turn (make bench-peers)
+//	go run ./benchmarks -growth    how an event's cost grows (make bench-growth)
+//	go run ./benchmarks -memory    how memory goes over a long stream (make bench-memory)
 //
-// Each workload runs in a process of its own, on one core and on two, so that its peak
-// memory is its own. The last rows are the real binary, bin/cepheus, over the same
-// file. Nothing here asserts a time; micro-benchmarks stand beside the code they
-// measure.
+// The last one has rules for everything that remembers, under limits that are reached,
+// over keys that come once and never again; it fails where the last quarter of the stream
+// takes a fifth more memory than the second.
 //
-//	go run ./benchmarks -memory -events 5000000
-//
-// shows instead how memory goes over a long stream: rules for everything that
-// remembers, under limits that are reached, over keys that come once and never again.
-// It fails where the last quarter takes a fifth more than the second. What it wrote
-// last is in results/.
-//
-//	main.go          flags, child processes, the table
-//	workloads.go     the rules of each workload
-//	measure.go       one workload in this process
+//	main.go          flags
+//	peers.go         the comparison: what is run, and in which order
+//	peers_table.go   its page
+//	growth.go        curves: measurements and tables
+//	plot.go          their drawing
 //	memory.go        samples of a long stream, and the verdict
 //	memory_rules.go  its rules and limits
 //	curve.go         its drawing
+//	engine.go        its engine, in this process
 //	gen/             the generators of the events
+//	workload/        rules, and the oracle that counts matches
+//	measure/         one measurement
+//	peers/           the peers' harness, in Java
 package main

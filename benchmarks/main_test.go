@@ -1,75 +1,62 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
-	"io"
-	"os"
-	"path/filepath"
+	"encoding/xml"
+	"strings"
 	"testing"
 
-	"github.com/cepheus-cep/cepheus/benchmarks/gen"
+	"github.com/cepheus-cep/cepheus/benchmarks/measure"
+	"github.com/cepheus-cep/cepheus/benchmarks/workload"
 )
 
-// TestWorkloadsReadEveryEventAndAlert keeps the harness honest: a workload that reads
-// nothing, or whose rule never fires, would be fast for the wrong reason.
-func TestWorkloadsReadEveryEventAndAlert(t *testing.T) {
-	const events = 30_000
-	input := filepath.Join(t.TempDir(), "payments.jsonl")
-	if err := os.WriteFile(input, gen.NewPayments(1, 100).Take(events), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, w := range workloads() {
-		t.Run(w.name, func(t *testing.T) {
-			r, err := work(w, input)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if r.Events != events {
-				t.Errorf("%d events, want %d", r.Events, events)
-			}
-			if (r.Alerts > 0) != (w.rule != "") {
-				t.Errorf("%d alerts", r.Alerts)
-			}
-		})
+func TestPlotsAreXML(t *testing.T) {
+	for name, lines := range map[string][]plotLine{
+		"nothing":   nil,
+		"one point": {{"W", []plotPoint{{10, 3}}}},
+		"two lines": {{"a", []plotPoint{{1, 10}, {1000, 12}}}, {"b", []plotPoint{{50, 10}, {100_000, 90}}}},
+	} {
+		drawn := plot("Title", "ns", lines)
+		if err := xml.Unmarshal(drawn, new(struct{ XMLName xml.Name })); err != nil {
+			t.Errorf("%s: %v\n%s", name, err, drawn)
+		}
+		if n := strings.Count(string(drawn), "<polyline"); n != len(lines) {
+			t.Errorf("%s: %d lines drawn, want %d", name, n, len(lines))
+		}
 	}
 }
 
-// TestFilterAlertsAsOftenAsPlainCounting compares the filter with a count of the lines
-// it is about.
-func TestFilterAlertsAsOftenAsPlainCounting(t *testing.T) {
-	text := gen.NewPayments(3, 100).Take(20_000)
-	input := filepath.Join(t.TempDir(), "payments.jsonl")
-	if err := os.WriteFile(input, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	w, ok := find("filter")
-	if !ok {
-		t.Fatal("no workload called filter")
-	}
-	r, err := work(w, input)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := countAbove990(t, text); r.Alerts != want {
-		t.Errorf("%d alerts, want %d", r.Alerts, want)
+func TestGrowthCurvesNameWorkloads(t *testing.T) {
+	for _, c := range growthCurves() {
+		for _, name := range c.workloads {
+			if w, ok := workload.Find(name); !ok || len(c.sizesOf(w)) < 4 {
+				t.Errorf("curve %s: workload %s, found: %t", c.name, name, ok)
+			}
+		}
 	}
 }
 
-func countAbove990(t *testing.T, lines []byte) (n int) {
-	t.Helper()
-	dec := json.NewDecoder(bytes.NewReader(lines))
-	for {
-		var p struct{ Amount float64 }
-		err := dec.Decode(&p)
-		if err == io.EOF {
-			return n
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if p.Amount > 990 {
-			n++
-		}
+// TestRatioIsToTheFastestThatAnswered: one that was cut, counts something else, or gave
+// nothing is no yardstick.
+func TestRatioIsToTheFastestThatAnswered(t *testing.T) {
+	w, _ := workload.Find("W6")
+	ours := &measure.Result{Spec: measure.Spec{Events: 1000}, Matches: 1000, Times: []float64{0.001, 0.001, 0.002}}
+	c := &contest{w: w, ours: ours, found: map[string]*peerResult{
+		esper:  {Events: 1000, Complete: true, Matches: 1001, Runs: []float64{0.01, 0.02, 0.03}},
+		siddhi: {Events: 1000, Complete: true, Matches: 1100, Runs: []float64{0.001}},
+		flink:  {Events: 900, Complete: false, Matches: 1000, Runs: []float64{0.001}},
+	}}
+	if got := c.bestPeer(); got != 50_000 {
+		t.Errorf("best peer: %v, want 50000", got)
+	}
+	c.found[flink] = &peerResult{}
+	page := string((&options{binary: "none"}).peersPage([]*contest{c}))
+	if strings.Contains(page, "W6") {
+		t.Errorf("a contest of no mode is on the page:\n%s", page)
+	}
+	c.mode = measure.Engine
+	page = string((&options{binary: "none"}).peersPage([]*contest{c}))
+	want := "| W6 | - | 1000 | 1000 | 1.0 M / 1.0 M | 50 k / 100 k ≠ 1001 | 1.0 M / 1.0 M ≠ 1100 | none | **20.0** |"
+	if !strings.Contains(page, want) {
+		t.Errorf("the page has no row %s:\n%s", want, page)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/cepheus-cep/cepheus/benchmarks/gen"
 )
 
 // Child measures a Spec of mode Engine or JSON in this process, whose memory and cores
@@ -20,6 +22,9 @@ func Child(spec Spec) (*Result, error) {
 		return nil, err
 	}
 	r := &runner{w: w, mode: spec.Mode, set: set}
+	if w.EachOnce {
+		return r.eachOnce(spec)
+	}
 	if w.Fill != nil {
 		r.fill = w.Fill(spec.Size)
 	}
@@ -72,6 +77,23 @@ func (r *runner) measure(spec Spec, want int) (*Result, error) {
 	}
 	result.GC /= float64(len(result.Times))
 	return result, stop()
+}
+
+// eachOnce runs once, without warm-up, over payments of as many cards as the size is, and
+// then over one more of each, which alone are timed.
+func (r *runner) eachOnce(spec Spec) (*Result, error) {
+	spec.Events = spec.Size
+	base := forgetPeak()
+	in := &eachCard{payment: gen.Payment{TS: 1_700_000_000_000, Amount: 10}, cards: spec.Size}
+	m, err := r.run(in, func(start func()) { in.full = start })
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", spec.Workload, err)
+	}
+	return &Result{
+		Spec: spec, Times: []float64{m.seconds}, CPU: []float64{m.cpu}, Matches: m.matches, GC: m.gc,
+		Allocs: float64(m.mallocs) / float64(spec.Events), Bytes: float64(m.bytes) / float64(spec.Events),
+		PeakKB: max(0, peak()-base),
+	}, nil
 }
 
 // once runs over the whole stream and compares the matches with the oracle's.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/cepheus-cep/cepheus/benchmarks/gen"
 	"github.com/cepheus-cep/cepheus/event"
 )
 
@@ -100,3 +101,45 @@ func (p *paced) give(into *event.Batch, due int) {
 func (p *paced) arrival(i int) time.Time {
 	return p.start.Add(time.Duration(float64(i) / p.rate))
 }
+
+// eachCard is a source of payments by so many cards, one of each and then one more,
+// rendered as they are asked for. Between the two it calls full.
+type eachCard struct {
+	payment gen.Payment
+	cards   int
+	given   int
+	full    func()
+	line    []byte
+}
+
+// Partition implements engine.Source.
+func (e *eachCard) Partition() event.Partition { return event.Partition{Source: "cards"} }
+
+// Resume implements engine.Source.
+func (e *eachCard) Resume(context.Context, int64, []byte) error { return errNoResume }
+
+// Next implements engine.Source.
+func (e *eachCard) Next(_ context.Context, into *event.Batch) error {
+	if e.given == e.cards {
+		e.full()
+	}
+	for range batchRecords {
+		if e.given == 2*e.cards {
+			return io.EOF
+		}
+		e.payment.Card = e.given % e.cards
+		e.payment.TS++
+		e.line = e.payment.Append(e.line[:0])
+		into.Add(0, int64(e.given), 0, e.line[:len(e.line)-1])
+		if e.given++; e.given == e.cards {
+			return nil
+		}
+	}
+	return nil
+}
+
+// Position implements engine.Source.
+func (e *eachCard) Position() int64 { return int64(e.given) }
+
+// Fingerprint implements engine.Source.
+func (e *eachCard) Fingerprint() []byte { return nil }

@@ -34,7 +34,7 @@ func compileRules(w *workload.Workload, size int) (*plan.Set, error) {
 
 // limits are wide enough for every workload: what is dropped is not measured.
 func limits() machine.Limits {
-	return machine.Limits{RunsPerKey: 4_000_000, EventsPerWindow: 4_000_000}
+	return machine.Limits{KeysPerRule: 100_000_000, RunsPerKey: 4_000_000, EventsPerWindow: 4_000_000}
 }
 
 // runner runs a workload over a loaded stream.

@@ -27,7 +27,7 @@ type Spec struct {
 	Mode     Mode    `json:"mode"`
 	Cores    int     `json:"cores"`
 	Runs     int     `json:"runs"`              // at least so many, after the warm-up
-	Seconds  float64 `json:"seconds"`           // and until they have taken so long together
+	Seconds  float64 `json:"seconds"`           // and until they have taken so long together; 0: no longer
 	Latency  bool    `json:"latency,omitempty"` // measure it too, at the shares of Loads
 	Profile  string  `json:"profile,omitempty"` // folder for profiles; empty: none
 }

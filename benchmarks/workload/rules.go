@@ -95,5 +95,10 @@ func All() []*Workload {
 			SizeName: "open runs", Sizes: []int{1000, 10_000, 100_000, 1_000_000}, Fill: same,
 			rules: sized(`rule compared { by card match every a: payment[amount < 1_000] -> b: payment[amount > a.amount + 1_000] within %dms emit { at: b.ts } }`),
 		},
+		{
+			Name: "Gkeys", Question: "W3's sliding count of n keys that are all alive", Events: 1, Keys: 1, Matches: never, Growth: true, EachOnce: true,
+			SizeName: "keys", Sizes: []int{10_000, 100_000, 1_000_000, 10_000_000},
+			rules: plain(`rule keys { from payment by card window sliding 7d having count() > 50 emit { ts: ts, n: count() } }`),
+		},
 	}
 }

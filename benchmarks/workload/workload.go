@@ -16,6 +16,7 @@ type Workload struct {
 	SizeName string // what a size counts; empty: the workload has none
 	Trades   bool   // reads trades; else payments
 	Counted  bool   // an alert's first field says how many matches it stands for
+	EachOnce bool   // reads payments of so many cards as its size, each once and then once more, made as they are read
 	Whole    bool   // whole processes are measured too
 	Growth   bool   // for a growth curve: only by name
 	Fill     func(n int) int
