@@ -10,15 +10,16 @@ import (
 type Blob uint64
 
 const (
-	pageWords  = 8 << 10 // 64 KiB a page
-	maxClass   = 48      // the class of pageWords words; larger blobs get a page of their own
+	pageShift  = 13
+	pageWords  = 1 << pageShift // 64 KiB: the most that a page has
+	maxClass   = 48             // the class of pageWords words; larger blobs get a page of their own
 	blobLenBit = 24
-	maxWords   = 1<<blobLenBit - 1 // of a blob: 128 MiB
+	maxWords   = 1 << 32 // of a blob: 32 GiB
 )
 
 // Blobs keeps runs of 8-byte words in pages, by size class: four classes to each
 // power of two, so that at most a fifth of a blob is unused. Freed room is used again
-// by blobs of its class. A blob has less than 128 MiB, a class less than 2^32 blobs: what
+// by blobs of its class. A blob has at most 32 GiB, a class less than 2^32 blobs: what
 // is beyond either is a panic. Sources bound a record, by default to 1 MiB, and limits
 // bound what is kept of them.
 type Blobs struct {
@@ -33,6 +34,10 @@ type class struct {
 	free  []uint32
 	next  uint32 // places handed out so far, free ones included
 }
+
+// perPage is how many blobs of so many words a page has, as a power of two, so that a
+// place is found by a shift; a page is the smaller for it.
+func perPage(words int) int { return pageShift - bits.Len(uint(words-1)) }
 
 // classOf returns the class for n words and the words of its blobs.
 func classOf(n int) (int, int) {
@@ -65,9 +70,9 @@ func (b *Blobs) Put(n int) (Blob, []uint64) {
 	} else if cl.next++; cl.next == 0 {
 		panic("2^32 blobs of one class")
 	}
-	perPage := uint32(pageWords / words)
-	if int(at/perPage) == len(cl.pages) {
-		cl.pages = append(cl.pages, make([]uint64, int(perPage)*words))
+	shift := perPage(words)
+	if int(at>>shift) == len(cl.pages) {
+		cl.pages = append(cl.pages, make([]uint64, words<<shift))
 	}
 	name := Blob(uint64(c+1)<<56 | uint64(at)<<blobLenBit | uint64(n))
 	return name, b.Get(name)
@@ -82,7 +87,7 @@ func (b *Blobs) putLarge(n int) (Blob, []uint64) {
 		at = uint32(len(b.large))
 		b.large = append(b.large, make([]uint64, n))
 	}
-	return Blob(uint64(255)<<56 | uint64(at)<<blobLenBit | uint64(n)), b.large[at]
+	return Blob(uint64(255)<<56 | uint64(at)<<blobLenBit), b.large[at] // its length is that of its slice
 }
 
 // Get returns a blob's words; the slice is valid until the blob is freed.
@@ -95,9 +100,9 @@ func (b *Blobs) Get(name Blob) []uint64 {
 		return b.large[at]
 	}
 	_, words := classOf(n)
-	perPage := uint32(pageWords / words)
-	off := int(at%perPage) * words
-	return b.classes[c-1].pages[at/perPage][off : off+n : off+words]
+	shift := perPage(words)
+	off := int(at&(1<<shift-1)) * words
+	return b.classes[c-1].pages[at>>shift][off : off+n : off+words]
 }
 
 // Free gives a blob's room back.
@@ -106,11 +111,14 @@ func (b *Blobs) Free(name Blob) {
 		return
 	}
 	c, at, n := int(name>>56), uint32(name>>blobLenBit), int(name&(1<<blobLenBit-1))
+	if c == 255 {
+		n = len(b.large[at])
+		b.large[at] = nil
+		b.freed = append(b.freed, at)
+	}
 	_, words := classOf(n)
 	b.bytes -= int64(words) * 8
 	if c == 255 {
-		b.large[at] = nil
-		b.freed = append(b.freed, at)
 		return
 	}
 	cl := &b.classes[c-1]

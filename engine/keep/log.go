@@ -1,0 +1,299 @@
+package keep
+
+import (
+	"bytes"
+	"math"
+	"unsafe"
+
+	"github.com/cepheus-cep/cepheus/event"
+)
+
+// Shown names an event in a [Log]. The zero Shown is none.
+type Shown uint32
+
+// Log keeps what alerts show of events: their record, where it came from and their
+// times; not their slots, nor their identity. What it keeps is written one after the
+// other into segments, and a segment is free once nothing in it is held. Where all of
+// them take more than twice what is held, those of which less than half is held are
+// emptied by writing that again.
+//
+// A Log has less than 2^32 events, and 32 GiB: more is a panic. The zero Log is ready.
+// It belongs to one shard.
+type Log struct {
+	pages    []*[pageEvents]shown
+	free     Shown // head of the list of free entries, linked by at
+	next     Shown // entries handed out so far, free ones and the unused first included
+	segments []segment
+	freed    []uint32   // numbers of segments without room
+	spare    [][]uint64 // room of segments that are free
+	open     uint32     // number + 1 of the segment that is written
+	hand     int        // where tidy goes on
+	live     int
+	bytes    int64 // room of the segments
+	held     int64 // of it, bytes of what is held
+}
+
+// pageEvents is the number of entries in a page: the table grows without being copied.
+const pageEvents = 1 << 12
+
+// shown is where an event is and how many hold it. words is 0 where the event has a
+// segment to itself.
+type shown struct {
+	at      uint32 // number of the segment, then the word within it
+	words   uint16
+	holders uint16
+}
+
+// segment is a run of words, used from its start; live is how many of them are held. One
+// that holds a single long event has 1 for both.
+type segment struct {
+	words      []uint64
+	used, live uint32
+}
+
+const (
+	segmentShift = 13 // 64 KiB
+	segmentWords = 1 << segmentShift
+	maxSpare     = 16
+	slack        = 1 << 20 // bytes that may be wasted whatever is held
+)
+
+// Words of an event in a segment: its name and length, its own time, its offset, its type
+// and partition, where it came late the time it counts at, then the record.
+const (
+	headWords = 4
+	lateBit   = 1 << 31
+)
+
+// Hold keeps what an alert shows of ev, for one holder.
+func (l *Log) Hold(ev *event.Event) Shown {
+	if ev.Raw >= lateBit {
+		panic("a record of 2 GiB")
+	}
+	head := headWords
+	first := uint64(ev.Raw)
+	if ev.At != ev.Time {
+		head++
+		first |= lateBit
+	}
+	ref, words := l.room(head + wordsFor(int(ev.Raw)))
+	words[0] = uint64(ref)<<32 | first
+	words[1], words[2], words[3] = uint64(ev.Time), uint64(ev.Offset), uint64(ev.Type)<<32|uint64(uint32(ev.Part))
+	if head > headWords {
+		words[headWords] = uint64(ev.At)
+	}
+	copy(asBytes(words[head:]), ev.JSON())
+	l.live++
+	return ref
+}
+
+// room gives a new event n words, and a holder.
+func (l *Log) room(n int) (Shown, []uint64) {
+	ref := l.entry()
+	e := l.of(ref)
+	*e = shown{holders: 1}
+	if n > segmentWords/4 {
+		s := l.segment(make([]uint64, n))
+		l.segments[s].used, l.segments[s].live = 1, 1
+		e.at = s << segmentShift
+		l.bytes, l.held = l.bytes+int64(n)*8, l.held+int64(n)*8
+		return ref, l.segments[s].words
+	}
+	if l.open != 0 && int(l.segments[l.open-1].used)+n > segmentWords && l.bytes > 2*l.held+slack {
+		l.tidy()
+	}
+	l.held += int64(n) * 8
+	e.words = uint16(n)
+	var words []uint64
+	e.at, words = l.write(n)
+	return ref, words
+}
+
+// write gives n words at the end of the segment that is written.
+func (l *Log) write(n int) (uint32, []uint64) {
+	if l.open == 0 || int(l.segments[l.open-1].used)+n > segmentWords {
+		l.begin()
+	}
+	s := &l.segments[l.open-1]
+	from := s.used
+	s.used, s.live = s.used+uint32(n), s.live+uint32(n)
+	return (l.open-1)<<segmentShift | from, s.words[from:s.used:s.used]
+}
+
+// begin starts a segment to write to.
+func (l *Log) begin() {
+	var words []uint64
+	if last := len(l.spare) - 1; last >= 0 {
+		words, l.spare = l.spare[last], l.spare[:last]
+	} else {
+		words = make([]uint64, segmentWords)
+	}
+	l.open = l.segment(words) + 1
+	l.bytes += segmentWords * 8
+}
+
+// segment gives words a number.
+func (l *Log) segment(words []uint64) uint32 {
+	if last := len(l.freed) - 1; last >= 0 {
+		n := l.freed[last]
+		l.freed = l.freed[:last]
+		l.segments[n] = segment{words: words}
+		return n
+	}
+	if len(l.segments) == 1<<(32-segmentShift) {
+		panic("32 GiB of shown events in one shard")
+	}
+	l.segments = append(l.segments, segment{words: words})
+	return uint32(len(l.segments) - 1)
+}
+
+// entry is a name that no event has.
+func (l *Log) entry() Shown {
+	if ref := l.free; ref != 0 {
+		l.free = Shown(l.of(ref).at)
+		return ref
+	}
+	if l.next == math.MaxUint32 {
+		panic("2^32 shown events in one shard")
+	}
+	l.next = max(l.next, 1)
+	if int(l.next/pageEvents) == len(l.pages) {
+		l.pages = append(l.pages, new([pageEvents]shown))
+	}
+	l.next++
+	return l.next - 1
+}
+
+func (l *Log) of(ref Shown) *shown { return &l.pages[ref/pageEvents][ref%pageEvents] }
+
+// maxHolders is how many may hold one event: one more gets a copy.
+const maxHolders = math.MaxUint16
+
+// Share adds a holder to a kept event and returns the name it has it by: another one
+// where there are too many.
+func (l *Log) Share(ref Shown) Shown {
+	e := l.of(ref)
+	if e.holders == maxHolders {
+		var ev event.Event
+		l.View(ref, &ev)
+		ev.Text = bytes.Clone(ev.Text) // holding it may move it
+		return l.Hold(&ev)
+	}
+	e.holders++
+	return ref
+}
+
+// Release takes a holder away; the last one frees the event. Releasing none is well.
+func (l *Log) Release(ref Shown) {
+	if ref == 0 {
+		return
+	}
+	e := l.of(ref)
+	if e.holders--; e.holders > 0 {
+		return
+	}
+	n := e.at >> segmentShift
+	s := &l.segments[n]
+	if e.words > 0 {
+		s.live -= uint32(e.words)
+		l.held -= int64(e.words) * 8
+	} else {
+		s.live = 0
+		l.held -= int64(len(s.words)) * 8
+	}
+	switch {
+	case s.live > 0:
+	case n+1 == l.open:
+		s.used = 0
+	default:
+		l.drop(n)
+	}
+	*e = shown{at: uint32(l.free)}
+	l.free = ref
+	l.live--
+}
+
+// drop frees a segment in which nothing is held.
+func (l *Log) drop(n uint32) {
+	s := &l.segments[n]
+	l.bytes -= int64(len(s.words)) * 8
+	if len(s.words) == segmentWords && len(l.spare) < maxSpare {
+		l.spare = append(l.spare, s.words)
+	}
+	*s = segment{}
+	l.freed = append(l.freed, n)
+}
+
+// How many segments tidy looks at, and how many of these it empties: more than are
+// written in the meantime, so that the room goes down to twice what is held.
+const (
+	tidyLooks   = 16
+	tidyEmpties = 4
+)
+
+// tidy looks at some segments, in turn, and empties those of which less than half is
+// held.
+func (l *Log) tidy() {
+	emptied := 0
+	for range min(tidyLooks, len(l.segments)) {
+		l.hand++
+		if l.hand >= len(l.segments) {
+			l.hand = 0
+		}
+		s := &l.segments[l.hand]
+		if uint32(l.hand)+1 == l.open || 2*s.live >= s.used {
+			continue
+		}
+		l.empty(uint32(l.hand))
+		if emptied++; emptied == tidyEmpties {
+			return
+		}
+	}
+}
+
+// empty moves what is held in a segment to the one that is written.
+func (l *Log) empty(n uint32) {
+	words := l.segments[n].words[:l.segments[n].used]
+	for from := 0; from < len(words); {
+		ref, size := Shown(words[from]>>32), sizeOf(words[from])
+		if e := l.of(ref); e.holders > 0 && e.at == n<<segmentShift|uint32(from) {
+			var to []uint64
+			e.at, to = l.write(size)
+			copy(to, words[from:from+size])
+		}
+		from += size
+	}
+	l.drop(n)
+}
+
+// sizeOf is the number of words of the event whose first word is given.
+func sizeOf(first uint64) int {
+	size := headWords + wordsFor(int(uint32(first)&^lateBit))
+	if first&lateBit != 0 {
+		size++
+	}
+	return size
+}
+
+// View fills ev with what is kept of an event: it has a record, times and a place, but
+// neither slots nor an identity. It is valid until anything is held or released.
+func (l *Log) View(ref Shown, ev *event.Event) *event.Event {
+	at := l.of(ref).at
+	words := l.segments[at>>segmentShift].words[at&(segmentWords-1):]
+	raw := uint32(words[0]) &^ lateBit
+	*ev = event.Event{Type: int32(words[3] >> 32), Part: int32(words[3]), Raw: raw, Offset: int64(words[2]), Time: int64(words[1]), At: int64(words[1])}
+	head := headWords
+	if words[0]&lateBit != 0 {
+		ev.At, head = int64(words[headWords]), headWords+1
+	}
+	ev.Text = unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words[head:]))), raw)[:raw:raw]
+	return ev
+}
+
+// Len is the number of kept events.
+func (l *Log) Len() int { return l.live }
+
+// Bytes is the room in use, in bytes.
+func (l *Log) Bytes() int64 {
+	return l.bytes + int64(len(l.pages))*pageEvents*int64(unsafe.Sizeof(shown{}))
+}
