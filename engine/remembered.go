@@ -39,8 +39,8 @@ func (e *Engine) Remembered() Remembered {
 
 // remembered adds what a shard holds.
 func (sh *shard) remembered(r *Remembered) {
-	r.Events += sh.store.Len()
-	r.EventBytes += sh.store.Bytes()
+	r.Events += sh.store.Len() + sh.x.Log.Len()
+	r.EventBytes += sh.store.Bytes() + sh.x.Log.Bytes()
 	for i := range sh.timers {
 		r.Timers += sh.timers[i].len()
 	}

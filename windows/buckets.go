@@ -7,10 +7,11 @@ import (
 
 // Bucket is one open window of a kind that is evaluated at its end: [Start, End) of
 // time, and what its events add up to. A session's End moves with its events; a
-// batch has the times of its first and last event. Alerted is the caller's note that
-// an `early` window has had its alert.
+// batch has the times of its first and last event. Two are the caller's notes: First,
+// the own time of its first event, and Alerted, that an `early` window has had its alert.
 type Bucket struct {
 	Start, End int64
+	First      int64
 	Alerted    bool
 	State      State
 }

@@ -425,6 +425,7 @@ func (p *Program) AppendBuckets(b []byte, w *Buckets) []byte {
 		o := &w.open[i]
 		b = binary.AppendVarint(b, o.Start)
 		b = binary.AppendUvarint(b, uint64(o.End-o.Start))
+		b = binary.AppendVarint(b, o.First)
 		alerted := byte(0)
 		if o.Alerted {
 			alerted = 1
@@ -449,7 +450,7 @@ func (p *Program) DecodeBuckets(b []byte, w *Buckets) error {
 		}
 		w.push(start, end)
 		o := &w.open[i]
-		o.Alerted = r.flag() != 0
+		o.First, o.Alerted = r.varint(), r.flag() != 0
 		p.read(&r, &o.State)
 		if r.err == nil && o.State.inserted() == 0 {
 			r.fail("an empty window")

@@ -63,6 +63,37 @@ func (p *Program) Result(s *State, i int) event.Value {
 	}
 }
 
+// Counts reports that all aggregates follow from the number of events: a caller that
+// knows it needs no State, see OfCount.
+func (p *Program) Counts() bool { return len(p.cols) == 0 && (p.evicts || p.span < 0) }
+
+// OfCount returns aggregate i of a window with n events, for a Program that Counts.
+func (p *Program) OfCount(n, i int) event.Value {
+	if p.aggs[i].fn == Rate {
+		return rate(n, p.spec.Size)
+	}
+	return event.OfInt(int64(n))
+}
+
+// Whole is Result for an aggregate that gives ints, times or durations; false for nil.
+func (p *Program) Whole(s *State, i int) (int64, bool) {
+	a := &p.aggs[i]
+	if a.fn == Count && a.col < 0 {
+		return int64(p.Len(s)), true
+	}
+	if a.fn == Distinct && s.mem != nil && s.mem[p.cols[a.col].taken] != 0 {
+		return int64(s.ext.dicts[p.cols[a.col].dict].live), true
+	}
+	v := p.Result(s, i)
+	return int64(v.N), !v.IsNil()
+}
+
+// Float is Result for an aggregate that gives floats; false for nil.
+func (p *Program) Float(s *State, i int) (float64, bool) {
+	v := p.Result(s, i)
+	return v.Float(), !v.IsNil()
+}
+
 // nothing is the result over no values.
 func nothing(a *aggregate) event.Value {
 	switch a.fn {
@@ -96,7 +127,12 @@ func (p *Program) rate(s *State) event.Value {
 		}
 		length = int64(s.mem[p.span])
 	}
-	return event.OfFloat(float64(p.Len(s)) / (float64(length) / 1e9))
+	return rate(p.Len(s), length)
+}
+
+// rate is n events in a length of time, by the second.
+func rate(n int, length int64) event.Value {
+	return event.OfFloat(float64(n) / (float64(length) / 1e9))
 }
 
 func (p *Program) total(s *State, c *column) event.Value {

@@ -265,6 +265,9 @@ func (u *unit) whole(e *plan.Expr) intFn {
 		if e.Name == "time" {
 			return func(f *Frame) (int64, bool) { return f.Event.Time, true }
 		}
+	case plan.OpAgg:
+		agg := e.Index
+		return func(f *Frame) (int64, bool) { return f.Aggs.Whole(agg) }
 	case plan.OpMember:
 		if isCell(e) {
 			return cellAs(u, e, func(n uint64) int64 { return int64(n) })
@@ -306,6 +309,9 @@ func (u *unit) float(e *plan.Expr) floatFn {
 				return fromBits(n), ok
 			}
 		}
+	case plan.OpAgg:
+		agg := e.Index
+		return func(f *Frame) (float64, bool) { return f.Aggs.Float(agg) }
 	case plan.OpMember:
 		if isCell(e) {
 			return cellAs(u, e, fromBits)

@@ -44,6 +44,8 @@ type World struct {
 // expression reads them.
 type Aggregates interface {
 	Agg(i int) event.Value
+	Whole(i int) (int64, bool)   // of one whose type is int, time or duration; false for nil
+	Float(i int) (float64, bool) // of one whose type is float; false for nil
 }
 
 // Binding is what one step of the run at hand has taken: N events, in order. An

@@ -50,7 +50,9 @@ type sink struct{ n int }
 
 func (s *sink) Aggregate(predicate.AggCall) (int, error) { s.n++; return s.n - 1, nil }
 
-func (s *sink) Agg(i int) event.Value { return event.OfInt(int64(i)) }
+func (s *sink) Agg(i int) event.Value     { return event.OfInt(int64(i)) }
+func (s *sink) Whole(i int) (int64, bool) { return int64(i), true }
+func (s *sink) Float(int) (float64, bool) { return 0, false }
 
 func newRig() *rig {
 	r := &rig{typ: newType(), sink: &sink{}}

@@ -3,10 +3,8 @@ package machine
 import (
 	"math"
 	"math/bits"
-	"slices"
 
 	"github.com/cepheus-cep/cepheus/engine/eval"
-	"github.com/cepheus-cep/cepheus/engine/keep"
 	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/lang/plan"
 	"github.com/cepheus-cep/cepheus/windows"
@@ -33,9 +31,8 @@ type Bucket struct {
 // that having has held early.
 type BucketKey struct {
 	open   windows.Buckets
-	firsts []int64    // own time of the first event of each open window
-	recent []keep.Ref // newest events of the open windows, at most MaxEvidence, oldest first
-	held   bool       // for `once`: the last window that is over held
+	recent tail // newest events of the open windows
+	held   bool // for `once`: the last window that is over held
 }
 
 // CompileBucket compiles a rule that checks and has one window, evaluated at its end.
@@ -66,17 +63,20 @@ func (b *Bucket) Event(x *Context, k *BucketKey, ev *event.Event, mask uint64, _
 	if !h.passes(x) {
 		return
 	}
+	if h.readsKey {
+		x.keys(b.rule.Keys)
+	}
+	before := len(k.open.Open())
 	args := x.arguments(h.args)
 	x.Dropped.WindowEvents += uint64(b.program.PutAtMost(&k.open, ev.At, args, x.Limits.EventsPerWindow))
 	open := k.open.Open()
 	if len(open) == 0 {
 		return // it lies between hopping windows
 	}
-	for len(k.firsts) < len(open) {
-		k.firsts = append(k.firsts, ev.Time)
+	for i := before; i < len(open); i++ {
+		open[i].First = ev.Time
 	}
-	k.recent = append(k.recent, x.hold(ev))
-	b.trim(x, k, MaxEvidence)
+	k.recent.add(x, x.show(ev))
 	switch {
 	case b.batch:
 		b.close(x, k, ev.At)
@@ -87,7 +87,6 @@ func (b *Bucket) Event(x *Context, k *BucketKey, ev *event.Event, mask uint64, _
 
 // look judges, at the event at hand, the open windows that have not held yet.
 func (b *Bucket) look(x *Context, k *BucketKey) {
-	x.keys(b.rule.Keys)
 	open := k.open.Open()
 	before := k.held
 	for i := range open {
@@ -96,7 +95,7 @@ func (b *Bucket) look(x *Context, k *BucketKey) {
 			w.Alerted = true
 			if !before || !b.rule.Once {
 				e := x.atEvent(x.Frame.Event)
-				b.alert(x, k, w, k.firsts[i], e)
+				b.alert(x, k, w, e)
 			}
 		}
 		before = w.Alerted
@@ -119,33 +118,28 @@ func (b *Bucket) Settle(x *Context, k *BucketKey, now int64) {
 // close takes out the windows that are over, each with its judgement, and the events
 // that no open window shows any more.
 func (b *Bucket) close(x *Context, k *BucketKey, now int64) {
-	closed := 0
-	b.program.Close(&k.open, now, func(w *windows.Bucket) {
-		b.end(x, k, w, k.firsts[closed])
-		closed++
-	})
-	if closed == 0 {
+	open := len(k.open.Open())
+	b.program.Close(&k.open, now, func(w *windows.Bucket) { b.end(x, k, w) })
+	if len(k.open.Open()) == open {
 		return
 	}
-	k.firsts = slices.Delete(k.firsts, 0, closed)
 	most := 0
 	for i := range k.open.Open() {
 		most = max(most, b.program.Len(&k.open.Open()[i].State))
 	}
-	b.trim(x, k, min(most, MaxEvidence))
+	k.recent.keepNewest(x, most)
 }
 
 // end judges a window that is over.
-func (b *Bucket) end(x *Context, k *BucketKey, w *windows.Bucket, first int64) {
+func (b *Bucket) end(x *Context, k *BucketKey, w *windows.Bucket) {
 	if b.early {
 		k.held = b.rule.Once && w.Alerted
 		return
 	}
-	x.keys(b.rule.Keys)
 	before, held := k.held, b.holds(x, w)
 	k.held = b.rule.Once && held
 	if held && !before {
-		b.alert(x, k, w, first, b.effect(x, w))
+		b.alert(x, k, w, b.effect(x, w))
 	}
 }
 
@@ -163,6 +157,9 @@ func (b *Bucket) effect(x *Context, w *windows.Bucket) *Effect {
 
 // holds shows a window to the rule's expressions and reports whether having holds.
 func (b *Bucket) holds(x *Context, w *windows.Bucket) bool {
+	if b.judge.readsKey {
+		x.keys(b.rule.Keys)
+	}
 	x.bucket = bucketAggs{b: b, state: &w.State}
 	x.Frame.Aggs = &x.bucket
 	x.Frame.WindowStart, x.Frame.WindowEnd = w.Start, w.End
@@ -170,27 +167,16 @@ func (b *Bucket) holds(x *Context, w *windows.Bucket) bool {
 }
 
 // alert hands on the effect of the window that holds was asked of last.
-func (b *Bucket) alert(x *Context, k *BucketKey, w *windows.Bucket, first int64, e *Effect) {
+func (b *Bucket) alert(x *Context, k *BucketKey, w *windows.Bucket, e *Effect) {
+	x.keys(b.rule.Keys)
 	e.Window, e.WindowStart, e.WindowEnd = true, w.Start, w.End
 	e.Total = int64(b.program.Len(&w.State))
-	for _, ref := range k.recent[max(0, len(k.recent)-int(e.Total)):] {
-		e.show(x, -1, ref)
+	for _, ref := range k.recent.shown(x, int(e.Total)) {
+		e.exhibit(x, ref)
 	}
-	e.Start, e.End = first, e.Evidence[len(e.Evidence)-1].Event.Time
+	e.Start, e.End = w.First, e.Evidence[len(e.Evidence)-1].Event.Time
 	b.judge.outcome(x, e)
 	x.Effect(e)
-}
-
-// trim lets go of all but the newest n events.
-func (b *Bucket) trim(x *Context, k *BucketKey, n int) {
-	gone := len(k.recent) - n
-	if gone <= 0 {
-		return
-	}
-	for _, ref := range k.recent[:gone] {
-		x.Keep.Release(ref)
-	}
-	k.recent = slices.Delete(k.recent, 0, gone)
 }
 
 // Deadline is when the next of the key's windows ends; math.MaxInt64: none does by
@@ -205,17 +191,6 @@ func (b *Bucket) Deadline(k *BucketKey) int64 {
 
 // Release lets go of all that the key holds.
 func (b *Bucket) Release(x *Context, k *BucketKey) {
-	b.trim(x, k, 0)
+	k.recent.keepNewest(x, 0)
 	*k = BucketKey{}
-}
-
-// bucketAggs gives the aggregates over one open window, as [eval.Aggregates].
-type bucketAggs struct {
-	b     *Bucket
-	state *windows.State
-}
-
-// Agg implements [eval.Aggregates].
-func (a *bucketAggs) Agg(i int) event.Value {
-	return a.b.program.Result(a.state, a.b.reads.at[i].agg)
 }

@@ -1,16 +1,10 @@
 package machine
 
-import "slices"
-
 // Append appends the record of a key.
 func (b *Bucket) Append(x *Context, to []byte, k *BucketKey) []byte {
-	out := newRecordWriter(x)
+	out := newWindowWriter(x)
 	out.bool(k.held)
-	out.refs(k.recent)
-	out.uint(uint64(len(k.firsts)))
-	for _, at := range k.firsts {
-		out.int(at)
-	}
+	out.shown(k.recent.shown(x, MaxEvidence))
 	text := b.program.AppendBuckets(nil, &k.open)
 	out.uint(uint64(len(text)))
 	out.body = append(out.body, text...)
@@ -19,10 +13,11 @@ func (b *Bucket) Append(x *Context, to []byte, k *BucketKey) []byte {
 
 // Decode reads what Append wrote into a key that is empty.
 func (b *Bucket) Decode(x *Context, record []byte, k *BucketKey) error {
-	in := newRecordReader(x, record)
-	k.held, k.recent = in.bool(), in.refs()
-	for range in.count() {
-		k.firsts = append(k.firsts, in.int())
+	in := recordOf(x, record, windowVersion)
+	*k = BucketKey{}
+	k.held = in.bool()
+	for _, ref := range in.shown() {
+		k.recent.add(x, ref)
 	}
 	if text := in.bytes(); in.err == nil {
 		if err := b.program.DecodeBuckets(text, &k.open); err != nil {
@@ -30,16 +25,17 @@ func (b *Bucket) Decode(x *Context, record []byte, k *BucketKey) error {
 		}
 	}
 	b.check(in, k)
-	return in.finish()
+	if err := in.finish(); err != nil {
+		b.Release(x, k)
+		return err
+	}
+	return nil
 }
 
-// check refuses a record without what an alert rests on: each open window has a first
-// event, and all of them hold the newest one.
+// check refuses a record without what an alert rests on: all open windows hold the
+// newest event.
 func (b *Bucket) check(in *recordReader, k *BucketKey) {
-	switch n := len(k.open.Open()); {
-	case n != len(k.firsts):
-		in.fail("%d windows with %d first events", n, len(k.firsts))
-	case (n > 0) != (len(k.recent) > 0), len(k.recent) > MaxEvidence, slices.Contains(k.recent, 0):
-		in.fail("%d windows and the last %d events", n, len(k.recent))
+	if n := len(k.open.Open()); (n > 0) != (k.recent.live > 0) {
+		in.fail("%d windows and the last %d events", n, k.recent.live)
 	}
 }

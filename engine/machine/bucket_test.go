@@ -125,7 +125,7 @@ func FuzzBucketDecode(f *testing.F) {
 			r.Settle(&r.x, key, endOfTime)
 			r.Release(&r.x, key)
 		}
-		if n := r.store.Len(); n != 0 {
+		if n := r.x.Log.Len(); n != 0 {
 			t.Errorf("%d events are still kept", n)
 		}
 	})
@@ -159,12 +159,12 @@ func TestWindowsKeepNoEventsOnceClosed(t *testing.T) {
 		var k BucketKey
 		for i := range int64(400) {
 			r.take(&k, i/100)
-			if n := r.store.Len(); n > MaxEvidence {
+			if n := r.x.Log.Len(); n > MaxEvidence {
 				t.Fatalf("%+v: %d events are kept", w.Spec, n)
 			}
 		}
 		r.Settle(&r.x, &k, endOfTime)
-		if n := r.store.Len(); n != 0 || len(k.open.Open()) != 0 {
+		if n := r.x.Log.Len(); n != 0 || len(k.open.Open()) != 0 {
 			t.Errorf("%+v: %d events are kept after %d windows have closed", w.Spec, n, len(k.open.Open()))
 		}
 	}

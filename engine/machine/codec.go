@@ -24,19 +24,23 @@ type EventCodec interface {
 // ErrRecord is wrapped by the errors of Decode.
 var ErrRecord = errors.New("damaged record of a key")
 
-// recordVersion is the first byte of every record.
-const recordVersion = 2
+// The first byte of a record: of patterns, and of windows.
+const (
+	recordVersion = 2
+	windowVersion = 2
+)
 
 // recordWriter writes a record: the events it names come first, each once.
 type recordWriter struct {
-	x      *Context
-	body   []byte
-	events []keep.Ref
-	number map[keep.Ref]int
+	x       *Context
+	version byte
+	body    []byte
+	events  []keep.Ref
+	number  map[keep.Ref]int
 }
 
 func newRecordWriter(x *Context) *recordWriter {
-	return &recordWriter{x: x, number: map[keep.Ref]int{}}
+	return &recordWriter{x: x, version: recordVersion, number: map[keep.Ref]int{}}
 }
 
 func (w *recordWriter) int(n int64)   { w.body = binary.AppendVarint(w.body, n) }
@@ -80,7 +84,7 @@ func (w *recordWriter) state(p *windows.Program, s *windows.State) {
 
 // finish appends the whole record to b.
 func (w *recordWriter) finish(b []byte) []byte {
-	b = append(b, recordVersion)
+	b = append(b, w.version)
 	b = binary.AppendUvarint(b, uint64(len(w.events)))
 	ranks := w.ranks()
 	for i, ref := range w.events {
@@ -118,10 +122,13 @@ type recordReader struct {
 	err    error
 }
 
-func newRecordReader(x *Context, b []byte) *recordReader {
+func newRecordReader(x *Context, b []byte) *recordReader { return recordOf(x, b, recordVersion) }
+
+// recordOf begins to read a record, which must be of a version.
+func recordOf(x *Context, b []byte, version byte) *recordReader {
 	r := &recordReader{x: x, rest: b}
-	if len(b) == 0 || b[0] != recordVersion {
-		r.fail("its version is not %d", recordVersion)
+	if len(b) == 0 || b[0] != version {
+		r.fail("its version is not %d", version)
 		return r
 	}
 	r.rest = b[1:]
@@ -244,42 +251,6 @@ func (r *recordReader) finish() error {
 		r.fail("%d bytes too many", len(r.rest))
 	}
 	return r.err
-}
-
-// Append appends the record of a key.
-func (w *Window) Append(x *Context, b []byte, k *WindowKey) []byte {
-	out := newRecordWriter(x)
-	out.bool(k.held)
-	out.refs(k.recent)
-	out.uint(uint64(len(k.older)))
-	for _, at := range k.older {
-		out.int(at)
-	}
-	out.uint(uint64(len(k.states)))
-	for n := range k.states {
-		out.state(w.parts[n].program, &k.states[n])
-	}
-	return out.finish(b)
-}
-
-// Decode reads what Append wrote into a key that is empty.
-func (w *Window) Decode(x *Context, b []byte, k *WindowKey) error {
-	in := newRecordReader(x, b)
-	k.held, k.recent = in.bool(), in.refs()
-	for range in.count() {
-		k.older = append(k.older, in.int())
-	}
-	if n := in.count(); n > 0 {
-		if n != len(w.parts) {
-			in.fail("%d windows, the rule has %d", n, len(w.parts))
-			return in.finish()
-		}
-		k.states = make([]windows.State, n)
-		for i := range k.states {
-			in.state(w.parts[i].program, &k.states[i])
-		}
-	}
-	return in.finish()
 }
 
 // Append appends the record of a key.

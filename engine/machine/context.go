@@ -44,8 +44,11 @@ type Context struct {
 
 	Dropped Dropped // of the rule at hand; the shard reads and clears it
 
-	heldAs keep.Ref  // the copy of the event at hand; 0: none yet
-	ident  [2]uint64 // hash of its identity, if known
+	Log keep.Log // what windows show of events
+
+	heldAs keep.Ref   // the copy of the event at hand; 0: none yet
+	shows  keep.Shown // what is shown of it; 0: nothing yet
+	ident  [2]uint64  // hash of its identity, if known
 	known  bool
 
 	views      []event.Event // two a step of the frame: its first and last event
@@ -69,6 +72,8 @@ type Context struct {
 	found      []int32    // runs of a room
 	seen       event.Event
 	args       []windows.Arg
+	rooms      keep.Blobs // of trails and of what buckets show
+	shown      []keep.Shown
 }
 
 // Dropped counts what limits have thrown away.
@@ -83,7 +88,8 @@ func (x *Context) Begin() { x.known = false }
 // End ends the work on the event at hand.
 func (x *Context) End() {
 	x.Keep.Release(x.heldAs)
-	x.heldAs = 0
+	x.Log.Release(x.shows)
+	x.heldAs, x.shows = 0, 0
 }
 
 // hold keeps ev, the event at hand, for one more holder. All machines of a shard
@@ -93,6 +99,15 @@ func (x *Context) hold(ev *event.Event) keep.Ref {
 		x.heldAs = x.Keep.Hold(ev)
 	}
 	return x.Keep.Share(x.heldAs)
+}
+
+// show keeps what an alert shows of ev, the event at hand, for one more holder. All
+// windows of a shard share one copy.
+func (x *Context) show(ev *event.Event) keep.Shown {
+	if x.shows == 0 {
+		x.shows = x.Log.Hold(ev)
+	}
+	return x.Log.Share(x.shows)
 }
 
 // identity hashes the identity of ev, the event at hand, once for all machines.
@@ -137,7 +152,8 @@ type Effect struct {
 	Saturated  bool            // match all: the number of matches is at its greatest, 2^63-1
 }
 
-// Evidence is one event of a match.
+// Evidence is one event of a match. In rules over windows it has its record, times and
+// place alone: see [keep.Log].
 type Evidence struct {
 	Step  int // number of the step; -1 in rules without steps
 	Event event.Event

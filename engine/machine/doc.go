@@ -30,6 +30,10 @@
 // event with one of the run has its runs in the order of that value. What a line means is
 // what the general machine of run.go makes of it: a test compares the two.
 //
+// A trail is the events of a key's largest window: their times, and what alerts show of
+// the newest ones. What windows remember of a key has no pointers but where aggregates
+// need a state.
+//
 // # Place in the flow
 //
 // engine/index tests an event against the conditions that need nothing but the event
@@ -47,10 +51,12 @@
 //     in which they came.
 //   - Every kept event is held once for each place that names it, and released when
 //     the place goes.
+//   - A key of windows shows the newest MaxEvidence events of those that its windows
+//     hold, or all of them.
 //
 // Open context.go, then pattern.go (the compiled form) and run.go (how it moves); then
 // group.go (places within groups), list.go (what repeated steps share), line.go with
 // waiter.go, line_run.go and order.go (runs that wait together), all.go (match all by
-// places), pool.go, stacks.go and pool_write.go (match all counted), window.go and
-// bucket.go, codec.go.
+// places), pool.go, stacks.go and pool_write.go (match all counted), window.go with
+// trail.go and bucket.go, aggs.go, codec.go.
 package machine

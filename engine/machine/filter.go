@@ -21,6 +21,7 @@ type head struct {
 	suppressBy []func(*eval.Frame) event.Value
 	derived    [][]func(*eval.Frame) event.Value
 	args       []argument
+	readsKey   bool // before there is an alert
 }
 
 func compileHead(in *plan.Input, c eval.Compiler) head {
@@ -38,8 +39,10 @@ func compileHead(in *plan.Input, c eval.Compiler) head {
 		h.suppressBy = append(h.suppressBy, c.Value(e))
 	}
 	h.derived = compileDerived(in.Derived, c)
+	h.readsKey = reads(in.Where, plan.OpKey) || reads(in.Having, plan.OpKey)
 	for _, a := range in.Args {
 		h.args = append(h.args, compileArgument(c, a))
+		h.readsKey = h.readsKey || reads(a.Value, plan.OpKey) || reads(a.Cond, plan.OpKey)
 	}
 	return h
 }
@@ -108,13 +111,13 @@ func inputTests(rule *plan.Rule) []Test {
 func (f *Filter) Event(x *Context, ev *event.Event, input int) {
 	h := &f.heads[input]
 	x.Frame.Event = ev
+	if h.readsKey {
+		x.keys(f.rule.Keys)
+	}
+	if !h.passes(x) || h.having != nil && !h.having(&x.Frame) {
+		return
+	}
 	x.keys(f.rule.Keys)
-	if !h.passes(x) {
-		return
-	}
-	if h.having != nil && !h.having(&x.Frame) {
-		return
-	}
 	e := x.atEvent(ev)
 	e.Total = 1
 	e.Evidence = append(e.Evidence, Evidence{Step: -1, Event: *ev})

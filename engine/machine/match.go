@@ -165,6 +165,12 @@ func (e *Effect) show(x *Context, step int, ref keep.Ref) {
 	x.Keep.View(ref, &e.Evidence[len(e.Evidence)-1].Event)
 }
 
+// exhibit adds an event that a window shows.
+func (e *Effect) exhibit(x *Context, ref keep.Shown) {
+	e.Evidence = append(e.Evidence, Evidence{Step: -1})
+	x.Log.View(ref, &e.Evidence[len(e.Evidence)-1].Event)
+}
+
 // runAggs gives the aggregates over what a run has taken, as [eval.Aggregates].
 type runAggs struct {
 	p *Pattern

@@ -150,12 +150,3 @@ func (p *Projection) Decode(x *Context, b []byte, k *ProjectionKey) error {
 	in.state(p.program, &k.row)
 	return in.finish()
 }
-
-// rowAggs gives the aggregates of a row, as [eval.Aggregates].
-type rowAggs struct {
-	p *Projection
-	k *ProjectionKey
-}
-
-// Agg implements [eval.Aggregates].
-func (a *rowAggs) Agg(i int) event.Value { return a.p.program.Result(&a.k.row, i) }

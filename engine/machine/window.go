@@ -3,9 +3,9 @@ package machine
 import (
 	"math"
 	"math/bits"
+	"slices"
 
 	"github.com/cepheus-cep/cepheus/engine/eval"
-	"github.com/cepheus-cep/cepheus/engine/keep"
 	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/lang/plan"
 	"github.com/cepheus-cep/cepheus/windows"
@@ -13,30 +13,53 @@ import (
 
 // Window is the compiled form of a rule over windows that are evaluated at each
 // event: sliding ones and last ones.
+//
+// A key has one trail: the times of the events of its largest window, and what an alert
+// shows of the newest ones. A window whose aggregates follow from the number of its
+// events is no more than that number; others have a state.
 type Window struct {
-	rule  *plan.Rule
-	heads []head  // one an input
-	parts []named // one a window of the rule
-	at    []place
+	rule    *plan.Rule
+	heads   []head  // one an input
+	parts   []named // one a window of the rule
+	at      []place
+	states  int   // how many windows have a state
+	alone   bool  // there is one window, and it has none: the trail is all there is of it
+	longest int64 // of the windows of time
+	lasting bool  // one is not of time
 }
 
 // named is one window of the rule, with the aggregates over it.
 type named struct {
 	program *windows.Program
-	aggs    []int // numbers of its aggregates in the rule
-	count   int   // of a `last` window; 0: a window of time
+	aggs    []int  // numbers of its aggregates in the rule
+	span    int64  // of a window of time
+	count   uint32 // of a `last` window; 0: a window of time
+	state   int    // number of its state; -1: the number of its events says all
 }
 
 // place says where an aggregate of the rule is computed.
 type place struct{ part, agg int }
 
-// WindowKey is what one key remembers of a window rule: a state a window, the last
-// events, and, for `once`, whether having held at the event before.
+// WindowKey is what one key remembers of a window rule.
 type WindowKey struct {
-	states []windows.State
-	recent []keep.Ref // the newest events, at most MaxEvidence, oldest first
-	older  []int64    // own times of the events of the largest window before those, oldest first
-	held   bool
+	trail
+	held bool // for `once`: having held at the event before
+	more *moreOfKey
+}
+
+// moreOfKey is what a key remembers besides its trail: where the rule has one window
+// that is counted only, just the times of late events.
+type moreOfKey struct {
+	counts []uint32        // by window: how many of the newest events it holds; of those without a state
+	states []windows.State // of windows that have one
+	first  uint32          // number of the trail's oldest event, wrapping
+	late   []lateEvent     // those in the trail, oldest first
+}
+
+// lateEvent is the own time of an event that counts at another one.
+type lateEvent struct {
+	number uint32
+	own    int64
 }
 
 // CompileWindow compiles a window rule that checks.
@@ -51,6 +74,7 @@ func CompileWindow(rule *plan.Rule, c eval.Compiler) (*Window, error) {
 			return nil, err
 		}
 	}
+	w.alone = len(w.parts) == 1 && w.states == 0
 	return w, nil
 }
 
@@ -70,9 +94,15 @@ func (w *Window) compilePart(n int) error {
 	if err != nil {
 		return err
 	}
-	p.program = program
+	p.program, p.state = program, -1
+	if !program.Counts() {
+		p.state = w.states
+		w.states++
+	}
 	if spec := w.rule.Windows[n].Spec; spec.Kind == windows.Last {
-		p.count = spec.Count
+		p.count, w.lasting = uint32(spec.Count), true
+	} else {
+		p.span, w.longest = spec.Size, max(w.longest, spec.Size)
 	}
 	w.parts = append(w.parts, p)
 	return nil
@@ -97,13 +127,15 @@ func sameExpr(a, b *plan.Expr) bool {
 func (w *Window) Tests() []Test { return inputTests(w.rule) }
 
 // Empty reports whether the key remembers nothing.
-func (w *Window) Empty(k *WindowKey) bool { return len(k.recent) == 0 && !k.held && w.size(k) == 0 }
+func (w *Window) Empty(k *WindowKey) bool { return k.live == 0 && !k.held }
 
 // Event takes an event that passed the test of the input whose bit mask is.
 func (w *Window) Event(x *Context, k *WindowKey, ev *event.Event, mask uint64, _ bool) {
 	h := &w.heads[bits.TrailingZeros64(mask)]
 	x.Frame.Event = ev
-	x.keys(w.rule.Keys)
+	if h.readsKey {
+		x.keys(w.rule.Keys)
+	}
 	if !h.passes(x) {
 		return
 	}
@@ -113,122 +145,223 @@ func (w *Window) Event(x *Context, k *WindowKey, ev *event.Event, mask uint64, _
 	held := h.having == nil || h.having(&x.Frame)
 	before := k.held
 	k.held = held && w.rule.Once
-	if !held || w.rule.Once && before {
-		return
+	if held && !(w.rule.Once && before) {
+		w.alert(x, k, ev, h)
 	}
+}
+
+// alert hands on the effect of the event at hand.
+func (w *Window) alert(x *Context, k *WindowKey, ev *event.Event, h *head) {
+	x.keys(w.rule.Keys)
 	e := x.atEvent(ev)
-	w.evidence(x, k, e)
+	e.Total = int64(k.live)
+	for _, ref := range k.shown(x) {
+		e.exhibit(x, ref)
+	}
+	e.Start = w.start(x, k, e)
 	h.outcome(x, e)
 	x.Effect(e)
 }
 
+// start is the own time of the oldest event of the largest window.
+func (w *Window) start(x *Context, k *WindowKey, e *Effect) int64 {
+	switch {
+	case k.live <= MaxEvidence:
+		return e.Evidence[0].Event.Time
+	case k.more != nil && len(k.more.late) > 0 && k.more.late[0].number == k.more.first:
+		return k.more.late[0].own
+	}
+	return k.at(x, 0)
+}
+
 // add puts the event into every window.
 func (w *Window) add(x *Context, k *WindowKey, ev *event.Event, h *head) {
-	if k.states == nil {
-		k.states = make([]windows.State, len(w.parts))
+	if !w.alone && k.more == nil {
+		k.more = w.newMore()
 	}
+	before := k.live
+	if w.alone {
+		w.parts[0].expire(x, k, ev.At)
+	} else {
+		w.addParts(x, k, ev, h)
+	}
+	if ev.Time != ev.At {
+		k.noteLate(before, ev)
+	}
+	k.trail.add(x, ev.At, x.show(ev))
+	w.bound(x, k)
+	k.left(before + 1 - k.live)
+}
+
+// newMore makes what a key has besides its trail, in one piece where that is one state.
+func (w *Window) newMore() *moreOfKey {
+	if len(w.parts) == 1 {
+		m := new(struct {
+			moreOfKey
+			one [1]windows.State
+		})
+		m.states = m.one[:]
+		return &m.moreOfKey
+	}
+	m := &moreOfKey{states: make([]windows.State, w.states)}
+	if w.states < len(w.parts) {
+		m.counts = make([]uint32, len(w.parts))
+	}
+	return m
+}
+
+// expire drops what has left the only window of a key at a time, so that an event of
+// that time has its place.
+func (p *named) expire(x *Context, k *WindowKey, now int64) {
+	if p.count > 0 {
+		k.keepNewest(x, p.count-1)
+	} else if until := now - p.span; until <= now {
+		k.trail.expire(x, until)
+	}
+}
+
+// addParts puts the event into each window by itself; the trail has it not yet.
+func (w *Window) addParts(x *Context, k *WindowKey, ev *event.Event, h *head) {
 	for n := range w.parts {
 		p := &w.parts[n]
+		if p.state < 0 {
+			p.recount(x, k, &k.more.counts[n], ev.At)
+			k.more.counts[n]++
+			if p.count > 0 {
+				k.more.counts[n] = min(k.more.counts[n], p.count)
+			}
+			continue
+		}
 		x.args = x.args[:0]
 		for _, i := range p.aggs {
 			x.args = append(x.args, h.args[i].of(&x.Frame))
 		}
-		p.program.Add(&k.states[n], ev.At, x.args)
-		for p.program.Len(&k.states[n]) > x.Limits.EventsPerWindow {
-			p.program.Drop(&k.states[n])
-			x.Dropped.WindowEvents++
+		p.program.Add(&k.more.states[p.state], ev.At, x.args)
+	}
+}
+
+// recount takes out of a window that is counted only what has left it at a time.
+func (p *named) recount(x *Context, k *WindowKey, count *uint32, now int64) {
+	until := now - p.span
+	if p.count > 0 || until > now {
+		return
+	}
+	for *count > 0 && k.at(x, k.live-*count) <= until {
+		*count--
+	}
+}
+
+// bound keeps the windows within the limit, and the trail to the largest of them.
+func (w *Window) bound(x *Context, k *WindowKey) {
+	most := uint32(min(x.Limits.EventsPerWindow, windows.MaxEvents))
+	if !w.alone {
+		w.boundParts(x, k, most)
+		k.keepNewest(x, w.largest(k))
+	} else if k.live > most {
+		x.Dropped.WindowEvents += uint64(k.live - most)
+		k.keepNewest(x, most)
+	}
+	k.shrink(x)
+}
+
+func (w *Window) boundParts(x *Context, k *WindowKey, most uint32) {
+	for n := range w.parts {
+		p := &w.parts[n]
+		if over := w.size(k, n) - int(most); over > 0 {
+			x.Dropped.WindowEvents += uint64(over)
+			if p.state < 0 {
+				k.more.counts[n] = most
+				continue
+			}
+			for range over {
+				p.program.Drop(&k.more.states[p.state])
+			}
 		}
 	}
-	k.recent = append(k.recent, x.hold(ev))
-	w.trim(x, k)
 }
 
-// trim lets go of events that are no evidence any more: those that have left every
-// window, and all but the newest. Of the others in the window it keeps the own time.
-func (w *Window) trim(x *Context, k *WindowKey) {
-	size := w.size(k)
-	n := max(0, len(k.recent)-min(size, MaxEvidence))
-	for _, ref := range k.recent[:n] {
-		k.older = append(k.older, x.Keep.Time(ref))
-		x.Keep.Release(ref)
+// size is the number of events in window n of the key.
+func (w *Window) size(k *WindowKey, n int) int {
+	p := &w.parts[n]
+	switch {
+	case w.alone:
+		return int(k.live)
+	case k.more == nil:
+		return 0
+	case p.state < 0:
+		return int(k.more.counts[n])
 	}
-	k.recent = append(k.recent[:0], k.recent[n:]...)
-	k.older = k.older[max(0, len(k.older)-(size-len(k.recent))):]
-	if len(k.recent) == 0 {
-		k.recent = nil
-	}
-	if len(k.older) == 0 {
-		k.older = nil
-	}
+	return p.program.Len(&k.more.states[p.state])
 }
 
-// size is the number of events in the key's largest window.
-func (w *Window) size(k *WindowKey) int {
+// largest is the number of events in the key's largest window.
+func (w *Window) largest(k *WindowKey) uint32 {
 	most := 0
-	for n := range k.states {
-		most = max(most, w.parts[n].program.Len(&k.states[n]))
+	for n := range w.parts {
+		most = max(most, w.size(k, n))
 	}
-	return most
+	return uint32(most)
 }
 
-// evidence shows the newest events of the largest window.
-func (w *Window) evidence(x *Context, k *WindowKey, e *Effect) {
-	e.Total = int64(w.size(k))
-	for _, ref := range k.recent {
-		e.show(x, -1, ref)
+// noteLate notes the own time of an event that comes after so many others.
+func (k *WindowKey) noteLate(after uint32, ev *event.Event) {
+	if k.more == nil {
+		k.more = &moreOfKey{}
 	}
-	if len(k.older) > 0 {
-		e.Start = k.older[0]
-	} else {
-		e.Start = e.Evidence[0].Event.Time
+	k.more.late = append(k.more.late, lateEvent{number: k.more.first + after, own: ev.Time})
+}
+
+// left takes note that the oldest n events have left the trail.
+func (k *WindowKey) left(n uint32) {
+	m := k.more
+	if m == nil || n == 0 {
+		return
+	}
+	m.first += n
+	gone := 0
+	for gone < len(m.late) && int32(m.late[gone].number-m.first) < 0 {
+		gone++
+	}
+	if m.late = slices.Delete(m.late, 0, gone); len(m.late) == 0 {
+		m.late = nil
 	}
 }
 
 // Settle forgets what has left the key's windows at a time.
 func (w *Window) Settle(x *Context, k *WindowKey, now int64) {
-	for n := range k.states {
-		w.parts[n].program.Expire(&k.states[n], now)
+	if k.live == 0 {
+		return
 	}
-	w.trim(x, k)
-	if w.size(k) == 0 {
-		k.states = nil
+	before := k.live
+	for n := range w.parts {
+		p := &w.parts[n]
+		switch {
+		case p.count > 0:
+		case w.alone:
+			p.expire(x, k, now)
+		case p.state < 0:
+			p.recount(x, k, &k.more.counts[n], now)
+		default:
+			p.program.Expire(&k.more.states[p.state], now)
+		}
+	}
+	k.keepNewest(x, w.largest(k))
+	k.left(before - k.live)
+	if k.shrink(x); k.live == 0 {
+		k.more = nil
 	}
 }
 
 // Deadline is when the key's windows will be empty; math.MaxInt64: never.
 func (w *Window) Deadline(k *WindowKey) int64 {
-	last := int64(math.MinInt64)
-	for n := range k.states {
-		at, ok := w.parts[n].program.Expiry(&k.states[n])
-		if !ok && w.parts[n].program.Len(&k.states[n]) > 0 {
-			return math.MaxInt64
-		}
-		if ok {
-			last = max(last, at)
-		}
-	}
-	if last == math.MinInt64 {
+	if w.lasting || k.live == 0 {
 		return math.MaxInt64
 	}
-	return last
+	return later(k.newest, w.longest)
 }
 
 // Release lets go of all that the key holds.
 func (w *Window) Release(x *Context, k *WindowKey) {
-	for _, ref := range k.recent {
-		x.Keep.Release(ref)
-	}
+	k.release(x)
 	*k = WindowKey{}
-}
-
-// windowAggs gives the aggregates over a key's windows, as [eval.Aggregates].
-type windowAggs struct {
-	w *Window
-	k *WindowKey
-}
-
-// Agg implements [eval.Aggregates].
-func (a *windowAggs) Agg(i int) event.Value {
-	at := a.w.at[i]
-	return a.w.parts[at.part].program.Result(&a.k.states[at.part], at.agg)
 }
