@@ -15,12 +15,16 @@ import (
 // oldest costs little for each key that is added.
 const dropShare = 16
 
-// makeRoom drops the oldest keys of a slot if it is full.
-func (u *keyed[K, M]) makeRoom(sh *shard, slot byte) {
+// makeRoom drops the oldest keys of a slot if it is full. From half of that on keys are
+// forgotten when their time has passed, so that those that count are alive.
+func (u *keyed[K, M]) makeRoom(sh *shard, slot byte, now int64) {
 	if u.bySlot == nil {
 		u.countKeys()
 	}
 	room := max(1, sh.x.Limits.KeysPerRule/slots)
+	if !u.prompt && int(u.bySlot[slot]) >= room/2 {
+		u.bePrompt(sh, now)
+	}
 	if int(u.bySlot[slot]) < room {
 		return
 	}

@@ -361,6 +361,7 @@ func (e *Engine) coordinate(ctx context.Context) error {
 			return err
 		}
 		ended := !more && !stopped
+		e.epoch.last = ended || stopped
 		if ended && e.failed == nil && e.o.Final {
 			e.finish(&e.epoch)
 		}

@@ -30,6 +30,7 @@ type epoch struct {
 	known   int64     // the watermark that the inputs gave; beyond it only the end of the input decides
 	begun   time.Time // when its first record was taken
 	stepped bool      // an idle step has been taken in it
+	last    bool      // no other follows in this run
 	dead    []Dead
 }
 

@@ -31,6 +31,7 @@ type shard struct {
 	store    keep.Store
 	rules    []compiled
 	units    []unit     // by rule; nil before its first event
+	sweepers []sweeper  // those of them whose keys are forgotten in turn
 	longKeys keep.Blobs // of all units: see keyTable
 	strata   []int      // by rule: its stratum
 	timers   []timers   // by stratum
@@ -97,6 +98,9 @@ func (sh *shard) run(ep *epoch, stratum int) (err error) {
 	}
 	sh.x.End()
 	sh.advance(stratum, ep.until)
+	if stratum+1 == len(sh.timers) {
+		sh.forget(ep.last, ep.until)
+	}
 	clear(sh.work[stratum])
 	sh.work[stratum] = sh.work[stratum][:0]
 	return nil

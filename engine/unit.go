@@ -136,6 +136,9 @@ type keyed[K any, M keyMachine[K]] struct {
 	number  int32
 	machine M
 	ignores func(mask uint64, until bool) bool // see ignorer; nil: nothing is
+	lazy    lazy[K]                            // nil: the machine is not
+	prompt  bool                               // keys are forgotten by timer
+	turn    int32                              // key to be looked at next
 	table   keyTable
 	cells   pages[cell[K]]
 	bySlot  *[slots]int32 // number of keys; nil while no slot can be full
@@ -163,6 +166,9 @@ func newKeyed[K any, M keyMachine[K]](sh *shard, number int32, m M) *keyed[K, M]
 	if i, ok := any(m).(ignorer); ok {
 		u.ignores = i.Ignores
 	}
+	if u.lazy, _ = any(m).(lazy[K]); u.lazy != nil {
+		sh.sweepers = append(sh.sweepers, u)
+	}
 	return u
 }
 
@@ -176,8 +182,11 @@ func (u *keyed[K, M]) event(sh *shard, it *index.Item, key []byte, ev *event.Eve
 		if u.ignores != nil && u.ignores(it.Mask, it.Until) {
 			return
 		}
-		if u.table.len() >= sh.x.Limits.KeysPerRule/slots {
-			u.makeRoom(sh, byte(it.Hash%slots))
+		if u.lazy != nil {
+			u.lookAt(sh, looksForOne, ev.At)
+		}
+		if u.table.len() >= sh.x.Limits.KeysPerRule/slots/2 {
+			u.makeRoom(sh, byte(it.Hash%slots), ev.At)
 		}
 		id = u.add(it.Hash, key)
 	}
@@ -225,7 +234,7 @@ func (u *keyed[K, M]) after(sh *shard, id int32, c *cell[K]) {
 		c.dirty = true
 		u.changed = append(u.changed, id)
 	}
-	if at := u.machine.Deadline(&c.state); at < c.armed {
+	if at := u.timerOf(c); at < c.armed {
 		c.armed = at
 		sh.arm(u.number, id, at)
 	}
@@ -271,7 +280,7 @@ func (u *keyed[K, M]) load(sh *shard, key, state []byte) error {
 	if err := u.machine.Decode(&sh.x, state, &c.state); err != nil {
 		return err
 	}
-	if at := u.machine.Deadline(&c.state); at != math.MaxInt64 {
+	if at := u.timerOf(c); at != math.MaxInt64 {
 		c.armed = at
 		sh.arm(u.number, id, at)
 	}

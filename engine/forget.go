@@ -1,0 +1,92 @@
+package engine
+
+import "math"
+
+// A key in which nothing is alive any more, for its time has passed, is forgotten. That
+// nobody waits for: it needs no timer of its own. Keys are looked at in turn, some whenever
+// a new one comes, so that those to be forgotten are never many more than those that are
+// alive, and some in each epoch. Only where a slot has come near its bound (see bound.go),
+// where it matters how many keys are alive, each key has a timer.
+
+// looksForOne is how many keys are looked at when one comes, and looksAnEpoch what part of
+// all in an epoch.
+const (
+	looksForOne  = 2
+	looksAnEpoch = 16
+)
+
+// lazy is a machine that says when something comes of a key, and not only when something
+// of it can be forgotten.
+type lazy[K any] interface {
+	Due(k *K) int64
+}
+
+// sweeper is a unit whose keys are forgotten in turn.
+type sweeper interface {
+	// lookAt looks at the next n keys in turn, at all of them at most.
+	lookAt(sh *shard, n int, now int64)
+	keys() int
+}
+
+// timerOf is the time that a key's timer is to be armed for; math.MaxInt64: none.
+func (u *keyed[K, M]) timerOf(c *cell[K]) int64 {
+	if u.lazy == nil || u.prompt {
+		return u.machine.Deadline(&c.state)
+	}
+	return u.lazy.Due(&c.state)
+}
+
+// lookAt forgets those of the next n keys in turn in which nothing is alive.
+func (u *keyed[K, M]) lookAt(sh *shard, n int, now int64) {
+	if u.prompt {
+		return
+	}
+	for range min(n, int(u.cells.n)) {
+		if u.turn >= u.cells.n {
+			u.turn = 0
+		}
+		u.forgetDead(sh, u.turn, now)
+		u.turn++
+	}
+}
+
+// forgetDead settles a key whose deadline has passed.
+func (u *keyed[K, M]) forgetDead(sh *shard, id int32, now int64) {
+	if u.table.keys.at(id).size < 0 {
+		return
+	}
+	c := u.cells.at(id)
+	if u.machine.Deadline(&c.state) > now {
+		return
+	}
+	sh.x.Key = u.table.key(id)
+	u.machine.Settle(&sh.x, &c.state, now)
+	u.after(sh, id, c)
+}
+
+// bePrompt has every key forgotten in its time from now on.
+func (u *keyed[K, M]) bePrompt(sh *shard, now int64) {
+	u.lookAt(sh, int(u.cells.n), now)
+	u.prompt = true
+	for id := range u.cells.n {
+		if u.table.keys.at(id).size < 0 {
+			continue
+		}
+		c := u.cells.at(id)
+		if at := u.timerOf(c); at < c.armed {
+			c.armed = at
+			sh.arm(u.number, id, at)
+		}
+	}
+}
+
+// forget lets the units look at some of their keys, or at all.
+func (sh *shard) forget(all bool, now int64) {
+	for _, u := range sh.sweepers {
+		n := u.keys()/looksAnEpoch + 1
+		if all {
+			n = math.MaxInt
+		}
+		u.lookAt(sh, n, now)
+	}
+}
