@@ -59,13 +59,15 @@ const (
 	takeTimeText // RFC 3339
 )
 
-// Bounds of moulds: how many are kept, how many misses in a row make one void, one in how
-// many records that the scanner takes is tried for a new one, and for how many records at
-// most no mould is tried after misfits. What stands before a value may be the type and a key.
+// Bounds of moulds: how many are kept, how many misses in a row make one void, how many
+// records that the scanner takes lie between two that are tried for a new one, for how many
+// records at most no mould is tried after misfits, and how much text stands before a value,
+// which may be the type and a key.
 const (
 	maxMoulds = 16
 	maxMisses = 8
-	learnEach = 8
+	minGap    = 8
+	maxGap    = 1024
 	maxPause  = 255
 	maxBefore = 2*maxKey + 16 // bytes before a value
 )
@@ -74,7 +76,10 @@ const (
 type moulds struct {
 	list    []*mould // each record moves its own one place nearer to the front
 	off     bool     // none is made: for tests
-	scanned uint     // records that the scanner took
+	scanned int      // records that the scanner took
+	learn   int      // how many there are to be before the next is tried for a mould
+	gap     int      // how many there were between the last two tries
+	fitted  bool     // a record has fitted a mould since
 	wait    int      // records for which no mould is tried
 	pause   int      // how long the last such wait was
 }
@@ -166,7 +171,7 @@ func (d *Decoder) prepare(mo *mould, r *RecordRef) {
 func (d *Decoder) complete(mo *mould, k, i int) bool {
 	text := d.scan.text
 	if k == len(mo.parts) && i+len(mo.tail.text) == len(text) && string(text[i:]) == mo.tail.text {
-		mo.misses, d.moulds.pause = 0, 0
+		mo.misses, d.moulds.pause, d.moulds.fitted = 0, 0, true
 		return true
 	}
 	if i < 0 || i > len(text) || k <= mo.typeAt {
@@ -388,10 +393,19 @@ func (ms *moulds) misfit(mo *mould) {
 	ms.wait = ms.pause
 }
 
-// wants reports whether a mould is to be made of the record at hand.
+// wants reports whether a mould is to be made of the record at hand: of every eighth that
+// the scanner takes, of ever fewer as long as none fits.
 func (ms *moulds) wants() bool {
 	ms.scanned++
-	return ms.scanned%learnEach == 1 && !ms.off
+	if ms.scanned <= ms.learn || ms.off {
+		return false
+	}
+	ms.gap = min(2*ms.gap, maxGap)
+	if ms.fitted || ms.gap == 0 {
+		ms.gap = minGap
+	}
+	ms.fitted, ms.learn = false, ms.scanned+ms.gap
+	return true
 }
 
 // keep keeps a mould, in the place of an older one of its type that has had its time.
@@ -410,7 +424,7 @@ func (ms *moulds) keep(mo *mould) {
 func (ms *moulds) fresh(t *layout) bool {
 	for _, mo := range ms.list {
 		if mo.of == t {
-			mo.misses += learnEach
+			mo.misses += minGap
 			return mo.misses <= maxMisses
 		}
 	}
