@@ -66,8 +66,8 @@ func repository(t *testing.T) []*file {
 	return files
 }
 
-// walk visits every file of the repository but hidden folders, test data and what
-// is built, with its path relative to the root.
+// walk visits every file of the repository but hidden folders, test data, what is
+// built and other modules, with its path relative to the root.
 func walk(t *testing.T, visit func(path string, text []byte)) {
 	t.Helper()
 	dir := root(t)
@@ -76,7 +76,7 @@ func walk(t *testing.T, visit func(path string, text []byte)) {
 			return err
 		}
 		if d.IsDir() {
-			if p != "." && skipped(d.Name()) {
+			if p != "." && (skipped(d.Name()) || otherModule(filepath.Join(dir, filepath.FromSlash(p)))) {
 				return fs.SkipDir
 			}
 			return nil
@@ -94,6 +94,12 @@ func walk(t *testing.T, visit func(path string, text []byte)) {
 
 func skipped(folder string) bool {
 	return folder == "testdata" || folder == "bin" || folder == "out" || strings.HasPrefix(folder, ".") && folder != ".ci"
+}
+
+// otherModule reports whether the folder is a module of its own, which no room imports.
+func otherModule(folder string) bool {
+	_, err := os.Stat(filepath.Join(folder, "go.mod"))
+	return err == nil
 }
 
 func parsed(t *testing.T, name, text string) *file {
