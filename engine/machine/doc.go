@@ -57,6 +57,6 @@
 // Open context.go, then pattern.go (the compiled form) and run.go (how it moves); then
 // group.go (places within groups), list.go (what repeated steps share), line.go with
 // waiter.go, line_run.go and order.go (runs that wait together), all.go (match all by
-// places), pool.go, stacks.go and pool_write.go (match all counted), window.go with
-// trail.go and bucket.go, aggs.go, codec.go.
+// places), pool.go, automaton.go, stacks.go and pool_write.go (match all counted),
+// window.go with trail.go and bucket.go, aggs.go, codec.go.
 package machine

@@ -1,20 +1,17 @@
 package machine
 
 import (
-	"cmp"
 	"math"
 	"math/bits"
-	"slices"
 
 	"github.com/cepheus-cep/cepheus/engine/keep"
 	"github.com/cepheus-cep/cepheus/event"
-	"github.com/cepheus-cep/cepheus/lang/plan"
 )
 
-// A match all over steps in sequence whose conditions look at one event each needs no
-// place for each combination: what an event can be taken by says all. The pattern is an
-// automaton whose moves are steps, and a combination is a way through it, so that a key
-// remembers only its events, in a pool, and how to count ways (see stacks.go). The
+// A match all whose conditions look at one event each needs no place for each
+// combination: what an event can be taken by says all. The pattern is an automaton whose
+// moves are steps (see automaton.go), and a combination is a way through it, so that a
+// key remembers only its events, in a pool, and how to count ways (see stacks.go). The
 // number is exact up to 2^63-1 and takes amortised constant time an event, whatever the
 // window and the number of combinations; as many as the rule's limit are written out
 // past every dead end (see pool_write.go). The idea of keeping all partial matches of an
@@ -23,11 +20,11 @@ import (
 // numbers in place of their tree of nodes need no memory for each node.
 
 // pool is the compiled form of such a pattern: its states, and the moves between them.
-// A state is the step that took last with its turns so far, those beyond what matters
-// taken together; states that nothing leads on from are left out. State 0 is the start.
-// Moves lead from a state to a later one or to itself.
+// State 0 is the start; states from which no match can come are left out. Unless it is
+// cyclic, moves lead from a state to a later one or to itself.
 type pool struct {
 	moves  [][]poolMove // by state, in order of steps
+	cyclic bool         // some repeated group leads back to where it was
 	folds  []poolWay    // moves between states, in the order for a column each (see stacks.fold)
 	flips  []poolWay    // the same for a row each (see stacks.restack)
 	ends   []poolEnd    // moves that complete a combination
@@ -43,7 +40,7 @@ type pool struct {
 // poolMove is a way on: the next event taken by a step leads to a state.
 type poolMove struct {
 	step      uint64 // as a set of one
-	to        int    // 0: nothing leads on from there
+	to        int    // 0: no match can come from there
 	completes bool
 }
 
@@ -62,157 +59,10 @@ type poolEnd struct {
 }
 
 const (
-	maxPoolStates = 256     // a pattern with more goes place by place
+	maxPoolStates = 256     // but the start; a pattern with more goes place by place
 	maxPoolWays   = 1 << 24 // numbers that the rows of a key take: 128 MiB
 	fewPooled     = 8
 )
-
-// newPool makes the pool of a pattern, nil where it needs places.
-func (p *Pattern) newPool() *pool {
-	if p.grouped || p.gaps || p.seesAll || len(p.leads) > 0 {
-		return nil
-	}
-	for i := range p.stages {
-		s := &p.stages[i]
-		if len(s.forbids) > 0 || s.final.waits || p.fits[p.leaves[s.leaf].step].holds != nil || s.hasMinGap() {
-			return nil
-		}
-	}
-	moves := p.poolMoves()
-	if moves == nil {
-		return nil
-	}
-	c := &pool{moves: moves}
-	c.asks = p.rule.Having != nil && (p.having.steps != 0 || reads(p.rule.Having, plan.OpAgg))
-	c.listed = p.rule.Pattern.Limit > 0 || c.asks
-	c.few = max(fewPooled, len(moves))
-	c.most = maxPoolWays / max(len(moves)-1, 1)
-	c.compile()
-	return c
-}
-
-func (s *stage) hasMinGap() bool {
-	for i := range s.next {
-		if s.next[i].minGap > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// poolState is a state while the automaton is made.
-type poolState struct {
-	stage, turns int
-	accepts      bool
-	number       int // 0: nothing leads on
-}
-
-// poolMoves makes the automaton; nil where it has too many states.
-func (p *Pattern) poolMoves() [][]poolMove {
-	states, first := p.poolStates()
-	if len(states) > maxPoolStates {
-		return nil
-	}
-	numbered := 0
-	for q := range states {
-		if p.leadsOn(&states[q]) {
-			numbered++
-			states[q].number = numbered
-		}
-	}
-	enter := func(step uint64, q int) poolMove {
-		return poolMove{step: step, to: states[q].number, completes: states[q].accepts}
-	}
-	moves := make([][]poolMove, 1, numbered+1)
-	for _, t := range slices.Backward(p.start) {
-		moves[0] = append(moves[0], enter(p.stages[t.to].steps, first[t.to]))
-	}
-	for q := range states {
-		if st := &states[q]; st.number > 0 {
-			moves = append(moves, p.movesFrom(st, q, first, enter))
-		}
-	}
-	return moves
-}
-
-// poolStates lists the states, and the first of each stage.
-func (p *Pattern) poolStates() (states []poolState, first []int) {
-	for i := range p.stages {
-		s := &p.stages[i]
-		first = append(first, len(states))
-		for turns := 1; turns <= s.turnsThatMatter() && len(states) <= maxPoolStates; turns++ {
-			states = append(states, poolState{stage: i, turns: turns, accepts: s.final.ok && turns >= s.min})
-		}
-	}
-	return states, first
-}
-
-// turnsThatMatter is the number of turns beyond which a stage behaves the same.
-func (s *stage) turnsThatMatter() int { return max(s.max, s.min, 1) }
-
-func (p *Pattern) leadsOn(st *poolState) bool {
-	s := &p.stages[st.stage]
-	return st.turns < s.turnsThatMatter() || s.max < 0 || len(s.next) > 0
-}
-
-func (p *Pattern) movesFrom(st *poolState, q int, first []int, enter func(step uint64, q int) poolMove) []poolMove {
-	var out []poolMove
-	s := &p.stages[st.stage]
-	switch {
-	case st.turns < s.turnsThatMatter():
-		out = append(out, enter(s.steps, q+1))
-	case s.max < 0:
-		out = append(out, enter(s.steps, q))
-	}
-	if st.turns < s.min {
-		return out
-	}
-	for _, t := range slices.Backward(s.next) {
-		out = append(out, enter(p.stages[t.to].steps, first[t.to]))
-	}
-	return out
-}
-
-// compile lays the moves out for the matrices. These are upper triangular: by columns,
-// column q has q+1 numbers; by rows, row q has those from column q on.
-func (c *pool) compile() {
-	n := len(c.moves)
-	column := func(q int) int32 { return int32(q * (q + 1) / 2) }
-	row := func(q int) int32 { return int32(q*n - q*(q-1)/2) }
-	for from, moves := range c.moves {
-		for _, m := range moves {
-			c.note(from, m)
-			if m.to == 0 {
-				continue
-			}
-			way := poolWay{step: m.step, from: int32(from), to: int32(m.to)}
-			way.dst, way.src, way.n = column(m.to), column(from), int32(from+1)
-			c.folds = append(c.folds, way)
-			way.dst, way.src, way.n = row(from)+int32(m.to-from), row(m.to), int32(n-m.to)
-			c.flips = append(c.flips, way)
-		}
-	}
-	// What is added is what was there before the event: a column takes from lower ones,
-	// which come after it, a row from higher ones, and each from itself first.
-	slices.SortFunc(c.folds, func(a, b poolWay) int { return cmp.Or(cmp.Compare(b.to, a.to), cmp.Compare(b.from, a.from)) })
-	slices.SortFunc(c.flips, func(a, b poolWay) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to)) })
-}
-
-// note takes a move into the sets of steps and the list of ends.
-func (c *pool) note(from int, m poolMove) {
-	if m.completes {
-		c.ends = append(c.ends, poolEnd{step: m.step, from: from})
-	}
-	switch {
-	case from > 0 && m.completes:
-		c.ending |= m.step
-	case from == 0 && m.to > 0:
-		c.begins |= m.step
-	}
-	if from > 0 && m.to > 0 {
-		c.leads |= m.step
-	}
-}
 
 // pooled is one event of a pool.
 type pooled struct {
@@ -235,6 +85,7 @@ type poolKey struct {
 type poolScratch struct {
 	ways   []uint64 // by state: to it through all events of the pool at hand
 	matrix []uint64
+	before []uint64 // what a cyclic pattern's numbers were before an event
 	spare  []*poolKey
 	writer poolWriter
 	count  run // the match that stands for the number of them alone

@@ -211,6 +211,7 @@ func TestPoolCountsAndWritesAsItsPlainTwin(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		all := drawPlainAll(t)
 		r := newAllRig(t, all.rule())
+		r.CountByStacks(rapid.SampledFrom([]int{1, 3, 8}).Draw(t, "few"))
 		second := int64(100)
 		reloads := rapid.Bool().Draw(t, "reloads")
 		for i := range rapid.IntRange(1, 40).Draw(t, "events") {
@@ -356,6 +357,11 @@ func (r *rig) feeder() func(typ int, number, milli int64) {
 	return func(typ int, number, milli int64) {
 		ev := &events[typ]
 		ev.Offset, ev.Time, ev.At = number, milli*1e6, milli*1e6
+		l := &r.set.Types[typ].Layout
+		for i := range l.Slots {
+			ev.Slots[0] |= 1 << i
+			ev.Slots[l.Words()+i] = uint64(number % 7)
+		}
 		r.x.Begin()
 		r.Event(&r.x, &r.key, ev, bits[typ], false)
 		r.x.End()
@@ -365,11 +371,18 @@ func (r *rig) feeder() func(typ int, number, milli int64) {
 // BenchmarkPool: SELL of one name, BUY of another, SELL of a third out of eight names,
 // an event a millisecond, in windows of that many milliseconds; here only the events
 // that a step can take, 3 of 16.
-func BenchmarkPool(b *testing.B) {
+func BenchmarkPool(b *testing.B) { benchmarkPool(b, `a -> b -> c`) }
+
+// BenchmarkPoolOfGroup is the same with a group, and BenchmarkPoolOfCycle with one that is
+// repeated.
+func BenchmarkPoolOfGroup(b *testing.B) { benchmarkPool(b, `(a & b) -> c`) }
+func BenchmarkPoolOfCycle(b *testing.B) { benchmarkPool(b, `(a -> b)+ -> c`) }
+
+func benchmarkPool(b *testing.B, pattern string) {
 	for _, limit := range []int{0, 1, 100} {
 		for _, window := range []int{50, 200, 1_000, 10_000, 100_000} {
 			b.Run(fmt.Sprintf("limit=%d/window=%dms", limit, window), func(b *testing.B) {
-				r := newRig(b, fmt.Sprintf(`rule r { match all a -> b -> c within %dms limit %d emit { n: matches() } }`, window, limit))
+				r := newRig(b, fmt.Sprintf(`rule r { match all %s within %dms limit %d emit { n: matches() } }`, pattern, window, limit))
 				r.x.Effect = func(*machine.Effect) {}
 				feed := r.feeder()
 				var at, seed int64 = 0, 1

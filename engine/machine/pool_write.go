@@ -72,22 +72,33 @@ type chosen struct {
 	id       ID
 }
 
-// findLate finds, from the last state to the first, how early is early enough.
+// findLate finds, from the last state to the first, how late is early enough.
 func (w *poolWriter) findLate() {
-	n := len(w.c.moves)
 	w.late = w.late[:0]
-	for range n {
+	for range w.c.moves {
 		w.late = append(w.late, -1)
 	}
-	for q := n - 1; q > 0; q-- {
+	for w.delay() && w.c.cyclic {
+	}
+}
+
+// delay moves each state's latest place to where its moves allow it, and reports whether
+// some place has changed. Moves that lead back make it later no more than once a state.
+func (w *poolWriter) delay() bool {
+	changed := false
+	for q := len(w.c.moves) - 1; q > 0; q-- {
+		late := w.late[q]
 		for _, m := range w.c.moves[q] {
 			if m.completes && w.mask&m.step != 0 {
-				w.late[q] = w.last - 1
-			} else if m.to > q {
-				w.late[q] = max(w.late[q], w.before(m.step, w.late[m.to])-1)
+				late = w.last - 1
+			} else if m.to > 0 {
+				late = max(late, w.before(m.step, w.late[m.to])-1)
 			}
 		}
+		changed = changed || late > w.late[q]
+		w.late[q] = late
 	}
+	return changed
 }
 
 // leads reports whether taking the event at a place by a move leads to a match.
@@ -242,6 +253,17 @@ func (w *poolWriter) replay() {
 	}
 }
 
+// newList makes a list in the room of one of a match written before.
+func (w *poolWriter) newList(leaf int32) int32 {
+	n := len(w.key.lists)
+	if n == cap(w.key.lists) {
+		return w.key.newList(leaf)
+	}
+	w.key.lists = w.key.lists[:n+1]
+	w.key.lists[n] = list{leaf: leaf, tail: w.key.lists[n].tail[:0]}
+	return int32(n)
+}
+
 // bind lets the run take one event.
 func (w *poolWriter) bind(r *run, c *chosen) {
 	leaf := w.p.leafAt[c.step]
@@ -253,7 +275,7 @@ func (w *poolWriter) bind(r *run, c *chosen) {
 	b.n++
 	if l.repeats {
 		if b.list < 0 {
-			b.list = w.key.newList(int32(leaf))
+			b.list = w.newList(int32(leaf))
 		}
 		list := &w.key.lists[b.list]
 		list.tail = append(list.tail, ref)

@@ -22,7 +22,7 @@ import (
 type stacks struct {
 	front  int             // the first events of the pool, which have a row each
 	rows   queue[uint64]   // theirs: of each state but the start, the ways to it at the front's end
-	back   []uint64        // of the other events, by columns (see pool.compile)
+	back   []uint64        // of the other events, by columns (see pool.column)
 	latest []uint64        // by state: 1 + the number of the latest event that a way to it begins with; 0: none
 	steps  []queue[uint32] // by step: the low half of the numbers of its events; nil where none is written out
 }
@@ -31,8 +31,8 @@ type stacks struct {
 func (k *poolKey) push(c *pool, x *Context, e pooled) {
 	k.events.push(e)
 	if k.stacked {
-		k.stacks.fold(c, e.steps)
-		k.stacks.note(c, e.steps, k.base+uint64(k.len()-1))
+		c.apply(x, c.folds, e.steps, k.stacks.back)
+		k.stacks.note(c, x, e.steps, k.base+uint64(k.len()-1))
 	} else if k.len() > c.few {
 		k.stack(c, x)
 	}
@@ -65,14 +65,13 @@ func (k *poolKey) stack(c *pool, x *Context) {
 	s := k.stacks
 	k.stacked = true
 	for i := range k.len() {
-		s.note(c, k.events.at(i).steps, k.base+uint64(i))
+		s.note(c, x, k.events.at(i).steps, k.base+uint64(i))
 	}
 	s.restack(c, x, k.events.live())
 }
 
 func newStacks(c *pool) *stacks {
-	n := len(c.moves)
-	s := &stacks{latest: make([]uint64, n), back: make([]uint64, n*(n+1)/2)}
+	s := &stacks{latest: make([]uint64, len(c.moves)), back: make([]uint64, c.size())}
 	if c.listed {
 		s.steps = make([]queue[uint32], bits.Len64(c.begins|c.leads))
 	}
@@ -96,14 +95,15 @@ func (k *poolKey) unstack(c *pool) {
 
 // note takes the number of an event that came last into what is known by state and by
 // step.
-func (s *stacks) note(c *pool, steps, number uint64) {
+func (s *stacks) note(c *pool, x *Context, steps, number uint64) {
+	before := c.before(x, s.latest)
 	for i := range c.folds {
 		switch w := &c.folds[i]; {
 		case steps&w.step == 0:
 		case w.from == 0:
 			s.latest[w.to] = number + 1
 		default:
-			s.latest[w.to] = max(s.latest[w.to], s.latest[w.from])
+			s.latest[w.to] = max(s.latest[w.to], before[w.from])
 		}
 	}
 	for rest := steps; rest != 0 && s.steps != nil; rest &= rest - 1 {
@@ -127,39 +127,47 @@ func (s *stacks) forget(events []pooled) {
 	}
 }
 
-// fold multiplies the back by an event on its right: column r of the product is
-// column r and those of all states that the event leads to r from.
-func (s *stacks) fold(c *pool, steps uint64) {
-	for i := range c.folds {
-		if w := &c.folds[i]; steps&w.step != 0 {
-			addAll(s.back[w.dst:w.dst+w.n], s.back[w.src:w.src+w.n])
+// apply multiplies a matrix by an event. On its right, by the folds: column r of the
+// product is column r and those of all states that the event leads to r from. On its
+// left, by the flips: row q is row q and those of all states that it leads to from q.
+func (c *pool) apply(x *Context, ways []poolWay, steps uint64, matrix []uint64) {
+	before := c.before(x, matrix)
+	for i := range ways {
+		if w := &ways[i]; steps&w.step != 0 {
+			addAll(matrix[w.dst:w.dst+w.n], before[w.src:w.src+w.n])
 		}
 	}
 }
 
+// before gives the numbers as they were before the event that will be added to them.
+// Where no move leads back, the order of the moves sees to it.
+func (c *pool) before(x *Context, numbers []uint64) []uint64 {
+	if !c.cyclic {
+		return numbers
+	}
+	out := sized(&x.pools.before, len(numbers))
+	copy(out, numbers)
+	return out
+}
+
 // restack makes all events the front: the product is multiplied by one event after the
-// other on its left, from the last to the first, and row q of it is row q and those of
-// all states that the event leads to from q.
+// other on its left, from the last to the first.
 func (s *stacks) restack(c *pool, x *Context, events []pooled) {
 	n := len(c.moves)
-	product := sized(&x.pools.matrix, n*(n+1)/2)
+	product := sized(&x.pools.matrix, c.size())
 	clear(product)
 	for q := range n {
-		product[q*n-q*(q-1)/2] = 1
+		product[c.row(q, q)] = 1
 	}
 	rows := s.roomFor(len(events) * (n - 1))
 	for i := len(events) - 1; i >= 0; i-- {
-		for j := range c.flips {
-			if w := &c.flips[j]; events[i].steps&w.step != 0 {
-				addAll(product[w.dst:w.dst+w.n], product[w.src:w.src+w.n])
-			}
-		}
+		c.apply(x, c.flips, events[i].steps, product)
 		copy(rows[i*(n-1):], product[1:n])
 	}
 	s.front = len(events)
 	clear(s.back)
 	for q := range n {
-		s.back[q*(q+1)/2+q] = 1
+		s.back[c.column(q)+q] = 1
 	}
 }
 
@@ -181,17 +189,17 @@ func (k *poolKey) reach(c *pool, x *Context) {
 	clear(ways)
 	ways[0] = 1
 	for i := range k.len() {
-		steps := k.events.at(i).steps
+		steps, before := k.events.at(i).steps, c.before(x, ways)
 		for j := range c.folds {
 			if w := &c.folds[j]; steps&w.step != 0 {
-				ways[w.to] = addWays(ways[w.to], ways[w.from])
+				ways[w.to] = addWays(ways[w.to], before[w.from])
 			}
 		}
 	}
 }
 
 // ways is the number of combinations that are at a state.
-func (k *poolKey) ways(x *Context, q int) uint64 {
+func (k *poolKey) ways(c *pool, x *Context, q int) uint64 {
 	switch {
 	case q == 0:
 		return 1
@@ -201,12 +209,12 @@ func (k *poolKey) ways(x *Context, q int) uint64 {
 		return x.pools.ways[q]
 	}
 	s := k.stacks
-	column := s.back[q*(q+1)/2:]
+	column := s.back[c.column(q):][:c.height(q)]
 	total := column[0]
 	if s.front == 0 {
 		return total
 	}
-	for r, front := range s.rows.live()[:q] {
+	for r, front := range s.rows.live()[:len(column)-1] {
 		total = addWays(total, mulWays(front, column[r+1]))
 	}
 	return total
@@ -226,7 +234,7 @@ func (k *poolKey) count(c *pool, x *Context, mask uint64) uint64 {
 	total := uint64(0)
 	for i := range c.ends {
 		if e := &c.ends[i]; mask&e.step != 0 {
-			total = addWays(total, k.ways(x, e.from))
+			total = addWays(total, k.ways(c, x, e.from))
 		}
 	}
 	return total
