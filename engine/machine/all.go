@@ -2,7 +2,6 @@ package machine
 
 import (
 	"cmp"
-	"encoding/binary"
 	"slices"
 
 	"github.com/cepheus-cep/cepheus/event"
@@ -14,15 +13,21 @@ import (
 // goes on without it. A combination is one place, so a key has as many places as it
 // has open combinations, up to Limits.RunsPerKey.
 
-// branchAll lets every place see an event.
+// branchAll lets every place see an event. Up to the first one that it changes more than
+// what has come since, they stay where they are.
 func (p *Pattern) branchAll(x *Context, k *PatternKey, ev *event.Event, mask uint64) {
-	old := k.runs
-	k.runs = x.spareRuns[:0]
-	seen := map[string]bool{}
+	old, moved := k.runs, false
+	known := combinations{}
+	move := func(i int) {
+		if !moved {
+			k.runs, moved = append(x.spareRuns[:0], old[:i]...), true
+		}
+	}
 	for i := range old {
 		r := &old[i]
 		s := &p.stages[r.stage]
 		if p.expired(r, ev.At) {
+			move(i)
 			p.release(x, k, r)
 			continue
 		}
@@ -32,19 +37,24 @@ func (p *Pattern) branchAll(x *Context, k *PatternKey, ev *event.Event, mask uin
 		a := asker{p: p, x: x, k: k, r: r, now: ev.At, mask: mask, all: true}
 		x.alts = p.ways(&a, s, x.alts[:0])
 		for _, way := range x.alts {
+			move(i)
 			place := p.split(x, k, r)
 			p.take(x, k, &place, way, ev)
-			p.keepCombination(x, k, &place, seen)
+			p.keepCombination(x, k, &place, known)
 		}
-		if p.wait(r, s); p.canGrow(r, s, ev.At) {
-			k.runs = append(k.runs, *r)
-		} else {
+		switch p.wait(r, s); {
+		case !p.canGrow(r, s, ev.At):
+			move(i)
 			p.release(x, k, r)
+		case moved:
+			k.runs = append(k.runs, *r)
 		}
 	}
-	clear(old)
-	x.spareRuns = old[:0]
-	p.boundAll(x, k)
+	if moved {
+		clear(old)
+		x.spareRuns = old[:0]
+		p.boundAll(x, k)
+	}
 }
 
 // canGrow reports whether a combination can go on or be complete without the event that
@@ -108,26 +118,39 @@ func (n *part) canGrowAll(c config) bool {
 	return grows && can >= n.need
 }
 
+// combinations are those that an event has made, by the identity of their events and
+// steps and by a hash of the point they are at.
+type combinations map[[2]ID]bool
+
 // keepCombination adds a place unless the key has it already: the same events taken by
-// the same steps, at the same point.
-func (p *Pattern) keepCombination(x *Context, k *PatternKey, r *run, seen map[string]bool) {
-	name := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, r.id[0]), r.id[1])
-	name = p.point(name, r)
-	if seen[string(name)] {
-		p.release(x, k, r)
-		return
+// the same steps, at the same point. Only groups take events in several ways.
+func (p *Pattern) keepCombination(x *Context, k *PatternKey, r *run, known combinations) {
+	if p.grouped {
+		name := [2]ID{r.id, p.pointID(x, r)}
+		if known[name] {
+			p.release(x, k, r)
+			return
+		}
+		known[name] = true
 	}
-	seen[string(name)] = true
 	k.runs = append(k.runs, *r)
 	if p.isComplete(r) {
 		x.done = append(x.done, len(k.runs)-1)
 	}
 }
 
+// pointID hashes the point that a place is at.
+func (p *Pattern) pointID(x *Context, r *run) ID {
+	x.point = p.point(x.point[:0], r)
+	first := event.Hash(x.point)
+	x.point = append(x.point, 1)
+	return ID{first, event.Hash(x.point)}
+}
+
 // boundAll drops the oldest combinations beyond the limit.
 func (p *Pattern) boundAll(x *Context, k *PatternKey) {
 	for i := 0; len(k.runs)-i > x.Limits.RunsPerKey; i++ {
-		if !slices.Contains(x.done, i) {
+		if _, done := slices.BinarySearch(x.done, i); !done {
 			k.runs[i].gone = true
 			x.Dropped.Runs++
 		}
@@ -141,17 +164,14 @@ func (p *Pattern) matchAll(x *Context, k *PatternKey, now int64, atDeadline bool
 	if len(x.done) == 0 {
 		return
 	}
-	known := map[ID]bool{}
-	distinct := x.done[:0]
 	for _, i := range x.done {
-		if r := &k.runs[i]; !known[r.id] {
-			known[r.id] = true
-			distinct = append(distinct, i)
-		}
 		p.spend(&k.runs[i], atDeadline)
 	}
+	if p.grouped {
+		p.distinct(x, k)
+	}
+	distinct := x.done
 	slices.SortStableFunc(distinct, func(i, j int) int { return p.compareRuns(x, k, &k.runs[i], &k.runs[j]) })
-	x.done = distinct
 	x.Frame.Matches = int64(len(distinct))
 	if limit := p.rule.Pattern.Limit; limit == 0 {
 		p.matchCount(x, k, &k.runs[distinct[0]], now, atDeadline)
@@ -163,6 +183,17 @@ func (p *Pattern) matchAll(x *Context, k *PatternKey, now int64, atDeadline bool
 		}
 	}
 	x.Frame.Matches = 0
+}
+
+// distinct leaves in x.done the first place of each combination.
+func (p *Pattern) distinct(x *Context, k *PatternKey) {
+	known := make(map[ID]bool, len(x.done))
+	x.done = slices.DeleteFunc(x.done, func(i int) bool {
+		id := k.runs[i].id
+		was := known[id]
+		known[id] = true
+		return was
+	})
 }
 
 // spend notes that a combination has matched: it stays only if it can grow.
@@ -189,7 +220,7 @@ func (p *Pattern) matchCount(x *Context, k *PatternKey, r *run, now int64, atDea
 	if !p.holds(x, k, r, &p.having) {
 		return
 	}
-	count := run{ownStart: r.ownLast, ownLast: r.ownLast}
+	count := run{ownStart: r.ownLast, ownLast: r.ownLast, accs: p.newStates()}
 	if ev := x.Frame.Event; ev != nil {
 		count.id = ID{}.fold(-1, x.identity(ev))
 	}

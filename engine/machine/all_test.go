@@ -2,6 +2,7 @@ package machine_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/cepheus-cep/cepheus/engine/machine"
@@ -27,6 +28,21 @@ func BenchmarkAllPlaces(b *testing.B) {
 					feed(int(uint64(seed)>>32)%3, at, at)
 				}
 			})
+		}
+	}
+}
+
+// TestAllNumberAloneHasNoEvents: with limit 0 an aggregate over a step is of nothing,
+// whether the combinations are counted or kept.
+func TestAllNumberAloneHasNoEvents(t *testing.T) {
+	for _, second := range []string{"b", "b[n > first(s).n]"} {
+		r := newAllRig(t, fmt.Sprintf(`rule r { match all s: a{1,2} -> e: %s within 9s limit 0 emit { m: count(s) } }`, second))
+		for i := range int64(3) {
+			r.feed(0, i, i, 0)
+		}
+		r.feed(1, 3, 3, 1)
+		if want := []string{"3:  of 0"}; !slices.Equal(r.made, want) {
+			t.Errorf("%q, want %q", r.made, want)
 		}
 	}
 }

@@ -63,6 +63,7 @@ type Context struct {
 	alts       []alt
 	taken      []taken
 	pools      poolScratch
+	point      []byte
 	spareRuns  []run
 	takenOther []taken
 	lines      map[*Pattern]*lineStore

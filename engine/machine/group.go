@@ -537,7 +537,7 @@ func (p *Pattern) point(b []byte, r *run) []byte {
 // split copies a place with all it holds.
 func (p *Pattern) split(x *Context, k *PatternKey, r *run) run {
 	place := *r
-	place.binds = slices.Clone(r.binds)
+	place.binds = append(make([]bind, 0, len(p.leaves)), r.binds...)
 	for i := range place.binds {
 		b := &place.binds[i]
 		if b.ref != 0 {
