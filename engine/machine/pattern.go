@@ -185,7 +185,7 @@ func (p *Pattern) firstSteps() uint64 {
 // Ignores reports whether an event with that mask changes nothing for a key that
 // remembers nothing: then the machine need not see it.
 func (p *Pattern) Ignores(mask uint64, until bool) bool {
-	return mask&p.first == 0 && p.pool == nil && len(p.where) == 0 && !(until && p.until.holds != nil)
+	return mask&p.first == 0 && len(p.where) == 0 && !(until && p.until.holds != nil)
 }
 
 // cond compiles the part of a condition that looks at the run.

@@ -77,7 +77,7 @@ func (p *Pattern) Event(x *Context, k *PatternKey, ev *event.Event, mask uint64,
 		p.lineEvent(x, k, ev, mask)
 		return
 	}
-	if len(k.runs) == 0 && mask&p.first == 0 && p.pool == nil {
+	if len(k.runs) == 0 && k.pool == nil && mask&p.first == 0 {
 		return
 	}
 	k.seq++
