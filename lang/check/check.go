@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/lang/plan"
@@ -175,8 +176,21 @@ func (c *checker) near(name string, candidates []string, otherwise string) strin
 // byName sorts declarations by name: what is compiled never depends on the order of
 // files.
 func byName[D syntax.Decl](decls []D) []D {
-	slices.SortStableFunc(decls, func(a, b D) int { return cmp.Compare(a.DeclName().Text, b.DeclName().Text) })
-	return decls
+	type named struct {
+		name string
+		at   int
+	}
+	order, sorted := make([]named, len(decls)), make([]D, len(decls))
+	for i, d := range decls {
+		order[i] = named{d.DeclName().Text, i}
+	}
+	slices.SortFunc(order, func(a, b named) int {
+		return cmp.Or(strings.Compare(a.name, b.name), cmp.Compare(a.at, b.at))
+	})
+	for i, n := range order {
+		sorted[i] = decls[n.at]
+	}
+	return sorted
 }
 
 // typeNamed returns the type that an event name means. ok is false where there is

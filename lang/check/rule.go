@@ -43,7 +43,8 @@ type rule struct {
 
 func (c *checker) compileRules() {
 	shared := c.work
-	for _, d := range byName(c.ruleDecls) {
+	c.ruleDecls = byName(c.ruleDecls)
+	for _, d := range c.ruleDecls {
 		c.work = &work{}
 		c.works = append(c.works, c.work)
 		if !c.takeOver(d) {

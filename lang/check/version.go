@@ -4,31 +4,39 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"hash"
 	"slices"
+	"strconv"
 
 	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/lang/plan"
 )
 
-// fingerprint hashes canonical text, line by line.
+// fingerprint gathers canonical text, line by line, to be hashed.
 type fingerprint struct {
-	hash  hash.Hash
+	text  []byte
 	types []*plan.Type // of the set
 	files []*plan.File // of the set
 	set   *plan.Set
 }
 
-func newFingerprint(s *plan.Set) fingerprint { return fingerprint{sha256.New(), s.Types, s.Files, s} }
+func newFingerprint(s *plan.Set) *fingerprint {
+	return &fingerprint{types: s.Types, files: s.Files, set: s, text: make([]byte, 0, 2<<10)}
+}
 
 // add writes one line. Texts of users are written with %q, so that no two meanings
 // have the same lines.
-func (f fingerprint) add(format string, args ...any) { fmt.Fprintf(f.hash, format+"\n", args...) }
+func (f *fingerprint) add(format string, args ...any) {
+	f.text = append(fmt.Appendf(f.text, format, args...), '\n')
+}
 
 // expr writes an expression, and the files that it looks into: which they are, not
 // what they hold.
-func (f fingerprint) expr(what string, e *plan.Expr) {
-	f.add("%s %s %s", what, e, typeOf(e))
+func (f *fingerprint) expr(what string, e *plan.Expr) {
+	f.text = append(append(f.text, what...), ' ')
+	if e != nil {
+		f.text = e.Append(f.text)
+	}
+	f.text = append(append(append(f.text, ' '), typeOf(e)...), '\n')
 	eachExpr(e, func(e *plan.Expr) {
 		if e.Op == plan.OpInFile || e.Op == plan.OpRow {
 			f.file(f.files[e.Index])
@@ -39,10 +47,10 @@ func (f fingerprint) expr(what string, e *plan.Expr) {
 	})
 }
 
-func (f fingerprint) file(d *plan.File) { f.add("file %q %q %q", d.Name, d.Path, d.Key) }
+func (f *fingerprint) file(d *plan.File) { f.add("file %q %q %q", d.Name, d.Path, d.Key) }
 
 // projection writes which projection of that name an expression reads.
-func (f fingerprint) projection(name string) {
+func (f *fingerprint) projection(name string) {
 	for _, p := range f.set.Projections {
 		if p.Name == name {
 			f.add("projection %q %s", p.Name, p.Version)
@@ -75,7 +83,10 @@ func typeOf(e *plan.Expr) string {
 }
 
 // sum is the first 16 hexadecimal digits of the hash.
-func (f fingerprint) sum() string { return hex.EncodeToString(f.hash.Sum(nil)[:8]) }
+func (f *fingerprint) sum() string {
+	hash := sha256.Sum256(f.text)
+	return hex.EncodeToString(hash[:8])
+}
 
 // ruleVersion names the meaning of a rule: all that can change which alerts it gives
 // and what they say, and nothing else. Formatting, comments, names of lets and
@@ -104,7 +115,7 @@ func ruleVersion(s *plan.Set, r *plan.Rule) string {
 	return f.sum()
 }
 
-func (f fingerprint) input(in *plan.Input) {
+func (f *fingerprint) input(in *plan.Input) {
 	f.event(&f.types[in.Type].Schema)
 	f.expr("where", in.Where)
 	for _, k := range in.Key {
@@ -121,7 +132,7 @@ func (f fingerprint) input(in *plan.Input) {
 }
 
 // event writes what of a declaration any rule that reads it rests on.
-func (f fingerprint) event(s *event.Schema) {
+func (f *fingerprint) event(s *event.Schema) {
 	f.add("event %q time %q %d id %q", s.Name, s.TimeField, s.TimeUnit, s.IDField)
 	f.add("%d %d %d %d", s.Dedup, s.Lateness, s.Ahead, s.Late)
 }
@@ -138,7 +149,7 @@ func fieldTypes(exprs []*plan.Expr) []string {
 	return slices.Compact(lines)
 }
 
-func (f fingerprint) outputs(having *plan.Expr, emit []plan.Field, by []*plan.Expr, derived []plan.Derived) {
+func (f *fingerprint) outputs(having *plan.Expr, emit []plan.Field, by []*plan.Expr, derived []plan.Derived) {
 	f.expr("having", having)
 	for _, e := range emit {
 		f.expr(fmt.Sprintf("emit %q", e.Name), e.Expr)
@@ -157,7 +168,7 @@ func (f fingerprint) outputs(having *plan.Expr, emit []plan.Field, by []*plan.Ex
 	}
 }
 
-func (f fingerprint) pattern(p *plan.Pattern) {
+func (f *fingerprint) pattern(p *plan.Pattern) {
 	if p == nil {
 		return
 	}
@@ -174,7 +185,7 @@ func (f fingerprint) pattern(p *plan.Pattern) {
 	f.node(p.Root)
 }
 
-func (f fingerprint) step(what string, s *plan.Step) {
+func (f *fingerprint) step(what string, s *plan.Step) {
 	f.add("%s %q %q", what, s.Name, f.types[s.Type].Schema.Name)
 	f.expr("if", s.Cond)
 	for _, k := range s.Key {
@@ -185,7 +196,7 @@ func (f fingerprint) step(what string, s *plan.Step) {
 	}
 }
 
-func (f fingerprint) node(n *plan.Node) {
+func (f *fingerprint) node(n *plan.Node) {
 	f.add("(%d %d %d %d %d %t %t %d", n.Kind, n.Step, n.Need, n.Min, n.Max, n.Strict, n.Neg, n.For)
 	for i, kid := range n.Kids {
 		if n.Kind == plan.NodeSeq {
@@ -210,8 +221,10 @@ func setVersion(s *plan.Set) string {
 	for _, p := range s.Projections {
 		f.add("projection %q %s", p.Name, p.Version)
 	}
+	f.text = slices.Grow(f.text, 50*len(s.Rules))
 	for _, r := range s.Rules {
-		f.add("rule %q %s", r.Name, r.Version)
+		f.text = strconv.AppendQuote(append(f.text, "rule "...), r.Name)
+		f.text = append(append(append(f.text, ' '), r.Version...), '\n')
 	}
 	return f.sum()
 }

@@ -17,8 +17,11 @@ func (e *Expr) String() string {
 	if e == nil {
 		return ""
 	}
-	return string(e.appendTo(nil))
+	return string(e.Append(nil))
 }
+
+// Append appends what String returns; the expression is not nil.
+func (e *Expr) Append(b []byte) []byte { return e.appendTo(b) }
 
 var opWords = map[Op]string{
 	OpNot: "not", OpNeg: "-", OpAnd: "and", OpOr: "or", OpCoalesce: "??", OpCond: "?:", OpEq: "==", OpNe: "!=",

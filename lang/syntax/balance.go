@@ -24,6 +24,9 @@ type stream struct {
 // guesses of where the author meant brackets to end. It returns false where they are
 // nested too deep.
 func balance(file *source.File, toks []lexer.Token, errs *report) (*stream, bool) {
+	if pair, ok := pairs(toks); ok {
+		return &stream{file: file, toks: toks, pair: pair}, true
+	}
 	plain := &balancer{stream: stream{file: file}, in: toks, errs: &report{}}
 	plain.run()
 	switch {
@@ -36,6 +39,32 @@ func balance(file *source.File, toks []lexer.Token, errs *report) (*stream, bool
 	guess := &balancer{stream: stream{file: file}, in: toks, errs: errs, guess: true}
 	guess.run()
 	return &guess.stream, true
+}
+
+// pairs finds the partners of brackets that match and are not nested too deep, as most
+// do; false of others.
+func pairs(toks []lexer.Token) ([]int32, bool) {
+	pair, open := make([]int32, len(toks)), []int32{}
+	for i, t := range toks {
+		pair[i] = -1
+		if t.Type != punctToken {
+			continue
+		}
+		switch last := len(open) - 1; {
+		case closing(t.Value) != "":
+			open = append(open, int32(i))
+			if len(open) > MaxNesting {
+				return nil, false
+			}
+		case t.Value != ")" && t.Value != "]" && t.Value != "}":
+		case last < 0 || closing(toks[open[last]].Value) != t.Value:
+			return nil, false
+		default:
+			pair[i], pair[open[last]] = open[last], int32(i)
+			open = open[:last]
+		}
+	}
+	return pair, len(open) == 0
 }
 
 func nestingError(f *source.File, i int, toks []lexer.Token) source.Error {

@@ -492,3 +492,25 @@ func FuzzParse(f *testing.F) {
 		parse(t, text)
 	})
 }
+
+// TestPairsAreThoseOfTheBalance compares the quick way to match brackets with the one that
+// mends them, on texts of mostly brackets.
+func TestPairsAreThoseOfTheBalance(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := strings.Join(rapid.SliceOfN(rapid.SampledFrom([]string{"(", ")", "[", "]", "{", "}", "()", "{}", "[a]", " x ", "\n", "\"${(}\"", "/*)*/", strings.Repeat("(", 120), strings.Repeat(")", 120)}), 0, 12).Draw(t, "text"), "")
+		file := &source.File{Name: "in.cep", Text: text}
+		toks, ok := scan(file, &report{})
+		if !ok {
+			return
+		}
+		b := &balancer{stream: stream{file: file}, in: toks, errs: &report{}}
+		b.run()
+		pair, ok := pairs(toks)
+		if want := !b.deep && len(b.errs.errs) == 0; ok != want {
+			t.Fatalf("brackets of %q match: %t, want %t", text, ok, want)
+		}
+		if ok && (!cmp.Equal(pair, b.pair) || !cmp.Equal(toks, b.toks)) {
+			t.Fatalf("pairs of %q: %v, want %v", text, pair, b.pair)
+		}
+	})
+}
