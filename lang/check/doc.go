@@ -16,7 +16,7 @@
 //
 // A [Memo] remembers a set, so that the next one costs what has changed (memo.go). What a
 // rule said and asked of the set is its work. Once all rules are compiled, layouts are
-// settled (settle.go).
+// settled (settle.go), and plans let go of the texts they came from (tidy.go).
 //
 // # What it decides where the language leaves room
 //

@@ -168,13 +168,14 @@ func placeOf(fields []event.Field, name string) int {
 
 // renumber gives every expression the slots of the new layouts.
 func (s *settling) renumber() {
-	place := func(typ int, e *plan.Expr) { s.fresh[typ].place(e) }
+	place, tidy := func(typ int, e *plan.Expr) { s.fresh[typ].place(e) }, newTidy()
 	for i, w := range s.works {
 		if w.kept != nil {
 			s.move(i)
 			continue
 		}
 		eachRuleSlot(s.set.Rules[i], place)
+		tidy.rule(s.set.Rules[i])
 		w.slots = led(w.slots, s.fresh)
 	}
 	for _, p := range s.set.Projections {

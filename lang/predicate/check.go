@@ -2,6 +2,7 @@ package predicate
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/expr-lang/expr/ast"
 
@@ -352,7 +353,7 @@ func (c *checker) record(cx *context, n *ast.MapNode) *plan.Expr {
 		if !ok {
 			return c.fail(cx, pair.Key, codeSyntax, "a field's name is no expression", "")
 		}
-		name := cx.text.tok(key).text
+		name := strings.Clone(cx.text.tok(key).text) // types go into plans, which keep no text
 		if e.Type.Field(name) != nil {
 			return c.fail(cx, key, codeSyntax, fmt.Sprintf("the field %q stands twice", name), "")
 		}
