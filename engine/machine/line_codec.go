@@ -27,7 +27,6 @@ func (p *Pattern) appendLine(out *recordWriter, key *PatternKey) {
 		l.append(out)
 		out.id(m.id)
 		out.id(m.before)
-		out.int(m.at)
 	}
 	for i := k.oldest; i != 0; i = k.store.runs[i].newer {
 		k.appendWaiter(out, i)
@@ -36,7 +35,7 @@ func (p *Pattern) appendLine(out *recordWriter, key *PatternKey) {
 
 func (k *lineKey) appendWaiter(out *recordWriter, i int32) {
 	w := &k.store.runs[i]
-	for _, n := range []int64{w.start, w.ownStart, w.last, int64(w.room)} {
+	for _, n := range []int64{w.start, w.ownStart, int64(w.value), int64(w.room)} {
 		out.int(n)
 	}
 	out.uint(w.began)
@@ -62,7 +61,7 @@ func (p *Pattern) readLine(in *recordReader, key *PatternKey) error {
 		for n := range p.line.logs {
 			l, m := &k.store.logs[k.log(n)], &k.store.marks[k.log(n)]
 			l.read(in)
-			*m = logMark{id: in.id(), before: in.id(), at: in.int()}
+			*m = logMark{id: in.id(), before: in.id()}
 		}
 		for range open {
 			k.readWaiter(in)
@@ -79,7 +78,7 @@ func (k *lineKey) readWaiter(in *recordReader) {
 	i := s.newRun()
 	k.link(i)
 	w := &s.runs[i]
-	w.start, w.ownStart, w.last = in.int(), in.int(), in.int()
+	w.start, w.ownStart, w.value = in.int(), in.int(), uint64(in.int())
 	room := in.int()
 	if w.room = int32(room); room < 0 || room >= int64(len(s.l.rooms)) {
 		w.room = -1
@@ -111,11 +110,11 @@ func (p *Pattern) fillRooms(x *Context, key *PatternKey) error {
 	for _, i := range all {
 		room := int(k.store.runs[i].room)
 		if o := p.line.rooms[room].order; o != nil {
-			p.rank(x, key, o, i)
+			p.rank(x, k, o, i, nil)
 		}
 		k.enter(room, i)
 	}
-	p.tidy(x, k)
+	p.tidy(k)
 	return nil
 }
 
@@ -125,7 +124,7 @@ func (k *lineKey) came(i int32) int64 {
 	if log := k.store.l.rooms[w.room].log; log >= 0 {
 		return k.store.spansOf(i)[log].from
 	}
-	return w.last
+	return int64(w.took)
 }
 
 // check refuses a record whose numbers would lead outside of what it holds.

@@ -18,9 +18,10 @@ func (p *Pattern) lineEvent(x *Context, key *PatternKey, ev *event.Event, mask u
 	key.seq++
 	x.done32 = x.done32[:0]
 	if mask&k.wants != 0 {
-		for r := len(l.rooms) - 1; r >= 0; r-- {
-			if mask&l.rooms[r].wakes != 0 && k.room(r).n > 0 {
-				p.wake(x, key, r, ev, mask)
+		states := k.rooms()
+		for r := len(states) - 1; r >= 0; r-- {
+			if states[r].n > 0 && mask&l.rooms[r].wakes != 0 {
+				p.wake(x, key, &states[r], &l.rooms[r], ev, mask)
 			}
 		}
 	}
@@ -30,28 +31,17 @@ func (p *Pattern) lineEvent(x *Context, key *PatternKey, ev *event.Event, mask u
 	if len(x.done32) > 0 {
 		p.selectLine(x, key, ev.At, false)
 	}
-	p.tidy(x, k)
-}
-
-// tidy brings what the key knows of its runs as a whole up to date.
-func (p *Pattern) tidy(x *Context, k *lineKey) {
-	if k.open == 0 {
-		k.freeRow(x)
-		k.wants, k.next = 0, math.MaxInt64
-		return
+	if k.moved {
+		p.tidy(k)
 	}
-	k.want()
-	k.next = p.due(k)
 }
 
 // wake lets the runs of a room see an event: a negation ends them, else they go on, the
 // furthest way first, else they take it where they are.
-func (p *Pattern) wake(x *Context, key *PatternKey, n int, ev *event.Event, mask uint64) {
-	k, r := &key.line, &p.line.rooms[n]
-	st := k.room(n)
+func (p *Pattern) wake(x *Context, key *PatternKey, st *roomState, r *room, ev *event.Event, mask uint64) {
 	if mask&r.barred != 0 {
-		for _, i := range k.enough(x, st, r) {
-			p.drop(x, k, i)
+		for _, i := range key.line.enough(x, st, r) {
+			p.drop(x, &key.line, i)
 		}
 	}
 	for w := range r.next {
@@ -61,7 +51,7 @@ func (p *Pattern) wake(x *Context, key *PatternKey, n int, ev *event.Event, mask
 	}
 	if r.log >= 0 && mask&r.step != 0 && st.n > 0 {
 		p.grow(x, key, r, ev)
-		p.repeat(x, key, st, n, r)
+		p.repeat(x, key, st, r)
 	}
 }
 
@@ -108,24 +98,27 @@ func (p *Pattern) arrive(x *Context, key *PatternKey, to int, i int32, ev *event
 	r := &l.rooms[to]
 	p.bindLine(x, key, i, r, ev)
 	w := &k.store.runs[i]
-	w.last, w.took = ev.At, key.seq
+	w.took = key.seq
 	if r.done && r.min <= 1 {
 		k.settleLog(i, r)
 		k.finish(x, i)
 		return
 	}
-	if to == l.ends && later(w.last, r.after) >= p.ends(w) {
-		to = r.late
+	if to == l.ends {
+		due := later(ev.At, r.after)
+		if w.value = uint64(due); due >= p.ends(w) {
+			to = r.late
+		}
 	}
 	if r.order != nil {
-		p.rank(x, key, r.order, i)
+		p.rank(x, k, r.order, i, ev)
 	}
 	k.enter(to, i)
 }
 
 // repeat sees to the runs whose room has just taken an event: those that are complete,
 // and those that have the most turns.
-func (p *Pattern) repeat(x *Context, key *PatternKey, st *roomState, n int, r *room) {
+func (p *Pattern) repeat(x *Context, key *PatternKey, st *roomState, r *room) {
 	k := &key.line
 	for r.done && st.head != 0 && k.turns(st.head, r) >= int64(r.min) {
 		i := st.head
@@ -222,7 +215,7 @@ func reuse[T any](list []T) []T {
 }
 
 // freeRow gives the rooms of a key without open runs back.
-func (k *lineKey) freeRow(x *Context) {
+func (k *lineKey) freeRow() {
 	if k.row != 0 {
 		k.store.rows = append(k.store.rows, k.row)
 		k.row = 0
@@ -307,7 +300,7 @@ func (p *Pattern) show(x *Context, k *lineKey, i int32) *run {
 		}
 		binds = append(binds, b)
 	}
-	*r = run{start: w.start, ownStart: w.ownStart, began: w.began, took: w.took, last: w.last, binds: binds}
+	*r = run{start: w.start, ownStart: w.ownStart, began: w.began, took: w.took, binds: binds}
 	return r
 }
 
@@ -338,9 +331,6 @@ func (p *Pattern) sum(x *Context, k *lineKey, i int32, r *run) {
 // deadline, then of start, and drops the runs whose time has passed.
 func (p *Pattern) settleLine(x *Context, key *PatternKey, now int64) {
 	k := &key.line
-	if k.open == 0 || now < k.next {
-		return
-	}
 	for due := p.absent(k); due <= now && due != math.MaxInt64; due = p.absent(k) {
 		p.ripen(x, key, due)
 	}
@@ -348,7 +338,7 @@ func (p *Pattern) settleLine(x *Context, key *PatternKey, now int64) {
 		p.drop(x, k, k.oldest)
 	}
 	p.trimLogs(x, k)
-	p.tidy(x, k)
+	p.tidy(k)
 }
 
 // ripen completes the runs with a deadline.
@@ -372,5 +362,5 @@ func (p *Pattern) dropLine(x *Context, k *lineKey) {
 	for k.open > 0 {
 		p.drop(x, k, k.oldest)
 	}
-	p.tidy(x, k)
+	p.tidy(k)
 }

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"math"
+	"math/bits"
 
 	"github.com/cepheus-cep/cepheus/engine/eval"
 	"github.com/cepheus-cep/cepheus/event"
@@ -14,9 +15,14 @@ import (
 // the runs with less than n, at most n, or n itself.
 type order struct {
 	steps  uint64                        // that the run's side reads
+	step   int                           // one of them
+	own    bool                          // it is the only one, and that of the room
 	run    func(*eval.Frame) event.Value // the run's side; neither can fail as it runs
 	event  func(*eval.Frame) event.Value // the event's side
-	turn   uint64                        // all bits set: greater ones are found
+	field  int                           // the event's side is this slot, a number of that kind; -1: it is more
+	words  int                           // of the layout, before the slots
+	kind   event.Kind
+	turn   uint64 // all bits set: greater ones are found
 	equal  bool
 	most   bool  // the number itself is found too
 	heapAt int32 // runs up to which a room is a queue
@@ -35,6 +41,7 @@ func (p *Pattern) newOrder(c eval.Compiler, r *room) *order {
 	_, conds := split(step.Cond)
 	for i, e := range conds {
 		if o := p.orderBy(c, e); o != nil {
+			o.own = o.steps == r.step
 			if way.rest = way.fit; !o.equal {
 				way.rest = newCond(c, Conjunction(append(append([]*plan.Expr{}, conds[:i]...), conds[i+1:]...)))
 			}
@@ -73,6 +80,11 @@ func (p *Pattern) orderBy(c eval.Compiler, e *plan.Expr) *order {
 	}
 	if o.equal {
 		o.turn = 0
+	}
+	o.step = bits.TrailingZeros64(stepsRead(run))
+	o.field, o.words = -1, c.Types[c.Event].Layout.Words()
+	if mine.Op == plan.OpField && mine.Type.Kind != event.String && mine.Type.Kind != event.IP {
+		o.field, o.kind = mine.Index, mine.Type.Kind
 	}
 	o.steps, o.run, o.event, o.heapAt = stepsRead(run), c.Value(run), c.Value(mine), heapAtLeast
 	if o.equal {
@@ -140,6 +152,19 @@ func (o *order) number(v event.Value) (uint64, bool) {
 	return v.N ^ 1<<63 ^ o.turn, true
 }
 
+// asked is the number of the event at hand.
+func (o *order) asked(f *eval.Frame) (uint64, bool) {
+	if o.field < 0 || !f.Event.Has(o.field) {
+		return o.number(o.event(f))
+	}
+	n := f.Event.Slots[o.field+o.words]
+	if o.kind != event.Float {
+		return n ^ 1<<63 ^ o.turn, true
+	}
+	x := math.Float64frombits(n)
+	return floatNumber(x) ^ o.turn, !math.IsNaN(x)
+}
+
 // floatNumber puts floats in order; -0 is 0.
 func floatNumber(f float64) uint64 {
 	if f == 0 {
@@ -165,21 +190,27 @@ func (o *order) finds(w *waiter, n uint64) bool {
 	return w.value < n
 }
 
-// rank works out the value of a run that comes into an ordered room.
-func (p *Pattern) rank(x *Context, key *PatternKey, o *order, i int32) {
-	p.bindFrame(x, &x.lineView, p.show(x, &key.line, i), o.steps, false)
-	w := &key.line.store.runs[i]
+// rank works out the value of a run that comes into an ordered room, having just taken ev
+// (nil: some time ago).
+func (p *Pattern) rank(x *Context, k *lineKey, o *order, i int32, ev *event.Event) {
+	x.roomFor(len(p.leafAt))
+	if b := &x.Frame.Steps[o.step]; o.own && ev != nil {
+		*b = eval.Binding{N: 1, First: ev, Last: ev}
+	} else {
+		p.bindFrame(x, &x.lineView, p.show(x, k, i), o.steps, false)
+	}
 	n, ok := o.number(o.run(&x.Frame))
 	if !ok {
 		n = math.MaxUint64 // at the bottom of a heap
 	}
+	w := &k.store.runs[i]
 	w.value, w.unknown = n, !ok
 }
 
 // find lists the runs of a room that the event at hand finds, in x.found.
 func (k *lineKey) find(x *Context, o *order, st *roomState) []int32 {
 	x.found = x.found[:0]
-	n, ok := o.number(o.event(&x.Frame))
+	n, ok := o.asked(&x.Frame)
 	if !ok {
 		return nil
 	}
@@ -201,10 +232,12 @@ func (k *lineKey) find(x *Context, o *order, st *roomState) []int32 {
 		}
 		return kept
 	}
-	for i := st.head; i != 0; i = s.runs[i].behind {
-		if o.finds(&s.runs[i], n) {
+	for i := st.head; i != 0; {
+		w := &s.runs[i]
+		if o.finds(w, n) {
 			x.found = append(x.found, i)
 		}
+		i = w.behind
 	}
 	return x.found
 }

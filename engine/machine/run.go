@@ -16,11 +16,11 @@ import (
 // that stand at the start.
 type PatternKey struct {
 	line  lineKey // of a line, which has this and seq alone
+	seq   uint64  // events seen so far
 	runs  []run
 	lists []list
 	spare []int32 // free places in lists
 	leads []int64 // counting times; math.MinInt64: none. Empty until one occurred
-	seq   uint64  // events seen so far
 	due   int64   // no deadline of a run is before, where waits
 	waits bool
 	pool  *poolKey // instead of runs, where the pattern has a pool; nil: empty
@@ -55,7 +55,10 @@ type bind struct {
 
 // Empty reports whether the key remembers nothing.
 func (p *Pattern) Empty(k *PatternKey) bool {
-	return len(k.runs) == 0 && len(k.leads) == 0 && k.pool == nil && k.line.open == 0
+	if p.line != nil {
+		return k.line.open == 0
+	}
+	return len(k.runs) == 0 && len(k.leads) == 0 && k.pool == nil
 }
 
 // Runs is the number of open runs.
@@ -65,10 +68,8 @@ func (k *PatternKey) Runs() int { return len(k.runs) + int(k.line.open) }
 func (p *Pattern) Event(x *Context, k *PatternKey, ev *event.Event, mask uint64, until bool) {
 	p.Settle(x, k, ev.At)
 	x.Frame.Event = ev
-	if len(p.where) > 0 {
-		if where := p.where[ev.Type]; where != nil && !where(&x.Frame) {
-			return // the pattern does not see it
-		}
+	if len(p.where) > 0 && !p.sees(x, ev) {
+		return
 	}
 	if until && p.holds(x, k, nil, &p.until) {
 		p.dropAll(x, k)
@@ -103,6 +104,12 @@ func (p *Pattern) Event(x *Context, k *PatternKey, ev *event.Event, mask uint64,
 	p.selectFrom(x, k, ev.At, false)
 	p.sweep(x, k)
 	p.lead(x, k, ev, mask)
+}
+
+// sees reports whether what of `where` the index could not test lets the event through.
+func (p *Pattern) sees(x *Context, ev *event.Event) bool {
+	where := p.where[ev.Type]
+	return where == nil || where(&x.Frame)
 }
 
 // move lets one run see an event: a negation may end it, else it goes on as far as it
@@ -436,7 +443,9 @@ func (p *Pattern) runDeadline(r *run) int64 {
 // deadline, then of start, and drops the runs whose time has passed.
 func (p *Pattern) Settle(x *Context, k *PatternKey, now int64) {
 	if p.line != nil {
-		p.settleLine(x, k, now)
+		if k.line.open > 0 && now >= k.line.next {
+			p.settleLine(x, k, now)
+		}
 		return
 	}
 	for k.waits && k.due <= now {
@@ -504,8 +513,8 @@ func (p *Pattern) forgetLeads(k *PatternKey, now int64) {
 // math.MaxInt64: never.
 func (p *Pattern) Deadline(k *PatternKey) int64 {
 	next := int64(math.MaxInt64)
-	if n := &k.line; n.open > 0 {
-		return min(p.ends(&n.store.runs[n.newest]), p.absent(n))
+	if k.line.open > 0 {
+		return k.line.idle
 	}
 	if n := len(k.runs); n > 0 {
 		next = p.expiry(&k.runs[n-1])

@@ -17,15 +17,16 @@ type lineKey struct {
 	open   int32
 	wants  uint64 // steps that matter to a run, one at least
 	next   int64  // nothing is due before, where a run is open
+	idle   int64  // when the engine must settle the key if no event comes
+	moved  bool   // a run came or went since the last tidy
 }
 
 // waiter is one run of a line. Runs are linked by their numbers in the lineStore, so that
-// a million of them hold no pointer; 0 is none.
+// a million of them hold no pointer; 0 is none. A run is a line of the cache.
 type waiter struct {
 	start, ownStart int64
-	last            int64 // counting time of the last event taken; of a run with a log see there
 	began, took     uint64
-	value           uint64 // what the room's order compares
+	value           uint64 // what the room's order compares; of a run that waits for an absence its deadline
 	older, newer    int32  // by start
 	before, behind  int32  // in the room; in a heap behind is its place
 	room            int32
@@ -57,9 +58,8 @@ type roomState struct {
 
 // logMark goes with the list of a log.
 type logMark struct {
-	id     ID    // fold of all its events
-	before ID    // the same without the last one
-	at     int64 // counting time of the last one
+	id     ID // fold of all its events
+	before ID // the same without the last one
 }
 
 // lineStore is what one shard keeps of all keys of a line. Number 0 of runs, rows and
@@ -140,30 +140,34 @@ func (s *lineStore) spansOf(i int32) []span {
 	return s.spans[i*n : i*n+n]
 }
 
-// room is the state of a room of the key; log the number of one of its logs.
-func (k *lineKey) room(r int) *roomState {
-	return &k.store.rooms[int(k.row)*len(k.store.l.rooms)+r]
+// rooms are the states of the key's rooms; log is the number of one of its logs.
+func (k *lineKey) rooms() []roomState {
+	n := len(k.store.l.rooms)
+	return k.store.rooms[int(k.row)*n:][:n]
 }
+
+func (k *lineKey) room(r int) *roomState { return &k.rooms()[r] }
 
 func (k *lineKey) log(n int) int { return int(k.row)*k.store.l.logs + n }
 
-// want works out the steps that matter to the key's runs.
-func (k *lineKey) want() {
+// tidy brings what the key knows of its runs as a whole up to date.
+func (p *Pattern) tidy(k *lineKey) {
+	k.moved = false
+	if k.open == 0 {
+		k.freeRow()
+		k.wants, k.next, k.idle = 0, math.MaxInt64, math.MaxInt64
+		return
+	}
 	k.wants = 0
-	rooms := k.store.l.rooms
-	for r := range rooms {
-		if k.room(r).n > 0 {
-			k.wants |= rooms[r].wakes
+	states := k.rooms()
+	for r := range states {
+		if states[r].n > 0 {
+			k.wants |= p.line.rooms[r].wakes
 		}
 	}
-}
-
-// due is the earliest time at which a run is complete or ends if nothing comes.
-func (p *Pattern) due(k *lineKey) int64 {
-	if k.open == 0 {
-		return math.MaxInt64
-	}
-	return min(p.ends(&k.store.runs[k.oldest]), p.absent(k))
+	due := p.absent(k)
+	k.next = min(p.ends(&k.store.runs[k.oldest]), due)
+	k.idle = min(p.ends(&k.store.runs[k.newest]), due)
 }
 
 // ends is when within has passed for a run.
@@ -179,7 +183,7 @@ func (p *Pattern) absent(k *lineKey) int64 {
 	switch l := p.line; {
 	case l.ends >= 0:
 		if i := k.room(l.ends).head; i != 0 {
-			return later(k.store.runs[i].last, l.rooms[l.ends].after)
+			return int64(k.store.runs[i].value)
 		}
 	case l.ripens >= 0:
 		if i := k.room(l.ripens).head; i != 0 {
@@ -200,6 +204,7 @@ func (k *lineKey) link(i int32) {
 	}
 	k.newest = i
 	k.open++
+	k.moved = true
 }
 
 // unlink takes a run out of the order of start.
@@ -218,6 +223,7 @@ func (k *lineKey) unlink(i int32) {
 	}
 	w.older, w.newer = 0, 0
 	k.open--
+	k.moved = true
 }
 
 // enter puts a run into a room, behind those that came before it.
@@ -226,6 +232,7 @@ func (k *lineKey) enter(r int, i int32) {
 	w := &s.runs[i]
 	w.room = int32(r)
 	st.n++
+	k.moved = true
 	if o := s.l.rooms[r].order; o != nil && (st.heap != 0 || st.n > o.heapAt) {
 		k.enterHeap(st, i)
 		return
@@ -287,7 +294,7 @@ func (k *lineKey) settleLog(i int32, r *room) {
 	s, n := k.store, k.log(r.log)
 	l, sp := &s.logs[n], &s.spansOf(i)[r.log]
 	sp.n, sp.id = l.end()-sp.from, s.marks[n].id
-	s.runs[i].last, s.runs[i].took = s.marks[n].at, l.took
+	s.runs[i].took = l.took
 	l.spare(sp.from + sp.n)
 }
 
@@ -322,5 +329,5 @@ func (p *Pattern) grow(x *Context, key *PatternKey, r *room, ev *event.Event) {
 	l.leaf = int32(leaf.index)
 	p.append(x, l, key.seq, ev, leaf.keepAll)
 	m := &k.store.marks[n]
-	m.before, m.id, m.at = m.id, m.id.fold(leaf.step, x.identity(ev)), ev.At
+	m.before, m.id = m.id, m.id.fold(leaf.step, x.identity(ev))
 }
