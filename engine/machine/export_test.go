@@ -13,13 +13,13 @@ func CompileGeneral(rule *plan.Rule, c eval.Compiler) (*Pattern, error) {
 // IsLine reports whether the runs of a pattern wait in rooms.
 func (p *Pattern) IsLine() bool { return p.line != nil }
 
-// CompileHeaps compiles a pattern whose ordered rooms have heaps from the first run on.
+// CompileHeaps compiles a pattern whose ordered rooms have heaps and tables from the first run on.
 func CompileHeaps(rule *plan.Rule, c eval.Compiler) (*Pattern, error) {
 	p, err := CompilePattern(rule, c)
 	if err == nil && p.line != nil {
 		for i := range p.line.rooms {
-			if o := p.line.rooms[i].order; o != nil && !o.equal {
-				o.heapAt = 0
+			if o := p.line.rooms[i].order; o != nil {
+				o.indexAt = 0
 			}
 		}
 	}

@@ -31,7 +31,8 @@ func (p *Pattern) lineEvent(x *Context, key *PatternKey, ev *event.Event, mask u
 	if len(x.done32) > 0 {
 		p.selectLine(x, key, ev.At, false)
 	}
-	if k.moved {
+	if k.store != nil && k.store.moved {
+		k.store.moved = false
 		p.tidy(k)
 	}
 }
@@ -60,10 +61,8 @@ func (p *Pattern) wake(x *Context, key *PatternKey, st *roomState, r *room, ev *
 func (k *lineKey) enough(x *Context, st *roomState, r *room) []int32 {
 	x.found = x.found[:0]
 	s := k.store
-	if st.heap != 0 {
-		for _, e := range s.heaps[st.heap] {
-			x.found = append(x.found, e.run)
-		}
+	if st.index != 0 {
+		x.found = s.all(st, x.found)
 		return x.found
 	}
 	for i := st.head; i != 0 && (r.log < 0 || k.turns(i, r) >= int64(r.min)); i = s.runs[i].behind {

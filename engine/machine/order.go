@@ -3,6 +3,7 @@ package machine
 import (
 	"math"
 	"math/bits"
+	"slices"
 
 	"github.com/cepheus-cep/cepheus/engine/eval"
 	"github.com/cepheus-cep/cepheus/event"
@@ -14,18 +15,18 @@ import (
 // the condition asks for greater ones in the run, so that an event with the number n finds
 // the runs with less than n, at most n, or n itself.
 type order struct {
-	steps  uint64                        // that the run's side reads
-	step   int                           // one of them
-	own    bool                          // it is the only one, and that of the room
-	run    func(*eval.Frame) event.Value // the run's side; neither can fail as it runs
-	event  func(*eval.Frame) event.Value // the event's side
-	field  int                           // the event's side is this slot, a number of that kind; -1: it is more
-	words  int                           // of the layout, before the slots
-	kind   event.Kind
-	turn   uint64 // all bits set: greater ones are found
-	equal  bool
-	most   bool  // the number itself is found too
-	heapAt int32 // runs up to which a room is a queue
+	steps   uint64                        // that the run's side reads
+	step    int                           // one of them
+	own     bool                          // it is the only one, and that of the room
+	run     func(*eval.Frame) event.Value // the run's side; neither can fail as it runs
+	event   func(*eval.Frame) event.Value // the event's side
+	field   int                           // the event's side is this slot, a number of that kind; -1: it is more
+	words   int                           // of the layout, before the slots
+	kind    event.Kind
+	turn    uint64 // all bits set: greater ones are found
+	equal   bool
+	most    bool  // the number itself is found too
+	indexAt int32 // runs up to which a room is a queue; with more it is a heap, or a table where equal ones are found
 }
 
 // newOrder finds the comparison by which the runs of a room can be kept, nil where there is
@@ -86,10 +87,7 @@ func (p *Pattern) orderBy(c eval.Compiler, e *plan.Expr) *order {
 	if mine.Op == plan.OpField && mine.Type.Kind != event.String && mine.Type.Kind != event.IP {
 		o.field, o.kind = mine.Index, mine.Type.Kind
 	}
-	o.steps, o.run, o.event, o.heapAt = stepsRead(run), c.Value(run), c.Value(mine), heapAtLeast
-	if o.equal {
-		o.heapAt = math.MaxInt32
-	}
+	o.steps, o.run, o.event, o.indexAt = stepsRead(run), c.Value(run), c.Value(mine), indexAtLeast
 	return o
 }
 
@@ -215,24 +213,14 @@ func (k *lineKey) find(x *Context, o *order, st *roomState) []int32 {
 		return nil
 	}
 	s := k.store
-	if st.heap != 0 {
-		most := n
-		if !o.most {
-			if n == 0 {
-				return nil
-			}
-			most--
-		}
-		x.found = s.heaps[st.heap].upTo(x.found, most)
-		kept := x.found[:0]
-		for _, i := range x.found {
-			if o.finds(&s.runs[i], n) {
-				kept = append(kept, i)
-			}
-		}
-		return kept
+	first := st.head
+	switch {
+	case st.index > 0:
+		return k.findInHeap(x, o, st, n)
+	case st.index < 0:
+		first = *s.tables[-st.index].bucket(n)
 	}
-	for i := st.head; i != 0; {
+	for i := first; i != 0; {
 		w := &s.runs[i]
 		if o.finds(w, n) {
 			x.found = append(x.found, i)
@@ -240,6 +228,47 @@ func (k *lineKey) find(x *Context, o *order, st *roomState) []int32 {
 		i = w.behind
 	}
 	return x.found
+}
+
+// findInHeap finds the runs of a room that has a heap.
+func (k *lineKey) findInHeap(x *Context, o *order, st *roomState, n uint64) []int32 {
+	if !o.most {
+		if n == 0 {
+			return nil
+		}
+		n--
+	}
+	x.found = k.store.heaps[st.index].upTo(x.found, n)
+	return slices.DeleteFunc(x.found, func(i int32) bool { return k.store.runs[i].unknown })
+}
+
+// enterIndex puts a run into the heap or table of a room.
+func (k *lineKey) enterIndex(o *order, st *roomState, i int32) {
+	if o.equal {
+		k.enterTable(st, i)
+		return
+	}
+	k.enterHeap(st, i)
+}
+
+// leaveIndex takes a run out.
+func (k *lineKey) leaveIndex(st *roomState, w *waiter) {
+	if st.index < 0 {
+		k.leaveTable(st, w)
+		return
+	}
+	k.leaveHeap(st, w)
+}
+
+// all lists the runs of a room that has a heap or a table.
+func (s *lineStore) all(st *roomState, into []int32) []int32 {
+	if st.index < 0 {
+		return s.listTable(s.tables[-st.index], into)
+	}
+	for _, e := range s.heaps[st.index] {
+		into = append(into, e.run)
+	}
+	return into
 }
 
 // heap is a room's runs with the least value on top. Where a run stands in it is kept
@@ -251,8 +280,9 @@ type ranked struct {
 	run   int32
 }
 
-// heapAtLeast is the number of runs up to which looking at each costs less than a heap.
-const heapAtLeast = 16
+// indexAtLeast is the number of runs up to which looking at each costs less than a heap or
+// a table.
+const indexAtLeast = 16
 
 // upTo lists the runs with at most the value n, and no more than twice as many others are
 // looked at.
@@ -278,32 +308,32 @@ func (h heap) upTo(found []int32, n uint64) []int32 {
 // enterHeap puts a run into the heap of a room, making one of the room's links first.
 func (k *lineKey) enterHeap(st *roomState, i int32) {
 	s := k.store
-	if st.heap == 0 {
-		st.heap = s.newHeap()
+	if st.index == 0 {
+		st.index = s.newHeap()
 		for j := st.head; j != 0; {
 			behind := s.runs[j].behind
-			s.push(st.heap, j)
+			s.push(st.index, j)
 			j = behind
 		}
 		st.head, st.tail = 0, 0
 	}
-	s.push(st.heap, i)
+	s.push(st.index, i)
 }
 
 // leaveHeap takes a run out; an empty heap goes back.
 func (k *lineKey) leaveHeap(st *roomState, w *waiter) {
 	s := k.store
-	s.take(st.heap, w.behind)
+	s.take(st.index, w.behind)
 	if st.n == 0 {
-		s.spareHeap = append(s.spareHeap, st.heap)
-		st.heap = 0
+		s.spareHeaps = append(s.spareHeaps, st.index)
+		st.index = 0
 	}
 }
 
 func (s *lineStore) newHeap() int32 {
-	if last := len(s.spareHeap) - 1; last >= 0 {
-		h := s.spareHeap[last]
-		s.spareHeap = s.spareHeap[:last]
+	if last := len(s.spareHeaps) - 1; last >= 0 {
+		h := s.spareHeaps[last]
+		s.spareHeaps = s.spareHeaps[:last]
 		return h
 	}
 	s.heaps = append(s.heaps, nil)

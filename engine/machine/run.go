@@ -17,12 +17,12 @@ import (
 type PatternKey struct {
 	line  lineKey // of a line, which has this and seq alone
 	seq   uint64  // events seen so far
+	waits bool
 	runs  []run
 	lists []list
-	spare []int32 // free places in lists
-	leads []int64 // counting times; math.MinInt64: none. Empty until one occurred
-	due   int64   // no deadline of a run is before, where waits
-	waits bool
+	spare []int32  // free places in lists
+	leads []int64  // counting times; math.MinInt64: none. Empty until one occurred
+	due   int64    // no deadline of a run is before, where waits
 	pool  *poolKey // instead of runs, where the pattern has a pool; nil: empty
 }
 

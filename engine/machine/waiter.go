@@ -18,7 +18,6 @@ type lineKey struct {
 	wants  uint64 // steps that matter to a run, one at least
 	next   int64  // nothing is due before, where a run is open
 	idle   int64  // when the engine must settle the key if no event comes
-	moved  bool   // a run came or went since the last tidy
 }
 
 // waiter is one run of a line. Runs are linked by their numbers in the lineStore, so that
@@ -53,7 +52,7 @@ func (k *lineKey) taken(sp *span, log int) int64 {
 // roomState is the runs that wait in one room of one key, in the order in which they came.
 type roomState struct {
 	head, tail, n int32
-	heap          int32 // in place of the links; 0: none
+	index         int32 // number of a heap, less that of a table, in place of the links; 0: none
 }
 
 // logMark goes with the list of a log.
@@ -62,8 +61,8 @@ type logMark struct {
 	before ID // the same without the last one
 }
 
-// lineStore is what one shard keeps of all keys of a line. Number 0 of runs, rows and
-// heaps is not used.
+// lineStore is what one shard keeps of all keys of a line. Number 0 of runs, rows, heaps
+// and tables is not used.
 type lineStore struct {
 	l     *line
 	runs  []waiter
@@ -76,8 +75,12 @@ type lineStore struct {
 	marks []logMark
 	rows  []int32 // free ones
 
-	heaps     []heap
-	spareHeap []int32
+	heaps       []heap
+	spareHeaps  []int32
+	tables      []table
+	spareTables []int32
+
+	moved bool // a run of the key at hand came or went since its last tidy
 }
 
 // lineOf returns the store of the pattern in a shard.
@@ -88,12 +91,15 @@ func (x *Context) lineOf(p *Pattern) *lineStore {
 	if x.lines == nil {
 		x.lines = map[*Pattern]*lineStore{}
 	}
-	s := &lineStore{l: p.line, heaps: make([]heap, 1)}
+	s := &lineStore{l: p.line, heaps: make([]heap, 1), tables: make([]table, 1)}
 	s.newRun()
 	s.newRow()
 	x.lines[p] = s
 	return s
 }
+
+// width is the number of rooms in a row: lines of the cache.
+func (l *line) width() int { return (len(l.rooms) + 3) &^ 3 }
 
 // newRun makes an empty run.
 func (s *lineStore) newRun() int32 {
@@ -119,8 +125,8 @@ func (s *lineStore) newRow() int32 {
 		s.rows = s.rows[:last]
 		return row
 	}
-	row := len(s.rooms) / len(s.l.rooms)
-	for range s.l.rooms {
+	row := len(s.rooms) / s.l.width()
+	for range s.l.width() {
 		s.rooms = append(s.rooms, roomState{})
 	}
 	for range s.l.logs {
@@ -142,8 +148,8 @@ func (s *lineStore) spansOf(i int32) []span {
 
 // rooms are the states of the key's rooms; log is the number of one of its logs.
 func (k *lineKey) rooms() []roomState {
-	n := len(k.store.l.rooms)
-	return k.store.rooms[int(k.row)*n:][:n]
+	n := int(k.row) * k.store.l.width()
+	return k.store.rooms[n : n+len(k.store.l.rooms)]
 }
 
 func (k *lineKey) room(r int) *roomState { return &k.rooms()[r] }
@@ -152,7 +158,6 @@ func (k *lineKey) log(n int) int { return int(k.row)*k.store.l.logs + n }
 
 // tidy brings what the key knows of its runs as a whole up to date.
 func (p *Pattern) tidy(k *lineKey) {
-	k.moved = false
 	if k.open == 0 {
 		k.freeRow()
 		k.wants, k.next, k.idle = 0, math.MaxInt64, math.MaxInt64
@@ -204,7 +209,7 @@ func (k *lineKey) link(i int32) {
 	}
 	k.newest = i
 	k.open++
-	k.moved = true
+	k.store.moved = true
 }
 
 // unlink takes a run out of the order of start.
@@ -223,7 +228,7 @@ func (k *lineKey) unlink(i int32) {
 	}
 	w.older, w.newer = 0, 0
 	k.open--
-	k.moved = true
+	k.store.moved = true
 }
 
 // enter puts a run into a room, behind those that came before it.
@@ -232,9 +237,9 @@ func (k *lineKey) enter(r int, i int32) {
 	w := &s.runs[i]
 	w.room = int32(r)
 	st.n++
-	k.moved = true
-	if o := s.l.rooms[r].order; o != nil && (st.heap != 0 || st.n > o.heapAt) {
-		k.enterHeap(st, i)
+	k.store.moved = true
+	if o := s.l.rooms[r].order; o != nil && (st.index != 0 || st.n > o.indexAt) {
+		k.enterIndex(o, st, i)
 		return
 	}
 	at := st.tail
@@ -270,8 +275,8 @@ func (k *lineKey) leave(i int32) {
 	w := &s.runs[i]
 	st := k.room(int(w.room))
 	st.n--
-	if st.heap != 0 {
-		k.leaveHeap(st, w)
+	if st.index != 0 {
+		k.leaveIndex(st, w)
 		return
 	}
 	if w.before != 0 {
