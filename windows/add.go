@@ -246,8 +246,12 @@ func (p *Program) sums(s *State, c *column, v uint64, at int64, out bool) {
 	}
 	var x term
 	if c.kind == event.Float {
-		x = floatTerm(v)
-		if in := s.mem[w : w+4]; in[0] == spilled || !addFloat(in, v, out) {
+		in := s.mem[w : w+4]
+		fits := in[0] != spilled && addFloat(in, v, out)
+		if fits && c.sum[sumXX] < 0 && c.sum[sumT] < 0 {
+			return
+		}
+		if x = floatTerm(v); !fits {
 			p.sum(s, c, sumX, x, out)
 		}
 	} else {

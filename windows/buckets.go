@@ -53,10 +53,14 @@ func (p *Program) PutAtMost(b *Buckets, at int64, args []Arg, most int) (refused
 	}
 	for i := range b.open {
 		w := &b.open[i]
-		if p.spec.Kind == Batch && p.full(w) || p.spec.Kind != Batch && (at < w.Start || at >= w.End) {
+		if p.spec.Kind == Batch {
+			if p.full(w) {
+				continue
+			}
+		} else if at < w.Start || at >= w.End {
 			continue
 		}
-		if p.spec.Kind != Batch && w.State.remembers() >= max(1, most) {
+		if w.State.ext != nil && p.spec.Kind != Batch && w.State.remembers() >= max(1, most) {
 			refused++
 		} else {
 			p.insert(&w.State, at, args, math.MaxInt)
@@ -66,12 +70,9 @@ func (p *Program) PutAtMost(b *Buckets, at int64, args []Arg, most int) (refused
 	return refused
 }
 
-// remembers is how many single values a State that only inserts holds for one
-// aggregate, at most: what of it grows with its events.
+// remembers is how many single values a State that only inserts, and has an ext, holds
+// for one aggregate, at most: what of it grows with its events.
 func (s *State) remembers() int {
-	if s.ext == nil {
-		return 0
-	}
 	n := 0
 	for i := range s.ext.dicts {
 		n = max(n, int(s.ext.dicts[i].live))

@@ -24,13 +24,31 @@ func (p *Program) insert(s *State, at int64, args []Arg, most int) (whole bool) 
 	for i := range p.cols {
 		c := &p.cols[i]
 		v, ok := take(c, &args[c.arg])
-		if c.fresh >= 0 {
-			s.mem[c.fresh] = 0
-		}
-		if ok {
-			whole = p.absorb(s, c, v, args[c.arg].S, at, most) && whole
+		switch {
+		case c.plain && ok:
+			s.mem[c.taken]++
+			p.sums(s, c, v, at, false)
+		case c.plain:
+		default:
+			whole = p.insertValue(s, c, v, args[c.arg].S, ok, at, most) && whole
 		}
 	}
+	if p.ext.tails > 0 {
+		p.insertTails(s, args)
+	}
+	return whole
+}
+
+// insertValue gives a column what an event gives to it, if it gives anything.
+func (p *Program) insertValue(s *State, c *column, v uint64, text string, ok bool, at int64, most int) bool {
+	if c.fresh >= 0 {
+		s.mem[c.fresh] = 0
+	}
+	return !ok || p.absorb(s, c, v, text, at, most)
+}
+
+// insertTails gives an event's values to the aggregates that collect.
+func (p *Program) insertTails(s *State, args []Arg) {
 	for i := range p.aggs {
 		a := &p.aggs[i]
 		if a.tail < 0 {
@@ -41,7 +59,6 @@ func (p *Program) insert(s *State, at int64, args []Arg, most int) (whole bool) 
 			p.extOf(s).tails[a.tail].push(int(a.param), c.text, v, args[c.arg].S)
 		}
 	}
-	return whole
 }
 
 // absorb gives a value to everything that a column accumulates; false where it was one

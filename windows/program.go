@@ -125,6 +125,7 @@ type column struct {
 	queue [2]int
 	dict  int
 	order int
+	plain bool // inserting: it has a count and sums alone
 }
 
 // extShape says how many of each thing an ext has.
@@ -202,6 +203,10 @@ func (p *Program) compile(aggs []Agg) error {
 	for i, a := range aggs {
 		p.aggs = append(p.aggs, aggregate{fn: a.Func, kind: a.Arg, col: byAgg[i], param: a.Param, tail: -1})
 		p.need(&p.aggs[i])
+	}
+	for i := range p.cols {
+		c := &p.cols[i]
+		c.plain = len(c.slots()) == 0 && c.fresh < 0 && c.dict < 0 && c.order < 0
 	}
 	return nil
 }

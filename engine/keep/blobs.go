@@ -33,6 +33,8 @@ type class struct {
 	pages [][]uint64
 	free  []uint32
 	next  uint32 // places handed out so far, free ones included
+	words uint32 // of a blob; 0: there is none yet
+	shift uint8  // of perPage
 }
 
 // perPage is how many blobs of so many words a page has, as a power of two, so that a
@@ -70,9 +72,11 @@ func (b *Blobs) Put(n int) (Blob, []uint64) {
 	} else if cl.next++; cl.next == 0 {
 		panic("2^32 blobs of one class")
 	}
-	shift := perPage(words)
-	if int(at>>shift) == len(cl.pages) {
-		cl.pages = append(cl.pages, make([]uint64, words<<shift))
+	if cl.words == 0 {
+		cl.words, cl.shift = uint32(words), uint8(perPage(words))
+	}
+	if int(at>>cl.shift) == len(cl.pages) {
+		cl.pages = append(cl.pages, make([]uint64, words<<cl.shift))
 	}
 	name := Blob(uint64(c+1)<<56 | uint64(at)<<blobLenBit | uint64(n))
 	return name, b.Get(name)
@@ -95,14 +99,13 @@ func (b *Blobs) Get(name Blob) []uint64 {
 	if name == 0 {
 		return nil
 	}
-	c, at, n := int(name>>56), uint32(name>>blobLenBit), int(name&(1<<blobLenBit-1))
+	c, at, n := name>>56, uint32(name>>blobLenBit), name&(1<<blobLenBit-1)
 	if c == 255 {
 		return b.large[at]
 	}
-	_, words := classOf(n)
-	shift := perPage(words)
-	off := int(at&(1<<shift-1)) * words
-	return b.classes[c-1].pages[at>>shift][off : off+n : off+words]
+	cl := &b.classes[c-1]
+	off := (at & (1<<(cl.shift&31) - 1)) * cl.words
+	return cl.pages[at>>(cl.shift&31)][off : off+uint32(n) : off+cl.words]
 }
 
 // Free gives a blob's room back.

@@ -27,6 +27,7 @@ type Log struct {
 	freed    []uint32   // numbers of segments without room
 	spare    [][]uint64 // room of segments that are free
 	open     uint32     // number + 1 of the segment that is written
+	rest     []uint64   // of its words
 	hand     int        // where tidy goes on
 	live     int
 	bytes    int64 // room of the segments
@@ -44,8 +45,8 @@ type shown struct {
 	holders uint16
 }
 
-// segment is a run of words, used from its start; live is how many of them are held. One
-// that holds a single long event has 1 for both.
+// segment is a run of words, used from its start; live is how many of them are held, and
+// used is set when it is not written any more. One of a single long event has 1 for both.
 type segment struct {
 	words      []uint64
 	used, live uint32
@@ -54,6 +55,7 @@ type segment struct {
 const (
 	segmentShift = 13 // 64 KiB
 	segmentWords = 1 << segmentShift
+	maxShared    = segmentWords / 4 // words of an event that shares a segment
 	maxSpare     = 16
 	slack        = 1 << 20 // bytes that may be wasted whatever is held
 )
@@ -70,13 +72,20 @@ func (l *Log) Hold(ev *event.Event) Shown {
 	if ev.Raw >= lateBit {
 		panic("a record of 2 GiB")
 	}
-	head := headWords
-	first := uint64(ev.Raw)
+	head, first := headWords, uint64(ev.Raw)
 	if ev.At != ev.Time {
-		head++
-		first |= lateBit
+		head, first = head+1, first|lateBit
 	}
-	ref, words := l.room(head + wordsFor(int(ev.Raw)))
+	n := head + wordsFor(int(ev.Raw))
+	ref := l.entry()
+	e := l.of(ref)
+	var words []uint64
+	if n <= len(l.rest) && n <= maxShared {
+		words = l.rest[:n:n]
+		*e = shown{holders: 1, words: uint16(n), at: l.take(n)}
+	} else {
+		words = l.room(n, e)
+	}
 	words[0] = uint64(ref)<<32 | first
 	words[1], words[2], words[3] = uint64(ev.Time), uint64(ev.Offset), uint64(ev.Type)<<32|uint64(uint32(ev.Part))
 	if head > headWords {
@@ -84,40 +93,43 @@ func (l *Log) Hold(ev *event.Event) Shown {
 	}
 	copy(asBytes(words[head:]), ev.JSON())
 	l.live++
+	l.held += int64(n) * 8
 	return ref
 }
 
-// room gives a new event n words, and a holder.
-func (l *Log) room(n int) (Shown, []uint64) {
-	ref := l.entry()
-	e := l.of(ref)
-	*e = shown{holders: 1}
-	if n > segmentWords/4 {
+// take takes n words from the rest of the segment that is written, and says where they
+// are.
+func (l *Log) take(n int) uint32 {
+	l.segments[l.open-1].live += uint32(n)
+	at := l.open<<segmentShift - uint32(len(l.rest))
+	l.rest = l.rest[n:]
+	return at
+}
+
+// room gives a new event n words where the segment that is written has no place for it.
+func (l *Log) room(n int, e *shown) []uint64 {
+	if n > maxShared {
 		s := l.segment(make([]uint64, n))
 		l.segments[s].used, l.segments[s].live = 1, 1
-		e.at = s << segmentShift
-		l.bytes, l.held = l.bytes+int64(n)*8, l.held+int64(n)*8
-		return ref, l.segments[s].words
+		*e = shown{holders: 1, at: s << segmentShift}
+		l.bytes += int64(n) * 8
+		return l.segments[s].words
 	}
-	if l.open != 0 && int(l.segments[l.open-1].used)+n > segmentWords && l.bytes > 2*l.held+slack {
+	if l.bytes > 2*l.held+slack {
 		l.tidy()
 	}
-	l.held += int64(n) * 8
-	e.words = uint16(n)
-	var words []uint64
-	e.at, words = l.write(n)
-	return ref, words
+	at, words := l.write(n)
+	*e = shown{holders: 1, words: uint16(n), at: at}
+	return words
 }
 
 // write gives n words at the end of the segment that is written.
 func (l *Log) write(n int) (uint32, []uint64) {
-	if l.open == 0 || int(l.segments[l.open-1].used)+n > segmentWords {
+	if n > len(l.rest) {
 		l.begin()
 	}
-	s := &l.segments[l.open-1]
-	from := s.used
-	s.used, s.live = s.used+uint32(n), s.live+uint32(n)
-	return (l.open-1)<<segmentShift | from, s.words[from:s.used:s.used]
+	words := l.rest[:n:n]
+	return l.take(n), words
 }
 
 // begin starts a segment to write to.
@@ -128,7 +140,10 @@ func (l *Log) begin() {
 	} else {
 		words = make([]uint64, segmentWords)
 	}
-	l.open = l.segment(words) + 1
+	if l.open != 0 {
+		l.segments[l.open-1].used = uint32(segmentWords - len(l.rest))
+	}
+	l.open, l.rest = l.segment(words)+1, words
 	l.bytes += segmentWords * 8
 }
 
@@ -183,6 +198,9 @@ func (l *Log) Share(ref Shown) Shown {
 	return ref
 }
 
+// IsHeld reports whether anyone holds what has, or had, the name.
+func (l *Log) IsHeld(ref Shown) bool { return l.of(ref).holders > 0 }
+
 // Release takes a holder away; the last one frees the event. Releasing none is well.
 func (l *Log) Release(ref Shown) {
 	if ref == 0 {
@@ -204,7 +222,7 @@ func (l *Log) Release(ref Shown) {
 	switch {
 	case s.live > 0:
 	case n+1 == l.open:
-		s.used = 0
+		l.rest = s.words
 	default:
 		l.drop(n)
 	}

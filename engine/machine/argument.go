@@ -13,6 +13,9 @@ import (
 type argument struct {
 	value func(*eval.Frame) event.Value // nil: nothing but its being there
 	cond  func(*eval.Frame) bool        // nil: always
+	slot  int                           // of a plain field: where its value is; 0: no such
+	bit   int                           // and the bit that says it is there
+	text  bool                          // it is a reference to text
 }
 
 func compileArgument(c eval.Compiler, a plan.AggArg) argument {
@@ -23,7 +26,21 @@ func compileArgument(c eval.Compiler, a plan.AggArg) argument {
 	if a.Cond != nil {
 		out.cond = c.Bool(a.Cond)
 	}
+	if v := a.Value; v != nil && v.Op == plan.OpField && a.Cond == nil && v.Type.Kind.Scalar() {
+		out.slot, out.bit = c.Types[c.Event].Layout.Words()+v.Index, v.Index
+		out.text = v.Type.Kind == event.String || v.Type.Kind == event.IP
+	}
 	return out
+}
+
+// put is of for a plain field, without making a value.
+func (a *argument) put(ev *event.Event, to *windows.Arg) {
+	if to.Take = ev.Has(a.bit); !to.Take {
+		return
+	}
+	if to.N = ev.Slots[a.slot]; a.text {
+		to.S = ev.String(to.N)
+	}
 }
 
 // of evaluates the argument for the frame's event. Text is valid as long as the
@@ -48,11 +65,26 @@ func (a *argument) of(f *eval.Frame) windows.Arg {
 
 // arguments evaluates all into the context's room for them.
 func (x *Context) arguments(list []argument) []windows.Arg {
-	x.args = x.args[:0]
-	for i := range list {
-		x.args = append(x.args, list[i].of(&x.Frame))
+	if len(x.args) < len(list) {
+		x.args = make([]windows.Arg, len(list))
 	}
-	return x.args
+	args := x.args[:len(list)]
+	for i := range list {
+		x.argument(&list[i], &args[i])
+	}
+	return args
+}
+
+// argument evaluates one.
+func (x *Context) argument(a *argument, to *windows.Arg) {
+	switch {
+	case a.slot > 0:
+		a.put(x.Frame.Event, to)
+	case a.value == nil && a.cond == nil:
+		to.Take = true
+	default:
+		*to = a.of(&x.Frame)
+	}
 }
 
 // aggregatesOf turns the plan's aggregates into those of a window, given what each

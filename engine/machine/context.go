@@ -47,7 +47,7 @@ type Context struct {
 	Log keep.Log // what windows show of events
 
 	heldAs keep.Ref   // the copy of the event at hand; 0: none yet
-	shows  keep.Shown // what is shown of it; 0: nothing yet
+	shows  keep.Shown // what is shown of it, as long as anyone holds that; 0: nothing yet
 	ident  [2]uint64  // hash of its identity, if known
 	known  bool
 
@@ -73,7 +73,7 @@ type Context struct {
 	found      []int32    // runs of a room
 	seen       event.Event
 	args       []windows.Arg
-	rooms      keep.Blobs // of trails and of what buckets show
+	rooms      keep.Blobs // of trails
 	shown      []keep.Shown
 }
 
@@ -84,12 +84,13 @@ type Dropped struct {
 }
 
 // Begin starts the work on one event: nothing of it is kept yet.
-func (x *Context) Begin() { x.known = false }
+func (x *Context) Begin() { x.known, x.shows = false, 0 }
 
 // End ends the work on the event at hand.
 func (x *Context) End() {
-	x.Keep.Release(x.heldAs)
-	x.Log.Release(x.shows)
+	if x.heldAs != 0 {
+		x.Keep.Release(x.heldAs)
+	}
 	x.heldAs, x.shows = 0, 0
 }
 
@@ -103,12 +104,13 @@ func (x *Context) hold(ev *event.Event) keep.Ref {
 }
 
 // show keeps what an alert shows of ev, the event at hand, for one more holder. All
-// windows of a shard share one copy.
+// windows of a shard share one copy, unless the others have let go of it already.
 func (x *Context) show(ev *event.Event) keep.Shown {
-	if x.shows == 0 {
-		x.shows = x.Log.Hold(ev)
+	if x.shows != 0 && x.Log.IsHeld(x.shows) {
+		return x.Log.Share(x.shows)
 	}
-	return x.Log.Share(x.shows)
+	x.shows = x.Log.Hold(ev)
+	return x.shows
 }
 
 // identity hashes the identity of ev, the event at hand, once for all machines.

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"math"
 	"unsafe"
 
 	"github.com/cepheus-cep/cepheus/engine/keep"
@@ -35,10 +36,15 @@ func moreOf(size uint32) uint32 {
 	return size + size/2 + 1
 }
 
-// rings are the two rings of a trail.
-func (t *trail) rings(x *Context) ([]uint64, []keep.Shown) {
+// rings are the two rings of a trail, as long as it is not resized.
+type rings struct {
+	times []uint64
+	shown []keep.Shown
+}
+
+func (t *trail) rings(x *Context) rings {
 	words := x.rooms.Get(t.room)
-	return words[:t.size], asShown(words[t.size:], shownOf(t.size))
+	return rings{words[:t.size:t.size], asShown(words[t.size:], shownOf(t.size))}
 }
 
 // asShown views words as n names of what is shown.
@@ -60,17 +66,29 @@ func (t *trail) at(x *Context, position uint32) int64 {
 }
 
 // add adds an event, with what is shown of it, which it takes over.
-func (t *trail) add(x *Context, at int64, ref keep.Shown) {
+func (t *trail) add(x *Context, at int64, ref keep.Shown) { t.addAfter(x, math.MinInt64, at, ref) }
+
+// addAfter drops the events of a time and before, and adds one.
+func (t *trail) addAfter(x *Context, until, at int64, ref keep.Shown) {
+	var r rings
+	if t.live > 0 {
+		r = t.rings(x)
+		for t.live > 0 && int64(r.times[t.head]) <= until {
+			t.drop(x, r.shown)
+		}
+	}
 	if t.live == t.size {
 		t.resize(x, moreOf(t.size))
+		r = t.rings(x)
+	} else if r.times == nil {
+		r = t.rings(x)
 	}
-	times, shown := t.rings(x)
-	times[t.place(t.live)] = uint64(at)
+	r.times[t.place(t.live)] = uint64(at)
 	if t.live >= MaxEvidence {
-		x.Log.Release(shown[t.next])
+		x.Log.Release(r.shown[t.next])
 	}
-	shown[t.next] = ref
-	if t.next++; int(t.next) == len(shown) {
+	r.shown[t.next] = ref
+	if t.next++; int(t.next) == len(r.shown) {
 		t.next = 0
 	}
 	t.live++
@@ -82,9 +100,9 @@ func (t *trail) expire(x *Context, until int64) {
 	if t.live == 0 {
 		return
 	}
-	times, shown := t.rings(x)
-	for t.live > 0 && int64(times[t.head]) <= until {
-		t.drop(x, shown)
+	r := t.rings(x)
+	for t.live > 0 && int64(r.times[t.head]) <= until {
+		t.drop(x, r.shown)
 	}
 }
 
@@ -116,9 +134,9 @@ func (t *trail) keepNewest(x *Context, n uint32) {
 	if t.live <= n {
 		return
 	}
-	_, shown := t.rings(x)
+	r := t.rings(x)
 	for t.live > n {
-		t.drop(x, shown)
+		t.drop(x, r.shown)
 	}
 }
 
@@ -144,7 +162,7 @@ func (t *trail) resize(x *Context, size uint32) {
 	room, words := x.rooms.Put(wordsOfTrail(size))
 	moved := trail{room: room, newest: t.newest, size: size, live: t.live}
 	if t.live > 0 {
-		times, _ := t.rings(x)
+		times := t.rings(x).times
 		n := copy(words, times[t.head:min(t.head+t.live, t.size)])
 		copy(words[n:], times[:t.live-uint32(n)])
 		ring := asShown(words[size:], shownOf(size))
@@ -161,7 +179,7 @@ func (t *trail) shown(x *Context) []keep.Shown {
 	if t.live == 0 {
 		return nil
 	}
-	_, ring := t.rings(x)
+	ring := t.rings(x).shown
 	return x.unroll(ring, t.oldest(len(ring)), shownOf(t.live))
 }
 
@@ -172,54 +190,29 @@ func (x *Context) unroll(ring []keep.Shown, from, n int) []keep.Shown {
 	return x.shown
 }
 
-// tail is what an alert shows of a key's newest events, at most MaxEvidence, without
-// their times: a ring in the context's blobs.
+// tail is what an alert shows of a key's newest events, without their times: a ring.
 type tail struct {
-	room             keep.Blob
-	size, live, next uint8
+	ring       [MaxEvidence]keep.Shown
+	live, next uint8
 }
-
-// ring is the tail's ring.
-func (t *tail) ring(x *Context) []keep.Shown { return asShown(x.rooms.Get(t.room), int(t.size)) }
 
 // add adds an event, which takes the place of the oldest of MaxEvidence.
 func (t *tail) add(x *Context, ref keep.Shown) {
-	if t.live == t.size && t.size < MaxEvidence {
-		t.grow(x)
-	}
-	ring := t.ring(x)
 	if t.live == MaxEvidence {
-		x.Log.Release(ring[t.next])
+		x.Log.Release(t.ring[t.next])
 		t.live--
 	}
-	ring[t.next] = ref
-	if t.next++; t.next == t.size {
+	t.ring[t.next] = ref
+	if t.next++; t.next == MaxEvidence {
 		t.next = 0
 	}
 	t.live++
 }
 
-// grow makes the ring larger.
-func (t *tail) grow(x *Context) {
-	size := min(t.size+max(2, t.size/2&^1), MaxEvidence)
-	room, words := x.rooms.Put(int(size+1) / 2)
-	copy(asShown(words, int(size)), t.shown(x, int(t.live)))
-	x.rooms.Free(t.room)
-	*t = tail{room: room, size: size, live: t.live, next: t.live}
-}
-
 // keepNewest lets go of all but the newest n events.
 func (t *tail) keepNewest(x *Context, n int) {
-	if int(t.live) <= n {
-		return
-	}
-	ring := t.ring(x)
 	for ; int(t.live) > n; t.live-- {
-		x.Log.Release(ring[oldestOf(int(t.next), int(t.live), len(ring))])
-	}
-	if n == 0 {
-		x.rooms.Free(t.room)
-		*t = tail{}
+		x.Log.Release(t.ring[oldestOf(int(t.next), int(t.live), MaxEvidence)])
 	}
 }
 
@@ -227,9 +220,5 @@ func (t *tail) keepNewest(x *Context, n int) {
 // the next call.
 func (t *tail) shown(x *Context, n int) []keep.Shown {
 	n = min(n, int(t.live))
-	if n == 0 {
-		return nil
-	}
-	ring := t.ring(x)
-	return x.unroll(ring, oldestOf(int(t.next), n, len(ring)), n)
+	return x.unroll(t.ring[:], oldestOf(int(t.next), n, MaxEvidence), n)
 }

@@ -176,21 +176,24 @@ func (w *Window) start(x *Context, k *WindowKey, e *Effect) int64 {
 
 // add puts the event into every window.
 func (w *Window) add(x *Context, k *WindowKey, ev *event.Event, h *head) {
-	if !w.alone && k.more == nil {
-		k.more = w.newMore()
-	}
 	before := k.live
+	until := int64(math.MinInt64)
 	if w.alone {
-		w.parts[0].expire(x, k, ev.At)
+		until = w.parts[0].makeRoom(x, k, ev.At)
 	} else {
+		if k.more == nil {
+			k.more = w.newMore()
+		}
 		w.addParts(x, k, ev, h)
 	}
 	if ev.Time != ev.At {
 		k.noteLate(before, ev)
 	}
-	k.trail.add(x, ev.At, x.show(ev))
+	k.addAfter(x, until, ev.At, x.show(ev))
 	w.bound(x, k)
-	k.left(before + 1 - k.live)
+	if k.more != nil {
+		k.left(before + 1 - k.live)
+	}
 }
 
 // newMore makes what a key has besides its trail, in one piece where that is one state.
@@ -210,14 +213,22 @@ func (w *Window) newMore() *moreOfKey {
 	return m
 }
 
-// expire drops what has left the only window of a key at a time, so that an event of
-// that time has its place.
-func (p *named) expire(x *Context, k *WindowKey, now int64) {
+// makeRoom lets the only window of a key have room for one more event, and returns up to
+// which time events have left it.
+func (p *named) makeRoom(x *Context, k *WindowKey, now int64) int64 {
 	if p.count > 0 {
 		k.keepNewest(x, p.count-1)
-	} else if until := now - p.span; until <= now {
-		k.trail.expire(x, until)
+		return math.MinInt64
 	}
+	return p.until(now)
+}
+
+// until is the time up to which events have left a window of time.
+func (p *named) until(now int64) int64 {
+	if until := now - p.span; until <= now {
+		return until
+	}
+	return math.MinInt64
 }
 
 // addParts puts the event into each window by itself; the trail has it not yet.
@@ -232,20 +243,28 @@ func (w *Window) addParts(x *Context, k *WindowKey, ev *event.Event, h *head) {
 			}
 			continue
 		}
-		x.args = x.args[:0]
-		for _, i := range p.aggs {
-			x.args = append(x.args, h.args[i].of(&x.Frame))
-		}
-		p.program.Add(&k.more.states[p.state], ev.At, x.args)
+		p.program.Add(&k.more.states[p.state], ev.At, p.arguments(x, h))
 	}
+}
+
+// arguments evaluates those of the window's aggregates.
+func (p *named) arguments(x *Context, h *head) []windows.Arg {
+	if len(x.args) < len(p.aggs) {
+		x.args = make([]windows.Arg, len(p.aggs))
+	}
+	args := x.args[:len(p.aggs)]
+	for n, i := range p.aggs {
+		x.argument(&h.args[i], &args[n])
+	}
+	return args
 }
 
 // recount takes out of a window that is counted only what has left it at a time.
 func (p *named) recount(x *Context, k *WindowKey, count *uint32, now int64) {
-	until := now - p.span
-	if p.count > 0 || until > now {
+	if p.count > 0 {
 		return
 	}
+	until := p.until(now)
 	for *count > 0 && k.at(x, k.live-*count) <= until {
 		*count--
 	}
@@ -338,7 +357,7 @@ func (w *Window) Settle(x *Context, k *WindowKey, now int64) {
 		switch {
 		case p.count > 0:
 		case w.alone:
-			p.expire(x, k, now)
+			k.expire(x, p.until(now))
 		case p.state < 0:
 			p.recount(x, k, &k.more.counts[n], now)
 		default:
