@@ -4,18 +4,20 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"unsafe"
 
 	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/lang/plan"
 	"github.com/cepheus-cep/cepheus/windows"
 )
 
-// render makes the alert of an effect.
+// render makes the alert of an effect, valid until the next is made.
 func (e *Engine) render(c *effect, suppressed uint64) *event.Alert {
 	rule := e.rules[c.rule].rule
 	a := &e.alert
+	e.id = appendAlertID(e.id[:0], rule, c)
 	*a = event.Alert{
-		ID: alertID(rule, c), Rule: rule.Name, Version: rule.Version, Severity: rule.Severity.String(), Title: rule.Title,
+		ID: unsafe.String(unsafe.SliceData(e.id), len(e.id)), Rule: rule.Name, Version: rule.Version, Severity: rule.Severity.String(), Title: rule.Title,
 		Tags: rule.Tags, Runbook: rule.Runbook,
 		Time: c.Time, Start: c.Start, End: c.End,
 		Saturated: c.Saturated, Suppressed: suppressed, EventsTotal: uint64(c.Total),
@@ -57,13 +59,14 @@ func stepName(rule *plan.Rule, step int) string {
 	return rule.Pattern.Steps[step].Name
 }
 
-// alertID names an alert: half of a SHA-256 over the rule's name, the key, and what
+// appendAlertID names an alert: half of a SHA-256 over the rule's name, the key, and what
 // the alert rests on. For a window that is evaluated at its end that is its start and
 // whether the alert came early, whatever its events; a batch is known by its last
 // event. Else it is the fold of the matched events' identities, and the deadline if
 // there is one. No clock, process, batch of records or version is in it.
-func alertID(rule *plan.Rule, c *effect) string {
-	b := make([]byte, 0, 128)
+func appendAlertID(to []byte, rule *plan.Rule, c *effect) []byte {
+	var room [128]byte
+	b := room[:0]
 	b = binary.AppendUvarint(b, uint64(len(rule.Name)))
 	b = append(b, rule.Name...)
 	b = binary.AppendUvarint(b, uint64(len(c.key)))
@@ -74,7 +77,7 @@ func alertID(rule *plan.Rule, c *effect) string {
 		b = appendMatch(b, c)
 	}
 	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:16])
+	return hex.AppendEncode(to, sum[:16])
 }
 
 func appendWindow(b []byte, c *effect) []byte {

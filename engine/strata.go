@@ -180,7 +180,7 @@ type maker struct {
 func (m *maker) make(rule *plan.Rule, c *effect, nth int, values []event.Value) (*derived, error) {
 	out := &rule.DerivedAt(0)[nth]
 	typ := m.set.Types[out.Type]
-	id := fmt.Sprintf("%s-%d", alertID(rule, c), nth+1)
+	id := fmt.Sprintf("%s-%d", appendAlertID(nil, rule, c), nth+1)
 	m.text = m.text[:0]
 	m.text = append(m.text, '{')
 	if record := typ.Schema.Type(); record.Field("type") == nil {
