@@ -30,10 +30,10 @@ func (u *keyed[K, M]) makeRoom(sh *shard, slot byte, now int64) {
 	}
 	ids := u.keysOf(slot)
 	slices.SortFunc(ids, func(a, b int32) int {
-		return cmp.Or(cmp.Compare(u.cells.at(a).seen, u.cells.at(b).seen), bytes.Compare(u.table.key(a), u.table.key(b)))
+		return cmp.Or(cmp.Compare(u.table.at(a).seen, u.table.at(b).seen), bytes.Compare(u.table.key(a), u.table.key(b)))
 	})
 	for _, id := range ids[:max(1, room/dropShare)] {
-		c := u.cells.at(id)
+		c := u.table.at(id)
 		u.machine.Release(&sh.x, &c.state)
 		u.forget(sh, id, c)
 		sh.x.Dropped.Keys++

@@ -21,7 +21,7 @@ import (
 type marks struct {
 	span   int64
 	limit  int
-	ids    keyTable
+	ids    keyTable[struct{}]
 	list   []mark // list[head] is mark number first
 	head   int
 	first  uint64

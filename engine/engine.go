@@ -255,7 +255,7 @@ type Engine struct {
 	batch     state.Batch
 	alert     event.Alert
 	alerts    AlertOutbox // the outbox, where it takes alerts as they are
-	id        []byte // of the alert
+	id        []byte      // of the alert
 	keyValues []event.Value
 	row       []byte
 	stats     Stats

@@ -41,8 +41,8 @@ func (u *keyed[K, M]) lookAt(sh *shard, n int, now int64) {
 	if u.prompt {
 		return
 	}
-	for range min(n, int(u.cells.n)) {
-		if u.turn >= u.cells.n {
+	for range min(n, int(u.table.keys.n)) {
+		if u.turn >= u.table.keys.n {
 			u.turn = 0
 		}
 		u.forgetDead(sh, u.turn, now)
@@ -52,10 +52,10 @@ func (u *keyed[K, M]) lookAt(sh *shard, n int, now int64) {
 
 // forgetDead settles a key whose deadline has passed.
 func (u *keyed[K, M]) forgetDead(sh *shard, id int32, now int64) {
-	if u.table.keys.at(id).size < 0 {
+	if !u.table.isKey(id) {
 		return
 	}
-	c := u.cells.at(id)
+	c := u.table.at(id)
 	if u.machine.Deadline(&c.state) > now {
 		return
 	}
@@ -66,13 +66,13 @@ func (u *keyed[K, M]) forgetDead(sh *shard, id int32, now int64) {
 
 // bePrompt has every key forgotten in its time from now on.
 func (u *keyed[K, M]) bePrompt(sh *shard, now int64) {
-	u.lookAt(sh, int(u.cells.n), now)
+	u.lookAt(sh, int(u.table.keys.n), now)
 	u.prompt = true
-	for id := range u.cells.n {
-		if u.table.keys.at(id).size < 0 {
+	for id := range u.table.keys.n {
+		if !u.table.isKey(id) {
 			continue
 		}
-		c := u.cells.at(id)
+		c := u.table.at(id)
 		if at := u.timerOf(c); at < c.armed {
 			c.armed = at
 			sh.arm(u.number, id, at)

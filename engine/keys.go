@@ -7,13 +7,13 @@ import (
 	"github.com/cepheus-cep/cepheus/engine/keep"
 )
 
-// keyTable gives the keys of one rule in one shard dense numbers, to index slabs of
-// state with: open addressing with linear probing over the hashes, with the keys' bytes
-// beside them where they are short, else in blobs. The number of a removed key is used
-// again. What a key takes does not move when others come.
-type keyTable struct {
+// keyTable gives the keys of one rule in one shard dense numbers, and each a value: open
+// addressing with linear probing over the hashes, with the keys' bytes beside their values
+// where they are short, else in blobs. The number of a removed key is used again. What a
+// key takes does not move when others come.
+type keyTable[V any] struct {
 	places []place // a power of two, or none
-	keys   pages[keyEntry]
+	keys   pages[keyEntry[V]]
 	free   []int32
 	long   *keep.Blobs // of keys that are not short; several tables may share it
 	n      int
@@ -29,10 +29,11 @@ type place struct {
 // shortKey is how many bytes a key may have to stand in its entry.
 const shortKey = 20
 
-type keyEntry struct {
+type keyEntry[V any] struct {
 	hash  uint64
 	size  int32 // -1: no key has the number
 	short [shortKey]byte
+	value V // zero where the key is new
 }
 
 // pages is a slab of values by number, which never move: each page is twice as long as the
@@ -67,10 +68,10 @@ func (p *pages[T]) add() int32 {
 }
 
 // len is the number of keys.
-func (t *keyTable) len() int { return t.n }
+func (t *keyTable[V]) len() int { return t.n }
 
 // find returns the number of a key, -1 where the table has it not.
-func (t *keyTable) find(hash uint64, key []byte) int32 {
+func (t *keyTable[V]) find(hash uint64, key []byte) int32 {
 	if t.n == 0 {
 		return -1
 	}
@@ -90,8 +91,14 @@ func (t *keyTable) find(hash uint64, key []byte) int32 {
 // mix spreads a hash whose low bits have chosen the shard.
 func mix(hash uint64) uint64 { return hash >> 8 }
 
+// at is the value of a key.
+func (t *keyTable[V]) at(id int32) *V { return &t.keys.at(id).value }
+
+// isKey reports whether a key has the number.
+func (t *keyTable[V]) isKey(id int32) bool { return t.keys.at(id).size >= 0 }
+
 // key returns a key's bytes, valid until it is removed.
-func (t *keyTable) key(id int32) []byte {
+func (t *keyTable[V]) key(id int32) []byte {
 	k := t.keys.at(id)
 	if k.size <= shortKey {
 		return k.short[:k.size:k.size]
@@ -100,10 +107,10 @@ func (t *keyTable) key(id int32) []byte {
 }
 
 // blob is where the bytes of a key that is not short are.
-func (k *keyEntry) blob() keep.Blob { return keep.Blob(binary.LittleEndian.Uint64(k.short[:])) }
+func (k *keyEntry[V]) blob() keep.Blob { return keep.Blob(binary.LittleEndian.Uint64(k.short[:])) }
 
 // add gives a key that is not there a number.
-func (t *keyTable) add(hash uint64, key []byte) int32 {
+func (t *keyTable[V]) add(hash uint64, key []byte) int32 {
 	if 4*(t.n+1) > 3*len(t.places) {
 		t.grow()
 	}
@@ -125,14 +132,14 @@ func (t *keyTable) add(hash uint64, key []byte) int32 {
 	return id
 }
 
-func (t *keyTable) keepLong(k *keyEntry, key []byte) {
+func (t *keyTable[V]) keepLong(k *keyEntry[V], key []byte) {
 	if t.long == nil {
 		t.long = &keep.Blobs{}
 	}
 	binary.LittleEndian.PutUint64(k.short[:], uint64(t.long.PutBytes(key)))
 }
 
-func (t *keyTable) insert(hash uint64, id int32) {
+func (t *keyTable[V]) insert(hash uint64, id int32) {
 	mask := uint64(len(t.places) - 1)
 	i := mix(hash) & mask
 	for t.places[i].id != 0 {
@@ -141,7 +148,7 @@ func (t *keyTable) insert(hash uint64, id int32) {
 	t.places[i] = place{tag: uint32(hash >> 32), id: id + 1}
 }
 
-func (t *keyTable) grow() {
+func (t *keyTable[V]) grow() {
 	t.places = make([]place, max(8, 2*len(t.places)))
 	for id := range t.keys.n {
 		if k := t.keys.at(id); k.size >= 0 {
@@ -151,7 +158,7 @@ func (t *keyTable) grow() {
 }
 
 // remove takes a key out. Places after it move up, so that no marks are left.
-func (t *keyTable) remove(id int32) {
+func (t *keyTable[V]) remove(id int32) {
 	k := t.keys.at(id)
 	mask := uint64(len(t.places) - 1)
 	i := mix(k.hash) & mask
@@ -168,7 +175,7 @@ func (t *keyTable) remove(id int32) {
 	if k.size > shortKey {
 		t.long.Free(k.blob())
 	}
-	*k = keyEntry{size: -1}
+	*k = keyEntry[V]{size: -1}
 	t.free = append(t.free, id)
 	t.n--
 }

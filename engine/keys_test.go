@@ -11,7 +11,7 @@ import (
 // collide and places move.
 func TestKeyTableIsAMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var table keyTable
+		var table keyTable[int32]
 		want := map[string]int32{}
 		for range rapid.IntRange(0, 400).Draw(t, "steps") {
 			n := rapid.IntRange(0, 60).Draw(t, "key")
@@ -29,11 +29,15 @@ func TestKeyTableIsAMap(t *testing.T) {
 				delete(want, key)
 				continue
 			}
-			want[key] = table.add(hash, []byte(key))
+			id = table.add(hash, []byte(key))
+			if *table.at(id) != 0 {
+				t.Fatalf("number %d has the value of a removed key", id)
+			}
+			want[key], *table.at(id) = id, id+1
 		}
 		taken := map[int32]bool{}
 		for key, id := range want {
-			if string(table.key(id)) != key || taken[id] {
+			if string(table.key(id)) != key || taken[id] || *table.at(id) != id+1 || !table.isKey(id) {
 				t.Fatalf("number %d: %q, want %q", id, table.key(id), key)
 			}
 			taken[id] = true

@@ -50,8 +50,8 @@ func (sh *shard) remembered(r *Remembered) {
 		}
 		r.Keys += u.keys()
 		if p, ok := u.(*keyed[machine.PatternKey, *machine.Pattern]); ok {
-			for id := range p.cells.n {
-				r.Runs += p.cells.at(id).state.Runs()
+			for id := range p.table.keys.n {
+				r.Runs += p.table.at(id).state.Runs()
 			}
 		}
 	}

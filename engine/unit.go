@@ -131,7 +131,7 @@ type keyMachine[K any] interface {
 	Decode(x *machine.Context, b []byte, k *K) error
 }
 
-// keyed runs a machine over the keys of a shard: dense key numbers into a slab of cells.
+// keyed runs a machine over the keys of a shard.
 type keyed[K any, M keyMachine[K]] struct {
 	number  int32
 	machine M
@@ -139,8 +139,7 @@ type keyed[K any, M keyMachine[K]] struct {
 	lazy    lazy[K]                            // nil: the machine is not
 	prompt  bool                               // keys are forgotten by timer
 	turn    int32                              // key to be looked at next
-	table   keyTable
-	cells   pages[cell[K]]
+	table   keyTable[cell[K]]
 	bySlot  *[slots]int32 // number of keys; nil while no slot can be full
 	changed []int32
 	removed [][]byte // keys that remember nothing any more, since the last save
@@ -174,7 +173,7 @@ func newKeyed[K any, M keyMachine[K]](sh *shard, number int32, m M) *keyed[K, M]
 
 func (u *keyed[K, M]) keys() int { return u.table.len() }
 
-func (u *keyed[K, M]) isArmed(key int32, at int64) bool { return u.cells.at(key).armed == at }
+func (u *keyed[K, M]) isArmed(key int32, at int64) bool { return u.table.at(key).armed == at }
 
 func (u *keyed[K, M]) event(sh *shard, it *index.Item, key []byte, ev *event.Event) {
 	id := u.table.find(it.Hash, key)
@@ -190,7 +189,7 @@ func (u *keyed[K, M]) event(sh *shard, it *index.Item, key []byte, ev *event.Eve
 		}
 		id = u.add(it.Hash, key)
 	}
-	c := u.cells.at(id)
+	c := u.table.at(id)
 	c.seen = ev.At
 	sh.x.Key = key
 	u.machine.Event(&sh.x, &c.state, ev, it.Mask, it.Until)
@@ -200,10 +199,7 @@ func (u *keyed[K, M]) event(sh *shard, it *index.Item, key []byte, ev *event.Eve
 // add makes room for a new key.
 func (u *keyed[K, M]) add(hash uint64, key []byte) int32 {
 	id := u.table.add(hash, key)
-	if id == u.cells.n {
-		u.cells.add()
-	}
-	u.cells.at(id).armed = math.MaxInt64
+	u.table.at(id).armed = math.MaxInt64
 	if u.bySlot != nil {
 		u.bySlot[hash%slots]++
 	}
@@ -211,7 +207,7 @@ func (u *keyed[K, M]) add(hash uint64, key []byte) int32 {
 }
 
 func (u *keyed[K, M]) settle(sh *shard, id int32, at int64) {
-	c := u.cells.at(id)
+	c := u.table.at(id)
 	if c.armed != at {
 		return // a timer that was overtaken by an earlier one
 	}
@@ -248,7 +244,7 @@ func (u *keyed[K, M]) forget(sh *shard, id int32, c *cell[K]) {
 		u.bySlot[u.table.keys.at(id).hash%slots]--
 	}
 	u.table.remove(id)
-	*c = cell[K]{armed: math.MaxInt64}
+	c.armed = math.MaxInt64
 }
 
 func (u *keyed[K, M]) save(sh *shard, put func(key, state []byte)) {
@@ -257,7 +253,7 @@ func (u *keyed[K, M]) save(sh *shard, put func(key, state []byte)) {
 	}
 	u.removed = u.removed[:0]
 	for _, id := range u.changed {
-		if c := u.cells.at(id); c.dirty {
+		if c := u.table.at(id); c.dirty {
 			c.dirty = false
 			sh.scratch = binary.AppendVarint(sh.scratch[:0], c.seen)
 			sh.scratch = u.machine.Append(&sh.x, sh.scratch, &c.state)
@@ -274,7 +270,7 @@ func (u *keyed[K, M]) load(sh *shard, key, state []byte) error {
 	}
 	state = state[n:]
 	id := u.add(event.Hash(key), key)
-	c := u.cells.at(id)
+	c := u.table.at(id)
 	c.seen = seen
 	sh.x.Key = u.table.key(id)
 	if err := u.machine.Decode(&sh.x, state, &c.state); err != nil {
