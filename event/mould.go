@@ -38,6 +38,7 @@ type part struct {
 	act    act
 	slot   int // where a short way puts the value, counted from the first word; -1: nowhere
 	id     bool
+	event  bool  // it is the event's own time
 	raw    bool  // a time's slot holds the number as it is written
 	unit   int64 // of a time
 	most   int64 // a time's number that does not overflow
@@ -57,6 +58,7 @@ const (
 	takeFloat
 	takeTime     // a number of units
 	takeTimeText // RFC 3339
+	takeBool
 )
 
 // Bounds of moulds: how many are kept, how many misses in a row make one void, how many
@@ -232,7 +234,9 @@ func (d *Decoder) pour(mo *mould, text []byte) (int, int) {
 				if err != nil {
 					goto scan
 				}
-				d.time = ns
+				if p.event {
+					d.time = ns
+				}
 				if p.slot >= 0 {
 					slots[p.slot] = uint64(ns)
 				}
@@ -265,6 +269,14 @@ func (d *Decoder) pour(mo *mould, text []byte) (int, int) {
 			}
 			slots[p.slot] = math.Float64bits(float64(n) / pow10[after&15])
 			i = end
+			continue
+		case takeBool:
+			value := truth(binary.LittleEndian.Uint64(text[i:]))
+			if value < 0 {
+				goto scan
+			}
+			slots[p.slot] = uint64(value)
+			i += len("false") - value
 			continue
 		case skipNumber:
 			if _, _, end := shortDecimal(text, i); end >= 0 {
@@ -478,7 +490,7 @@ func (m *member) extent() (start, end int) {
 func (mo *mould) add(before []byte, key string, f *field, shape shape) {
 	p := part{before: literalOf(before), act: actOf(f, shape), slot: -1, field: f, key: key}
 	if f != nil {
-		p.unit, p.id = int64(f.unit), f.isID
+		p.unit, p.id, p.event = int64(f.unit), f.isID, f.isTime
 		if p.unit > 0 {
 			p.most = math.MaxInt64 / p.unit
 		}
@@ -525,6 +537,10 @@ func actOf(f *field, s shape) act {
 		return actOfTime(f, s)
 	case s == isString && f.typ.Kind == String:
 		return takeText
+	case s == isString && f.typ.Kind == Time && !f.isID:
+		return takeTimeText
+	case (s == isTrue || s == isFalse) && f.typ.Kind == Bool:
+		return takeBool
 	case s == isNumber && f.isID:
 		return scanValue
 	case s == isNumber && f.typ.Kind == Int:

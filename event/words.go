@@ -33,6 +33,18 @@ func eightDigits(x uint64) uint64 {
 // firstDigits returns the number of the first n of eight digits.
 func firstDigits(x uint64, n int) uint64 { return eightDigits(x << (64 - 8*n)) }
 
+// truth returns 1 for true, 0 for false, -1 for anything else.
+func truth(x uint64) int {
+	const yes, no = 'e'<<24 | 'u'<<16 | 'r'<<8 | 't', 'e'<<32 | 's'<<24 | 'l'<<16 | 'a'<<8 | 'f'
+	switch {
+	case x&(1<<32-1) == yes:
+		return 1
+	case x&(1<<40-1) == no:
+		return 0
+	}
+	return -1
+}
+
 // shortNatural reads an integer of one to 15 digits and returns where it ends; -1 where
 // there is anything else. 16 bytes from i on must be there.
 func shortNatural(text []byte, i int) (n int64, end int) {
