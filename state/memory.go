@@ -174,13 +174,26 @@ func trimFront(rows []memRow, b *Batch, ops []*op) ([]memRow, []*op) {
 // writes behind the end of rows, no reader looks: there is one writer, and a table
 // never shrinks at its end but by being made anew.
 func appendNew(rows []memRow, b *Batch, ops []*op) []memRow {
+	left := 0
 	for _, o := range ops {
+		left += o.size
+	}
+	var block []byte // of several rows: it lives as long as the last of them
+	for _, o := range ops {
+		left -= o.size
 		if o.deleted {
 			continue
 		}
+		if cap(block)-len(block) < o.size {
+			block = make([]byte, 0, o.size+min(left, rowBlock))
+		}
 		key, value := b.fullKey(o)[1:], b.value(o)
-		both := append(append(make([]byte, 0, len(key)+len(value)), key...), value...)
-		rows = append(rows, memRow{both[:len(key):len(key)], both[len(key):]})
+		at, mid := len(block), len(block)+len(key)
+		block = append(append(block, key...), value...)
+		rows = append(rows, memRow{block[at:mid:mid], block[mid:len(block):len(block)]})
 	}
 	return rows
 }
+
+// rowBlock is how much memory rows of one commit share, in bytes.
+const rowBlock = 16 << 10
