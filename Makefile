@@ -11,10 +11,10 @@ GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: help build run test check fuzz bench bench-growth bench-peers bench-memory go-ok format-ok lint race
+.PHONY: help build run test check fuzz bench bench-profile bench-growth bench-peers bench-memory go-ok format-ok lint race
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 build: go-ok ## build bin/cepheus
 	@mkdir -p bin
@@ -49,6 +49,9 @@ fuzz: go-ok ## every fuzz target for FUZZTIME (30s); PAIRS (20000) random rule s
 
 bench: build ## the workloads W1 to W10: rates, latency, memory; WORKLOAD=W4 measures one, EVENTS=100000 over so many
 	@./bin/cepheus bench $(if $(WORKLOAD),--workload $(WORKLOAD)) $(if $(EVENTS),--events $(EVENTS)) $(if $(PROFILE),--profile $(PROFILE))
+
+bench-profile: build ## what takes CPU time and what allocates in W1 to W10, into benchmarks/results/profiles
+	@benchmarks/profiles.sh bin/cepheus benchmarks/results/profiles
 
 bench-growth: build ## how an event's cost grows with windows, runs, rules, keys; tables and curves into benchmarks/results
 	$(GO) run ./benchmarks -growth -results benchmarks/results $(if $(CURVE),-only $(CURVE)) $(if $(EVENTS),-events $(EVENTS))

@@ -17,6 +17,7 @@ func Child(spec Spec) (*Result, error) {
 		return nil, err
 	}
 	runtime.GOMAXPROCS(spec.Cores)
+	profileNothing(spec)
 	set, err := compileRules(w, spec.Size)
 	if err != nil {
 		return nil, err

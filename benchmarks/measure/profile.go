@@ -5,12 +5,23 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/pprof"
 	"strconv"
 )
 
-// startProfile begins a CPU profile, if the Spec has a folder for it. stop ends it and
-// writes the allocations of the whole process beside it.
+// allocSample is how many bytes are allocated from one sample of a profile to the next.
+const allocSample = 64 << 10
+
+// profileNothing keeps loading and warming up out of the profile of allocations.
+func profileNothing(spec Spec) {
+	if spec.Profile != "" {
+		runtime.MemProfileRate = 0
+	}
+}
+
+// startProfile begins a CPU profile and one of allocations, if the Spec has a folder for
+// them. stop ends and writes them.
 func startProfile(spec Spec) (stop func() error, err error) {
 	if spec.Profile == "" {
 		return func() error { return nil }, nil
@@ -23,6 +34,7 @@ func startProfile(spec Spec) (stop func() error, err error) {
 	if err := pprof.StartCPUProfile(f); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
+	runtime.MemProfileRate = allocSample
 	return func() error {
 		pprof.StopCPUProfile()
 		return errors.Join(f.Close(), writeAllocs(name+".allocs.pprof"))

@@ -53,7 +53,6 @@ type measured struct {
 	seconds, cpu, gc float64
 	mallocs, bytes   uint64
 	alerts, matches  int
-	dropped          machine.Dropped
 	sightings        []sighting
 }
 
@@ -173,8 +172,10 @@ type collecting struct{ gc, total float64 }
 
 func collected() collecting {
 	s := []metrics.Sample{
-		{Name: "/cpu/classes/gc/total:cpu-seconds"}, {Name: "/cpu/classes/gc/mark/idle:cpu-seconds"},
-		{Name: "/cpu/classes/total:cpu-seconds"}, {Name: "/cpu/classes/idle:cpu-seconds"},
+		{Name: "/cpu/classes/gc/total:cpu-seconds"},
+		{Name: "/cpu/classes/gc/mark/idle:cpu-seconds"},
+		{Name: "/cpu/classes/total:cpu-seconds"},
+		{Name: "/cpu/classes/idle:cpu-seconds"},
 	}
 	metrics.Read(s)
 	waiting := s[1].Value.Float64() // cores would have been idle

@@ -2,6 +2,7 @@ package workload
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/cepheus-cep/cepheus/benchmarks/gen"
 )
@@ -44,11 +45,11 @@ func (w *Workload) Rules(n int) []string {
 	}
 	files := []string{declared}
 	for from := 0; from < n; from += rulesPerFile {
-		text := ""
+		var text strings.Builder
 		for i := from; i < min(from+rulesPerFile, n); i++ {
-			text += w.rule(i, n)
+			text.WriteString(w.rule(i, n))
 		}
-		files = append(files, text)
+		files = append(files, text.String())
 	}
 	return files
 }
