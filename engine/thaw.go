@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/lang/plan"
@@ -23,7 +24,8 @@ func newEventCodec(set *plan.Set) *eventCodec {
 	return &eventCodec{set: set, decoders: map[string]*event.Decoder{}}
 }
 
-// appendEvent appends an event: type, partition, offset, times, record.
+// appendEvent appends an event: type, partition, offset, times, the identity where the
+// record does not say it (a rule made the event), record.
 func appendEvent(b []byte, set *plan.Set, ev *event.Event) []byte {
 	name := set.Types[ev.Type].Schema.Name
 	b = binary.AppendUvarint(b, uint64(len(name)))
@@ -32,6 +34,11 @@ func appendEvent(b []byte, set *plan.Set, ev *event.Event) []byte {
 	b = binary.AppendVarint(b, ev.Offset)
 	b = binary.AppendVarint(b, ev.Time)
 	b = binary.AppendVarint(b, ev.At-ev.Time)
+	var id []byte
+	if ev.ID != 0 && set.Types[ev.Type].Schema.IDField == "" {
+		id = ev.ID.Bytes(ev.Text)
+	}
+	b = append(binary.AppendUvarint(b, uint64(len(id))), id...)
 	return append(b, ev.JSON()...)
 }
 
@@ -61,9 +68,18 @@ func (c *eventCodec) ReadEvent(b []byte) (*event.Event, error) {
 		}
 		numbers[i], b = v, b[used:]
 	}
+	n, used = binary.Uvarint(b)
+	if used <= 0 || n > uint64(len(b)-used) {
+		return nil, errEvent
+	}
+	id, b := b[used:used+int(n)], b[used+int(n):]
 	ev, err := c.decode(name, numbers[0], numbers[1], b)
 	if err != nil {
 		return nil, err
+	}
+	if n > 0 && ev.ID == 0 {
+		ev.ID = event.MakeRef(len(ev.Text), len(id))
+		ev.Text = slices.Concat(ev.Text, id)
 	}
 	ev.Part, ev.Time, ev.At = int32(part), numbers[1], numbers[1]+numbers[2]
 	return ev, nil
