@@ -22,8 +22,9 @@
 // products over many.
 //
 // A line is a pattern of steps one after the other, repeated and optional ones among them,
-// whose negations simply end a run, with no gap, =>, strict or leading negation and no
-// aggregate but numbers of events; not match all. The choice is made when a pattern is
+// whose negations simply end a run, with no strict or leading negation, no aggregate but
+// numbers of events, and a gap or => only from a step that is not repeated to one that
+// must come next; not match all. The choice is made when a pattern is
 // compiled (newLine). The runs of a line wait in rooms, and an event opens those it matters
 // to; its cost does not grow with the runs that are open. A room whose step is repeated
 // has a log of the events that its runs share; one whose way on compares a value of the

@@ -18,7 +18,10 @@ import (
 //   - Runs that repeat a step take the same events: the room has one log of them, and a run
 //     knows only where in it it began.
 //   - Where the next step compares with what a run took, the room is kept in the order of
-//     the compared value (see order), and the event finds those it satisfies.
+//     the compared value (see order), and the event finds those it satisfies. One whose
+//     condition looks at the run in any other way is asked of each run of the room.
+//   - Gaps count from when the run came to the room, and runs stand in it in that order:
+//     those whose gap has passed, or has not begun, are at an end of it.
 //
 // Runs are also linked in order of start, so that within, the limit of runs and a match
 // that drops the runs before it take from the front.
@@ -30,9 +33,15 @@ type line struct {
 	starts uint64 // steps that can begin a run
 	ends   int    // the room whose runs wait for an absence; -1: none
 	ripens int    // the room whose runs wait for within to pass as a match; -1: none
+	gaps   []int  // rooms whose runs end when a gap has passed
+	sees   bool   // some room is for the key's next event alone: events that fit no step matter too
 	leaves int
 	logs   int
 	leafOf []int32 // by log
+	// inOrder says that no condition looks at the run, and no gap keeps it from going on at
+	// once: then a run which began before another one is never behind it, and its stretches
+	// begin no later.
+	inOrder bool
 }
 
 // room is a point of the line at which runs wait.
@@ -48,6 +57,9 @@ type room struct {
 	full     int // where runs go that have the most turns
 	order    *order
 	done     bool  // a run that comes here, its turns being enough, is complete
+	minGap   int64 // from the last event taken to the next one
+	maxGap   int64 // math.MaxInt64: none
+	only     bool  // =>: the key's next event, or none
 	after    int64 // of the room that ends an absence: its span
 	late     int   // of that room: where runs wait whose within passes before
 }
@@ -64,7 +76,7 @@ type roomWay struct {
 // newLine makes the line of a pattern, nil where its runs need places of their own or
 // look at each event.
 func (p *Pattern) newLine(c eval.Compiler) *line {
-	if p.mode == plan.SelectAll || p.grouped || p.seesAll || p.gaps || len(p.leads) > 0 || !p.onlyCounts() {
+	if p.mode == plan.SelectAll || p.grouped || len(p.leads) > 0 || !p.onlyCounts() {
 		return nil
 	}
 	for i := range p.stages {
@@ -72,7 +84,7 @@ func (p *Pattern) newLine(c eval.Compiler) *line {
 			return nil
 		}
 	}
-	l := &line{ends: -1, ripens: -1, leaves: len(p.leaves)}
+	l := &line{ends: -1, ripens: -1, leaves: len(p.leaves), inOrder: !p.anyFits(math.MaxUint64)}
 	l.build(p)
 	for i := range l.rooms {
 		l.rooms[i].order = p.newOrder(c, &l.rooms[i])
@@ -94,11 +106,11 @@ func (p *Pattern) onlyCounts() bool {
 func (p *Pattern) isPlain(s *stage) bool {
 	l := &p.leaves[s.leaf]
 	repeats := s.max < 0 || s.max > 1
-	if repeats != l.repeats || repeats && p.fits[l.step].holds != nil {
+	if s.strict || repeats != l.repeats || repeats && p.fits[l.step].holds != nil {
 		return false
 	}
 	for i := range s.next {
-		if t := &s.next[i]; t.now || t.minGap > 0 || t.maxGap != math.MaxInt64 || t.past.after > 0 {
+		if t := &s.next[i]; t.past.after > 0 || t.isBound() && (len(s.next) > 1 || repeats || s.final.ok) {
 			return false
 		}
 	}
@@ -108,6 +120,9 @@ func (p *Pattern) isPlain(s *stage) bool {
 	}
 	return p.onlyBars(s) && (s.past.after == 0 || last)
 }
+
+// isBound reports whether it matters when the next event comes, or what came before it.
+func (t *transition) isBound() bool { return t.now || t.minGap > 0 || t.maxGap != math.MaxInt64 }
 
 // onlyBars reports whether every negation in force at the stage ends a run for good.
 func (p *Pattern) onlyBars(s *stage) bool {
@@ -145,7 +160,7 @@ func (l *line) build(p *Pattern) {
 	for i := range p.stages {
 		s := &p.stages[i]
 		entry[i] = len(l.rooms)
-		r := room{stage: i, leaf: s.leaf, step: s.steps, min: s.min, max: 1, log: -1, done: s.final.ok && !s.final.waits}
+		r := room{stage: i, leaf: s.leaf, step: s.steps, min: s.min, max: 1, maxGap: math.MaxInt64, log: -1, done: s.final.ok && !s.final.waits}
 		if p.leaves[s.leaf].repeats {
 			r.log, r.max = l.logs, s.max
 			l.logs++
@@ -159,7 +174,9 @@ func (l *line) build(p *Pattern) {
 		}
 	}
 	for i := range l.rooms {
-		l.connect(p, &l.rooms[i], entry)
+		if l.connect(p, &l.rooms[i], entry); l.rooms[i].maxGap < math.MaxInt64 {
+			l.gaps = append(l.gaps, i)
+		}
 	}
 	for i := range p.start {
 		w := p.wayTo(p.start[i].to, entry)
@@ -182,7 +199,10 @@ func (l *line) connect(p *Pattern, r *room, entry []int) {
 		w := p.wayTo(s.next[i].to, entry)
 		r.next = append(r.next, w)
 		r.wakes |= w.step
+		r.minGap, r.maxGap, r.only = s.next[i].minGap, s.next[i].maxGap, s.next[i].now
 	}
+	l.inOrder = l.inOrder && r.minGap == 0
+	l.sees = l.sees || r.only
 	for i := range s.forbids {
 		r.barred |= s.forbids[i].steps
 	}

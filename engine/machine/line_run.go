@@ -12,15 +12,15 @@ import (
 // lineEvent lets the rooms that an event of the key matters to see it.
 func (p *Pattern) lineEvent(x *Context, key *PatternKey, ev *event.Event, mask uint64) {
 	k, l := &key.line, p.line
-	if mask&(k.wants|l.starts) == 0 {
+	if mask&(k.wants|l.starts) == 0 && (!l.sees || k.open == 0) {
 		return
 	}
 	key.seq++
 	x.done32 = x.done32[:0]
-	if mask&k.wants != 0 {
+	if mask&k.wants != 0 || l.sees && k.open > 0 {
 		states := k.rooms()
 		for r := len(states) - 1; r >= 0; r-- {
-			if states[r].n > 0 && mask&l.rooms[r].wakes != 0 {
+			if states[r].n > 0 && (mask&l.rooms[r].wakes != 0 || l.rooms[r].only) {
 				p.wake(x, key, &states[r], &l.rooms[r], ev, mask)
 			}
 		}
@@ -41,9 +41,7 @@ func (p *Pattern) lineEvent(x *Context, key *PatternKey, ev *event.Event, mask u
 // furthest way first, else they take it where they are.
 func (p *Pattern) wake(x *Context, key *PatternKey, st *roomState, r *room, ev *event.Event, mask uint64) {
 	if mask&r.barred != 0 {
-		for _, i := range key.line.enough(x, st, r) {
-			p.drop(x, &key.line, i)
-		}
+		p.dropAllOf(x, &key.line, key.line.enough(x, st, r))
 	}
 	for w := range r.next {
 		if way := &r.next[w]; mask&way.step != 0 && st.n > 0 {
@@ -52,7 +50,16 @@ func (p *Pattern) wake(x *Context, key *PatternKey, st *roomState, r *room, ev *
 	}
 	if r.log >= 0 && mask&r.step != 0 && st.n > 0 {
 		p.grow(x, key, r, ev)
-		p.repeat(x, key, st, r)
+		p.repeat(x, key, st, r, ev)
+	}
+	if r.only && st.n > 0 {
+		p.dropAllOf(x, &key.line, key.line.enough(x, st, r))
+	}
+}
+
+func (p *Pattern) dropAllOf(x *Context, k *lineKey, runs []int32) {
+	for _, i := range runs {
+		p.drop(x, k, i)
 	}
 }
 
@@ -82,6 +89,9 @@ func (p *Pattern) goOn(x *Context, key *PatternKey, st *roomState, r *room, way 
 		list = k.enough(x, st, r)
 	}
 	for _, i := range list {
+		if r.minGap > 0 && ev.At-int64(k.store.runs[i].value) < r.minGap {
+			break // those behind it came later
+		}
 		if fit.holds != nil && !p.holds(x, &x.lineView, p.show(x, k, i), fit) {
 			continue
 		}
@@ -103,21 +113,27 @@ func (p *Pattern) arrive(x *Context, key *PatternKey, to int, i int32, ev *event
 		k.finish(x, i)
 		return
 	}
-	if to == l.ends {
+	p.seat(x, k, to, i, ev)
+}
+
+// seat puts a run, which has just taken ev, into a room.
+func (p *Pattern) seat(x *Context, k *lineKey, to int, i int32, ev *event.Event) {
+	r, w := &p.line.rooms[to], &k.store.runs[i]
+	if w.value = uint64(ev.At); r.order != nil {
+		p.rank(x, k, r.order, i, ev)
+	}
+	if to == p.line.ends {
 		due := later(ev.At, r.after)
 		if w.value = uint64(due); due >= p.ends(w) {
 			to = r.late
 		}
-	}
-	if r.order != nil {
-		p.rank(x, k, r.order, i, ev)
 	}
 	k.enter(to, i)
 }
 
 // repeat sees to the runs whose room has just taken an event: those that are complete,
 // and those that have the most turns.
-func (p *Pattern) repeat(x *Context, key *PatternKey, st *roomState, r *room) {
+func (p *Pattern) repeat(x *Context, key *PatternKey, st *roomState, r *room, ev *event.Event) {
 	k := &key.line
 	for r.done && st.head != 0 && k.turns(st.head, r) >= int64(r.min) {
 		i := st.head
@@ -129,7 +145,7 @@ func (p *Pattern) repeat(x *Context, key *PatternKey, st *roomState, r *room) {
 		i := st.head
 		k.settleLog(i, r)
 		k.leave(i)
-		k.enter(r.full, i)
+		p.seat(x, k, r.full, i, ev)
 	}
 }
 
@@ -231,7 +247,9 @@ func (p *Pattern) trimLogs(x *Context, k *lineKey) {
 		first := l.end()
 		for i := k.oldest; i != 0; i = k.store.runs[i].newer {
 			if sp := &k.store.spansOf(i)[n]; sp.n != 0 {
-				first = min(first, sp.from)
+				if first = min(first, sp.from); p.line.inOrder {
+					break
+				}
 			}
 		}
 		l.advance(x, first)
@@ -335,6 +353,11 @@ func (p *Pattern) settleLine(x *Context, key *PatternKey, now int64) {
 	}
 	for k.open > 0 && p.ends(&k.store.runs[k.oldest]) <= now {
 		p.drop(x, k, k.oldest)
+	}
+	for _, r := range p.line.gaps {
+		for k.open > 0 && k.room(r).n > 0 && p.gapEnds(&k.store.runs[k.room(r).head]) <= now {
+			p.drop(x, k, k.room(r).head)
+		}
 	}
 	p.trimLogs(x, k)
 	p.tidy(k)

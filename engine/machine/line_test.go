@@ -22,8 +22,9 @@ func drawLine(t *rapid.T) string {
 	for i := range steps {
 		name := fmt.Sprintf("s%d", i)
 		if i > 0 {
-			b.WriteString(" -> ")
-			if rapid.IntRange(0, 5).Draw(t, "negation") == 0 {
+			link := rapid.SampledFrom([]string{" -> ", " -> ", " -> ", " -> ", " -> ", " ->[3s] ", " ->[1s..6s] ", " ->[2s..1h] ", " => "}).Draw(t, "link")
+			b.WriteString(link)
+			if link == " -> " && rapid.IntRange(0, 5).Draw(t, "negation") == 0 {
 				fmt.Fprintf(&b, "!%s -> ", drawStep(t, "", nil))
 			}
 		}
@@ -41,12 +42,12 @@ func drawLine(t *rapid.T) string {
 		} else {
 			single = append(single, "count("+name+")", "last("+name+").n")
 		}
-		all = append(all, "count("+name+")")
+		all = append(all, last(single, turns))
 	}
-	within := fmt.Sprintf(" within %ds", rapid.IntRange(2, 30).Draw(t, "within"))
+	within := fmt.Sprintf(" within %ds", rapid.IntRange(5, 30).Draw(t, "within"))
 	end := ""
 	if mode != "last " {
-		end = rapid.SampledFrom([]string{"", "", " -> !c for 4s", " -> !c[n > 1] for 9s", " -> !b"}).Draw(t, "end")
+		end = rapid.SampledFrom([]string{"", "", " -> !c for 4s", " -> !c[n > 1] for 3s", " -> !b"}).Draw(t, "end")
 	}
 	if !strings.HasSuffix(end, "b") && rapid.IntRange(0, 4).Draw(t, "unbounded") == 0 {
 		within = ""
@@ -58,8 +59,21 @@ func drawLine(t *rapid.T) string {
 	if rapid.IntRange(0, 5).Draw(t, "having") == 0 {
 		fmt.Fprintf(&b, " having %s < 3", rapid.SampledFrom(all).Draw(t, "of"))
 	}
-	fmt.Fprintf(&b, " emit { x: %s } }", strings.Join(all, " + 10 * "))
+	b.WriteString(" emit {")
+	for i, value := range all {
+		fmt.Fprintf(&b, " x%d: %s", i, value)
+	}
+	b.WriteString(" } }")
 	return b.String()
+}
+
+// last is what is read of the step that was added last: how often it was taken, where it
+// is repeated.
+func last(values []string, turns string) string {
+	if turns == "" || turns == "?" {
+		return values[len(values)-1]
+	}
+	return values[len(values)-2]
 }
 
 // drawStep writes a step with a condition on its event or on earlier ones.
@@ -83,10 +97,14 @@ func drawStep(t *rapid.T, name string, earlier []string) string {
 	return name + typ + "[" + strings.Join(conds, " and ") + "]"
 }
 
+// features are pieces of patterns that lines must be compared with.
+var features = []string{"{2,}", "{1,3}", "*", "?", "=>", "->[3s]", "->[1s..6s]", "every", "last", "-> !c for 4s", "-> !b within", "until", "having", "n > s0.n", "n == s0.n", "last(s"}
+
 // TestLinesDoWhatTheGeneralMachineDoes compares the rooms of a line, written and read
 // back now and then, with the machine in which each run looks at each event.
 func TestLinesDoWhatTheGeneralMachineDoes(t *testing.T) {
 	lines, all := 0, 0
+	with := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		rule := drawLine(t)
 		compile := machine.CompilePattern
@@ -100,6 +118,11 @@ func TestLinesDoWhatTheGeneralMachineDoes(t *testing.T) {
 			return
 		}
 		lines++
+		for _, what := range features {
+			if strings.Contains(rule, what) {
+				with[what]++
+			}
+		}
 		limit := rapid.SampledFrom([]int{1, 2, 3, 100, 100, 100}).Draw(t, "limit")
 		fast.x.Limits.RunsPerKey, plain.x.Limits.RunsPerKey = limit, limit
 		second := int64(100)
@@ -126,6 +149,11 @@ func TestLinesDoWhatTheGeneralMachineDoes(t *testing.T) {
 	})
 	if lines < all/3 {
 		t.Errorf("of %d patterns only %d are lines", all, lines)
+	}
+	for _, what := range features {
+		if with[what] == 0 && all >= 1000 {
+			t.Errorf("no line with %q", what)
+		}
 	}
 }
 
@@ -163,4 +191,32 @@ func tryRig(q *quiet, rule string, compile compiler) (r *rig) {
 		}
 	}()
 	return newRigOf(q, rule, compile)
+}
+
+// TestLogsForgetWhatNoRunHolds: however long a key goes on, its logs hold the events of
+// open runs, their first and last ones, and the line gives what the general machine does.
+func TestLogsForgetWhatNoRunHolds(t *testing.T) {
+	for _, rule := range []string{
+		`rule r { match every x: a{2,} -> y: b[n > 3] within 100s emit { n: count(x) } }`,
+		`rule r { match every y: b? ->[2s..50s] x: a{2,} -> c[n > 3] within 100s emit { n: count(x) } }`,
+		`rule r { match every y: b -> x: a{2,5} -> c[n > y.n] within 100s emit { n: count(x) } }`,
+	} {
+		fast, plain := newRig(t, rule), newRigOf(t, rule, machine.CompileGeneral)
+		if !fast.IsLine() {
+			t.Fatalf("%s is no line", rule)
+		}
+		most := 0
+		for i := range int64(2000) {
+			typ := int(i * 7 % 11 % 3)
+			fast.feed(typ, i, 100+i, i*5%7)
+			plain.feed(typ, i, 100+i, i*5%7)
+			most = max(most, fast.store.Len())
+		}
+		if !slices.Equal(fast.made, plain.made) || len(fast.made) == 0 {
+			t.Errorf("%s: %d matches of the line, %d of the general machine, or others", rule, len(fast.made), len(plain.made))
+		}
+		if most > 400 {
+			t.Errorf("%s: %d events are kept", rule, most)
+		}
+	}
 }

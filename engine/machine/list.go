@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"slices"
+
 	"github.com/cepheus-cep/cepheus/engine/keep"
 	"github.com/cepheus-cep/cepheus/event"
 )
@@ -201,18 +203,20 @@ func (p *Pattern) trimLists(x *Context, k *PatternKey) {
 
 // advance drops the events before number n.
 func (l *list) advance(x *Context, n int64) {
+	head, tail := 0, 0
 	for ; l.base < n; l.base++ {
 		switch {
-		case len(l.head) > 0:
-			x.Keep.Release(l.head[0])
-			l.head = l.head[1:]
+		case head < len(l.head):
+			x.Keep.Release(l.head[head])
+			head++
 		case l.skipped > 0:
 			l.skipped--
 		default:
-			x.Keep.Release(l.tail[0])
-			l.tail = l.tail[1:]
+			x.Keep.Release(l.tail[tail])
+			tail++
 		}
 	}
+	l.head, l.tail = slices.Delete(l.head, 0, head), slices.Delete(l.tail, 0, tail)
 }
 
 // leave takes a run off its list; the last holder frees the events.

@@ -33,7 +33,7 @@ type order struct {
 // none. What stands before it in the condition must not fail as it runs: it is
 // looked at only for those that the comparison finds.
 func (p *Pattern) newOrder(c eval.Compiler, r *room) *order {
-	if r.log >= 0 || len(r.next) != 1 || r.next[0].fit.holds == nil {
+	if r.log >= 0 || r.minGap > 0 || r.maxGap < math.MaxInt64 || len(r.next) != 1 || r.next[0].fit.holds == nil {
 		return nil
 	}
 	way := &r.next[0]

@@ -185,6 +185,7 @@ func BenchmarkPatternOpenRuns(b *testing.B) {
 	for _, w := range []struct{ name, rule string }{
 		{"begins", `rule r { by card match every a: payment[amount < 20] -> b: payment[amount > 999] within 60s emit { a: a.amount } }`},
 		{"compares", `rule r { by card match every a: payment[amount < 20] -> b: payment[amount > a.amount * 100 and country != a.country] within 60s emit { a: a.amount } }`},
+		{"equals", `rule r { by card match every a: payment[amount < 20] -> b: payment[country == a.country and amount > 999] within 60s emit { a: a.amount } }`},
 		{"repeats", `rule r { by card match every x: payment[amount < 20]{3,} -> b: payment[amount > 999] within 60s emit { n: count(x) } }`},
 	} {
 		for _, runs := range []int{1e3, 1e4, 1e5, 1e6} {

@@ -74,6 +74,9 @@ func (p *Pattern) Event(x *Context, k *PatternKey, ev *event.Event, mask uint64,
 	if until && p.holds(x, k, nil, &p.until) {
 		p.dropAll(x, k)
 	}
+	if until && mask == 0 && !slices.Contains(p.rule.Pattern.Types, int(ev.Type)) {
+		return // the pattern itself does not see events of the type
+	}
 	if p.line != nil {
 		p.lineEvent(x, k, ev, mask)
 		return
@@ -83,9 +86,6 @@ func (p *Pattern) Event(x *Context, k *PatternKey, ev *event.Event, mask uint64,
 	}
 	k.seq++
 	x.done = x.done[:0]
-	if until && mask == 0 && !slices.Contains(p.rule.Pattern.Types, int(ev.Type)) {
-		return // the pattern itself does not see events of the type
-	}
 	if p.pool != nil {
 		p.poolEvent(x, k, ev, mask)
 		return
@@ -231,7 +231,7 @@ func (p *Pattern) expiry(r *run) int64 {
 		end = later(r.start, p.within)
 	}
 	s := &p.stages[r.stage]
-	if !p.gaps || p.mayRepeat(r, s) || p.runDeadline(r) != math.MaxInt64 {
+	if !p.gaps || len(s.next) == 0 || p.mayRepeat(r, s) || p.runDeadline(r) != math.MaxInt64 {
 		return end
 	}
 	gap := int64(0)

@@ -25,7 +25,7 @@ type lineKey struct {
 type waiter struct {
 	start, ownStart int64
 	began, took     uint64
-	value           uint64 // what the room's order compares; of a run that waits for an absence its deadline
+	value           uint64 // what the room's order compares, or when the run came there; of one that waits for an absence its deadline
 	older, newer    int32  // by start
 	before, behind  int32  // in the room; in a heap behind is its place
 	room            int32
@@ -172,7 +172,21 @@ func (p *Pattern) tidy(k *lineKey) {
 	}
 	due := p.absent(k)
 	k.next = min(p.ends(&k.store.runs[k.oldest]), due)
-	k.idle = min(p.ends(&k.store.runs[k.newest]), due)
+	for _, r := range p.line.gaps {
+		if i := states[r].head; i != 0 {
+			k.next = min(k.next, p.gapEnds(&k.store.runs[i]))
+		}
+	}
+	newest := &k.store.runs[k.newest]
+	k.idle = min(p.ends(newest), p.gapEnds(newest), due)
+}
+
+// gapEnds is when the gap has passed through which a run can go on.
+func (p *Pattern) gapEnds(w *waiter) int64 {
+	if gap := p.line.rooms[w.room].maxGap; gap < math.MaxInt64 {
+		return later(int64(w.value), gap)
+	}
+	return math.MaxInt64
 }
 
 // ends is when within has passed for a run.
