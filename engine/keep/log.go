@@ -60,19 +60,26 @@ const (
 	slack        = 1 << 20 // bytes that may be wasted whatever is held
 )
 
-// Words of an event in a segment: its name and length, its own time, its offset, its type
-// and partition, where it came late the time it counts at, then the record.
+// Words of an event in a segment: its name and length, its own time, its place, then,
+// where it came late, the time it counts at, then the record. The place is type,
+// partition and offset in one word where they are small, as they are; else in two.
 const (
-	headWords = 4
+	headWords = 3
 	lateBit   = 1 << 31
+	wideBit   = 1 << 30
+	rawBits   = wideBit - 1
 )
 
 // Hold keeps what an alert shows of ev, for one holder.
 func (l *Log) Hold(ev *event.Event) Shown {
-	if ev.Raw >= lateBit {
-		panic("a record of 2 GiB")
+	if ev.Raw > rawBits {
+		panic("a record of 1 GiB")
 	}
 	head, first := headWords, uint64(ev.Raw)
+	isWide := uint64(ev.Offset)>>32 != 0 || uint32(ev.Type)>>16 != 0 || uint32(ev.Part)>>16 != 0
+	if isWide {
+		head, first = head+1, first|wideBit
+	}
 	if ev.At != ev.Time {
 		head, first = head+1, first|lateBit
 	}
@@ -86,10 +93,14 @@ func (l *Log) Hold(ev *event.Event) Shown {
 	} else {
 		words = l.room(n, e)
 	}
-	words[0] = uint64(ref)<<32 | first
-	words[1], words[2], words[3] = uint64(ev.Time), uint64(ev.Offset), uint64(ev.Type)<<32|uint64(uint32(ev.Part))
-	if head > headWords {
-		words[headWords] = uint64(ev.At)
+	words[0], words[1] = uint64(ref)<<32|first, uint64(ev.Time)
+	if isWide {
+		words[2], words[3] = uint64(ev.Offset), uint64(ev.Type)<<32|uint64(uint32(ev.Part))
+	} else {
+		words[2] = uint64(ev.Type)<<48 | uint64(ev.Part)<<32 | uint64(ev.Offset)
+	}
+	if ev.At != ev.Time {
+		words[head-1] = uint64(ev.At)
 	}
 	copy(asBytes(words[head:]), ev.JSON())
 	l.live++
@@ -284,25 +295,30 @@ func (l *Log) empty(n uint32) {
 	l.drop(n)
 }
 
-// sizeOf is the number of words of the event whose first word is given.
-func sizeOf(first uint64) int {
-	size := headWords + wordsFor(int(uint32(first)&^lateBit))
-	if first&lateBit != 0 {
-		size++
-	}
-	return size
+// headOf is the number of words before the record of an event whose first word is given,
+// and sizeOf that of all its words.
+func headOf(first uint64) int {
+	return headWords + int(first&lateBit>>31) + int(first&wideBit>>30)
 }
+
+func sizeOf(first uint64) int { return headOf(first) + wordsFor(int(first&rawBits)) }
 
 // View fills ev with what is kept of an event: it has a record, times and a place, but
 // neither slots nor an identity. It is valid until anything is held or released.
 func (l *Log) View(ref Shown, ev *event.Event) *event.Event {
 	at := l.of(ref).at
 	words := l.segments[at>>segmentShift].words[at&(segmentWords-1):]
-	raw := uint32(words[0]) &^ lateBit
-	*ev = event.Event{Type: int32(words[3] >> 32), Part: int32(words[3]), Raw: raw, Offset: int64(words[2]), Time: int64(words[1]), At: int64(words[1])}
-	head := headWords
-	if words[0]&lateBit != 0 {
-		ev.At, head = int64(words[headWords]), headWords+1
+	first, place := words[0], words[2]
+	raw, head := first&rawBits, headOf(first)
+	*ev = event.Event{
+		Type: int32(place >> 48), Part: int32(place >> 32 & 0xffff), Raw: uint32(raw), Offset: int64(uint32(place)),
+		Time: int64(words[1]), At: int64(words[1]),
+	}
+	if first&wideBit != 0 {
+		ev.Type, ev.Part, ev.Offset = int32(words[3]>>32), int32(words[3]), int64(place)
+	}
+	if first&lateBit != 0 {
+		ev.At = int64(words[head-1])
 	}
 	ev.Text = unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words[head:]))), raw)[:raw:raw]
 	return ev
@@ -311,7 +327,6 @@ func (l *Log) View(ref Shown, ev *event.Event) *event.Event {
 // Len is the number of kept events.
 func (l *Log) Len() int { return l.live }
 
-// Bytes is the room in use, in bytes.
-func (l *Log) Bytes() int64 {
-	return l.bytes + int64(len(l.pages))*pageEvents*int64(unsafe.Sizeof(shown{}))
-}
+// Bytes is what is held, in bytes, as in a Store: the segments take at most about twice
+// that, and a MiB.
+func (l *Log) Bytes() int64 { return l.held + int64(l.live)*int64(unsafe.Sizeof(shown{})) }

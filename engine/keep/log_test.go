@@ -60,6 +60,15 @@ func kept(i, size int, late bool) event.Event {
 	if late {
 		ev.At++
 	}
+	if i%4 == 0 {
+		ev.Offset, ev.Type = int64(i), int32(i%5)<<20
+	}
+	if i%6 == 0 {
+		ev.Offset, ev.Part = -int64(i), -1
+	}
+	if i%2 == 0 && i%4 != 0 && i%6 != 0 {
+		ev.Offset = 1<<32 - 1
+	}
 	return ev
 }
 
@@ -68,7 +77,7 @@ func kept(i, size int, late bool) event.Event {
 func TestLogTakesTwiceWhatItHolds(t *testing.T) {
 	var l Log
 	var old, recent []Shown
-	ev := kept(1, 100, false)
+	ev := kept(2, 100, false)
 	for i := range 200_000 {
 		ref := l.Hold(&ev)
 		if i%100 == 0 {
@@ -98,7 +107,7 @@ func TestLogTakesTwiceWhatItHolds(t *testing.T) {
 
 func TestLogUsesItsRoomAgain(t *testing.T) {
 	var l Log
-	ev := kept(1, 100, false)
+	ev := kept(2, 100, false)
 	held := make([]Shown, 5000)
 	step := func() {
 		for i := range held {
@@ -116,7 +125,7 @@ func TestLogUsesItsRoomAgain(t *testing.T) {
 
 func TestEventWithTooManyHoldersIsCopied(t *testing.T) {
 	var l Log
-	ev := kept(1, 100, false)
+	ev := kept(2, 100, false)
 	first := l.Hold(&ev)
 	held := []Shown{first}
 	for range 2*maxHolders + 10 {
@@ -136,7 +145,7 @@ func TestEventWithTooManyHoldersIsCopied(t *testing.T) {
 
 // BenchmarkHold keeps an event and lets go of the one kept so many before.
 func BenchmarkHold(b *testing.B) {
-	ev := kept(1, 110, false)
+	ev := kept(2, 110, false)
 	for _, n := range []int{100, 60_000} {
 		b.Run(fmt.Sprintf("log/held=%d", n), func(b *testing.B) {
 			var l Log

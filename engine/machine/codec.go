@@ -127,8 +127,12 @@ func newRecordReader(x *Context, b []byte) *recordReader { return recordOf(x, b,
 // recordOf begins to read a record, which must be of a version.
 func recordOf(x *Context, b []byte, version byte) *recordReader {
 	r := &recordReader{x: x, rest: b}
-	if len(b) == 0 || b[0] != version {
-		r.fail("its version is not %d", version)
+	if len(b) == 0 {
+		r.fail("it is empty")
+		return r
+	}
+	if b[0] != version {
+		r.fail("it is of version %d and this release reads version %d: run the release that wrote it, or start with an empty state directory", b[0], version)
 		return r
 	}
 	r.rest = b[1:]
