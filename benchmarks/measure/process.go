@@ -84,7 +84,8 @@ func (p *Parent) runProcess(ctx context.Context, dir string, r *Result) (err err
 	cmd := p.command(ctx, r.Cores, "run", "--rules", dir, "--input", filepath.Join(dir, "events.jsonl"))
 	cmd.Stdout, cmd.Stderr = alerts, &messages
 	began := time.Now()
-	if err := cmd.Run(); err != nil {
+	kb, err := runWatched(cmd)
+	if err != nil {
 		var failed *exec.ExitError
 		if errors.As(err, &failed) {
 			err = fmt.Errorf("%w\n%s", err, messages.String())
@@ -93,8 +94,20 @@ func (p *Parent) runProcess(ctx context.Context, dir string, r *Result) (err err
 	}
 	r.Times = append(r.Times, time.Since(began).Seconds())
 	r.CPU = append(r.CPU, (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds())
-	r.PeakKB = max(r.PeakKB, residentOf(cmd.ProcessState))
+	r.PeakKB = max(r.PeakKB, kb)
 	return nil
+}
+
+// runWatched runs a command and returns its greatest resident size.
+func runWatched(cmd *exec.Cmd) (kb int64, err error) {
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	done, seen := make(chan struct{}), make(chan int64)
+	go func() { seen <- watchPeak(cmd.Process.Pid, done) }()
+	err = cmd.Wait()
+	close(done)
+	return <-seen, err
 }
 
 func readAlerts(dir string, w *workload.Workload) (alerts, matches int, err error) {
