@@ -133,10 +133,11 @@ func (p *Program) keep(s *State, c *column, slot uint32, v uint64, text string) 
 }
 
 // count enters a value into the dictionary and returns its word in the row: the entry
-// and the number of the next event with the same value, which that event will write.
+// and, where values are listed by their first events, the number of the next event with
+// the same value, which that event will write.
 func (p *Program) count(s *State, c *column, v uint64, text string, number uint32) uint64 {
 	id, before, again := p.extOf(s).dicts[c.dict].add(v, text, number)
-	if again {
+	if again && c.listed {
 		p.row(s, s.slot(before-s.base))[c.value] = uint64(id)<<32 | uint64(number)
 	}
 	return uint64(id) << 32
@@ -149,11 +150,11 @@ func (p *Program) value(s *State, c *column, slot uint32) (uint64, string) {
 		return w, ""
 	}
 	d := &s.ext.dicts[c.dict]
-	v := d.entries[w>>32].value
+	e := &d.entries[w>>32]
 	if c.text {
-		return 0, d.view(v)
+		return 0, d.view(e)
 	}
-	return v, ""
+	return e.value, ""
 }
 
 func (p *Program) queueOf(s *State, c *column, side int) queue {

@@ -182,7 +182,7 @@ func appendDict(b []byte, c *column, d *dict) []byte {
 	for i := range d.entries {
 		e := &d.entries[i]
 		if c.text {
-			b = appendText(b, d.view(e.value))
+			b = appendText(b, d.view(e))
 		} else {
 			b = appendNumber(b, c.kind, e.value)
 		}

@@ -28,10 +28,27 @@ type dict struct {
 
 // entry is one value and how often it is there. An entry with count 0 is free.
 type entry struct {
-	value       uint64 // a number; for text an event.Ref into text
-	hash        uint32
+	value       uint64 // a number; a short text itself; of a longer one an event.Ref into text
+	hash        uint32 // with the bit isShort
 	count       uint32 // stops at its greatest, which only a State that never evicts can reach
 	first, last uint32 // numbers of the first and last live events that have it
+}
+
+// isShort marks the hash of a text that stands in its entry: one of at most maxShort
+// bytes, most of those that are counted, which is as quick as a number.
+const (
+	isShort  = 1 << 31
+	maxShort = 7
+)
+
+// pack makes a word of a short text: its bytes, then their number.
+func pack(s string) uint64 {
+	var b [8]byte
+	for i := range len(s) {
+		b[i&7] = s[i]
+	}
+	b[maxShort] = byte(len(s))
+	return *(*uint64)(unsafe.Pointer(&b))
 }
 
 // smallDict is the number of entries up to which a dict is searched from end to end.
@@ -42,34 +59,46 @@ func newDict(isText bool) dict {
 	return dict{isText: isText, seed: seed, salt: maphash.String(seed, "")}
 }
 
-func (d *dict) hash(v uint64, s string) uint32 {
+// keyOf returns the word of a value, if it fits one, and its hash.
+func (d *dict) keyOf(v uint64, s string) (uint64, uint32) {
+	mark := uint32(0)
 	if d.isText {
-		return uint32(maphash.String(d.seed, s))
+		if len(s) > maxShort {
+			return 0, uint32(maphash.String(d.seed, s)) &^ isShort
+		}
+		v, mark = pack(s), isShort
 	}
 	hi, lo := bits.Mul64(v^d.salt, 0x9e3779b97f4a7c15)
-	return uint32((hi ^ lo) >> 16)
+	return v, uint32((hi^lo)>>16)&^isShort | mark
 }
 
 func (d *dict) equal(e *entry, hash uint32, v uint64, s string) bool {
 	if e.hash != hash || e.count == 0 {
 		return false
 	}
-	if d.isText {
-		return d.view(e.value) == s
+	if d.isLong(hash) {
+		return d.view(e) == s
 	}
 	return e.value == v
 }
 
+// isLong reports whether values of the hash are in text.
+func (d *dict) isLong(hash uint32) bool { return d.isText && hash&isShort == 0 }
+
 // view returns the text of an entry; it is valid until the dict changes.
-func (d *dict) view(ref uint64) string {
-	b := event.Ref(ref).Bytes(d.text)
+func (d *dict) view(e *entry) string {
+	if e.hash&isShort != 0 {
+		b := (*[8]byte)(unsafe.Pointer(&e.value))
+		return unsafe.String(&b[0], b[maxShort])
+	}
+	b := event.Ref(e.value).Bytes(d.text)
 	return unsafe.String(unsafe.SliceData(b), len(b))
 }
 
 // add counts one more of the value, given by event number, and returns its entry; if
 // it was there before, also the event that gave it last.
 func (d *dict) add(v uint64, s string, number uint32) (id, before uint32, again bool) {
-	hash := d.hash(v, s)
+	v, hash := d.keyOf(v, s)
 	id, again = d.find(hash, v, s)
 	if again {
 		d.strike(id)
@@ -88,7 +117,8 @@ func (d *dict) add(v uint64, s string, number uint32) (id, before uint32, again 
 
 // has reports whether the value is there.
 func (d *dict) has(v uint64, s string) bool {
-	_, ok := d.find(d.hash(v, s), v, s)
+	v, hash := d.keyOf(v, s)
+	_, ok := d.find(hash, v, s)
 	return ok
 }
 
@@ -111,7 +141,7 @@ func (d *dict) find(hash uint32, v uint64, s string) (uint32, bool) {
 }
 
 func (d *dict) insert(hash uint32, v uint64, s string) uint32 {
-	if d.isText {
+	if d.isLong(hash) {
 		v = uint64(event.MakeRef(len(d.text), len(s)))
 		d.text = append(d.text, s...)
 	}
@@ -166,7 +196,7 @@ func (d *dict) drop(id, next uint32) {
 	d.unplace(id)
 	d.live--
 	e.first, d.free = d.free, id+1
-	if d.isText {
+	if d.isLong(e.hash) {
 		d.waste += uint32(e.value)
 		d.compact()
 	}
@@ -235,7 +265,7 @@ func (d *dict) compact() {
 	}
 	text := make([]byte, 0, len(d.text)-int(d.waste))
 	for i := range d.entries {
-		if e := &d.entries[i]; e.count > 0 {
+		if e := &d.entries[i]; e.count > 0 && d.isLong(e.hash) {
 			b := event.Ref(e.value).Bytes(d.text)
 			e.value = uint64(event.MakeRef(len(text), len(b)))
 			text = append(text, b...)

@@ -113,19 +113,20 @@ type column struct {
 	text bool        // its values are strings
 	as   *event.Type // how JSON text is read
 
-	value int // word of a row that holds its value, or its dictionary entry
-	taken int // word: how many events of the window gave a value
-	ends  int // evicting: word with the numbers of the first and last event that did
-	first int // inserting: word, or for text the slot, of the first value
-	last  int
-	fresh int // inserting: word, whether the newest event gave a value
-	sum   [sums]int
-	wide  [sums]int // index into ext.wides
-	best  [2]int    // min, max: word; evicting: the queue's state; inserting: the value, or for text the slot
-	queue [2]int
-	dict  int
-	order int
-	plain bool // inserting: it has a count and sums alone
+	value  int // word of a row that holds its value, or its dictionary entry
+	taken  int // word: how many events of the window gave a value
+	ends   int // evicting: word with the numbers of the first and last event that did
+	first  int // inserting: word, or for text the slot, of the first value
+	last   int
+	fresh  int // inserting: word, whether the newest event gave a value
+	sum    [sums]int
+	wide   [sums]int // index into ext.wides
+	best   [2]int    // min, max: word; evicting: the queue's state; inserting: the value, or for text the slot
+	queue  [2]int
+	dict   int
+	order  int
+	listed bool // values or top: the dictionary's entries have an order
+	plain  bool // inserting: it has a count and sums alone
 }
 
 // extShape says how many of each thing an ext has.
@@ -293,6 +294,7 @@ func (p *Program) need(a *aggregate) {
 	case LastOf:
 		p.needLast(c)
 	case Distinct, Values, Top:
+		c.listed = c.listed || a.fn != Distinct
 		p.needOnce(&c.dict, &p.ext.dicts)
 	case Median, Percentile:
 		p.needOnce(&c.order, &p.ext.orders)

@@ -44,7 +44,7 @@ func TestRankingIsASort(t *testing.T) {
 			for _, id := range p.sortedValues(&s, d, &p.aggs[0]) {
 				e := &d.entries[id]
 				if agg.Arg == event.String {
-					want = append(want, event.OfString(d.view(e.value)))
+					want = append(want, event.OfString(d.view(e)))
 				} else {
 					want = append(want, event.OfInt(int64(e.value)))
 				}

@@ -291,7 +291,7 @@ func (p *Program) values(s *State, c *column, a *aggregate) event.Value {
 	return list(len(ids), func(i int) event.Value {
 		e := &d.entries[ids[i]]
 		if c.text {
-			return c.valueOf(0, d.view(e.value))
+			return c.valueOf(0, d.view(e))
 		}
 		return c.valueOf(e.value, "")
 	})

@@ -9,9 +9,9 @@ import (
 // State is what one key remembers of one window. The zero State is empty. It belongs
 // to one goroutine and to Programs of the same window and aggregates.
 //
-// All numbers are in one slab: the fixed accumulators, then, where events are kept,
-// the ring of rows, a bitmap a column (which events gave it a value), and the
-// monotone queues. Position i of the ring, oldest first, is slot head+i, wrapped at size.
+// All numbers are in one slab: the fixed accumulators, then, where events are kept, a
+// bitmap a column (which events gave it a value), the ring of rows, and the monotone
+// queues: accumulators and bitmaps, read at each event, are next to each other. Position i of the ring, oldest first, is slot head+i, wrapped at size.
 // Events are numbered from base on, wrapping at 2^32; a number less base is a position.
 // A State that only inserts has the fixed part alone, and counts in base and live.
 type State struct {
@@ -47,15 +47,16 @@ func (p *Program) extOf(s *State) *ext {
 
 // layout is where the parts of a ring of size rows begin in a State's memory.
 type layout struct {
-	bits, bitWords, queues, queueWords, end int
+	bits, bitWords, rows, queues, queueWords, end int
 }
 
 func (p *Program) layout(size uint32) layout {
 	var l layout
 	l.bitWords = int(size+63) / 64
 	l.queueWords = int(size+1) / 2
-	l.bits = p.fixed + p.width*int(size)
-	l.queues = l.bits + p.bits*l.bitWords
+	l.bits = p.fixed
+	l.rows = l.bits + p.bits*l.bitWords
+	l.queues = l.rows + p.width*int(size)
 	l.end = l.queues + p.queue*l.queueWords
 	return l
 }
@@ -71,14 +72,14 @@ func (s *State) slot(position uint32) uint32 {
 
 // row returns the row in a slot.
 func (p *Program) row(s *State, slot uint32) []uint64 {
-	at := p.fixed + int(slot)*p.width
+	at := p.fixed + p.bits*(int(s.size+63)/64) + int(slot)*p.width
 	return s.mem[at : at+p.width]
 }
 
 // bitmap returns the bitmap of column c.
 func (p *Program) bitmap(s *State, c int) []uint64 {
 	w := int(s.size+63) / 64
-	at := p.fixed + p.width*int(s.size) + c*w
+	at := p.fixed + c*w
 	return s.mem[at : at+w]
 }
 
@@ -139,12 +140,14 @@ func (p *Program) resize(s *State, size uint32) {
 	mem := make([]uint64, to.end)
 	if len(s.mem) > 0 {
 		copy(mem, s.mem[:p.fixed])
-		for i := range s.live {
-			slot := s.slot(i)
-			copy(mem[p.fixed+int(i)*p.width:][:p.width], p.row(s, slot))
-			for c := range p.bits {
-				if getBit(s.mem[from.bits+c*from.bitWords:], slot) {
-					setBit(mem[to.bits+c*to.bitWords:], i)
+		rows, first := s.mem[from.rows:from.queues], int(s.head)*p.width
+		n := copy(mem[to.rows:], rows[first:min(first+int(s.live)*p.width, len(rows))])
+		copy(mem[to.rows+n:], rows[:int(s.live)*p.width-n])
+		for c := range p.bits {
+			old, moved := s.mem[from.bits+c*from.bitWords:], mem[to.bits+c*to.bitWords:]
+			for i := range s.live {
+				if getBit(old, s.slot(i)) {
+					setBit(moved, i)
 				}
 			}
 		}

@@ -68,12 +68,14 @@ func (t *trail) at(x *Context, position uint32) int64 {
 // add adds an event, with what is shown of it, which it takes over.
 func (t *trail) add(x *Context, at int64, ref keep.Shown) { t.addAfter(x, math.MinInt64, at, ref) }
 
-// addAfter drops the events of a time and before, and adds one.
+// addAfter drops the events of a time and before, none for the least time there is, and
+// adds one. The oldest one is not looked at for nothing: in a long ring it is far from all
+// else that is needed.
 func (t *trail) addAfter(x *Context, until, at int64, ref keep.Shown) {
 	var r rings
 	if t.live > 0 {
 		r = t.rings(x)
-		for t.live > 0 && int64(r.times[t.head]) <= until {
+		for until != math.MinInt64 && t.live > 0 && int64(r.times[t.head]) <= until {
 			t.drop(x, r.shown)
 		}
 	}
