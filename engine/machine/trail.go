@@ -36,15 +36,13 @@ func moreOf(size uint32) uint32 {
 	return size + size/2 + 1
 }
 
-// rings are the two rings of a trail, as long as it is not resized.
-type rings struct {
-	times []uint64
-	shown []keep.Shown
-}
-
-func (t *trail) rings(x *Context) rings {
+// rings are the two rings of a trail, as long as it is not resized: of times, and of what
+// is shown. They are two results and not one value, which would go through memory, where
+// its words are written one by one and read two by two: that waits for all that was written
+// before.
+func (t *trail) rings(x *Context) ([]uint64, []keep.Shown) {
 	words := x.rooms.Get(t.room)
-	return rings{words[:t.size:t.size], asShown(words[t.size:], shownOf(t.size))}
+	return words[:t.size:t.size], asShown(words[t.size:], shownOf(t.size))
 }
 
 // asShown views words as n names of what is shown.
@@ -72,25 +70,26 @@ func (t *trail) add(x *Context, at int64, ref keep.Shown) { t.addAfter(x, math.M
 // adds one. The oldest one is not looked at for nothing: in a long ring it is far from all
 // else that is needed.
 func (t *trail) addAfter(x *Context, until, at int64, ref keep.Shown) {
-	var r rings
+	var times []uint64
+	var shown []keep.Shown
 	if t.live > 0 {
-		r = t.rings(x)
-		for until != math.MinInt64 && t.live > 0 && int64(r.times[t.head]) <= until {
-			t.drop(x, r.shown)
+		times, shown = t.rings(x)
+		for until != math.MinInt64 && t.live > 0 && int64(times[t.head]) <= until {
+			t.drop(x, shown)
 		}
 	}
 	if t.live == t.size {
 		t.resize(x, moreOf(t.size))
-		r = t.rings(x)
-	} else if r.times == nil {
-		r = t.rings(x)
+		times, shown = t.rings(x)
+	} else if times == nil {
+		times, shown = t.rings(x)
 	}
-	r.times[t.place(t.live)] = uint64(at)
+	times[t.place(t.live)] = uint64(at)
 	if t.live >= MaxEvidence {
-		x.Log.Release(r.shown[t.next])
+		x.Log.Release(shown[t.next])
 	}
-	r.shown[t.next] = ref
-	if t.next++; int(t.next) == len(r.shown) {
+	shown[t.next] = ref
+	if t.next++; int(t.next) == len(shown) {
 		t.next = 0
 	}
 	t.live++
@@ -102,9 +101,9 @@ func (t *trail) expire(x *Context, until int64) {
 	if t.live == 0 {
 		return
 	}
-	r := t.rings(x)
-	for t.live > 0 && int64(r.times[t.head]) <= until {
-		t.drop(x, r.shown)
+	times, shown := t.rings(x)
+	for t.live > 0 && int64(times[t.head]) <= until {
+		t.drop(x, shown)
 	}
 }
 
@@ -136,9 +135,9 @@ func (t *trail) keepNewest(x *Context, n uint32) {
 	if t.live <= n {
 		return
 	}
-	r := t.rings(x)
+	_, shown := t.rings(x)
 	for t.live > n {
-		t.drop(x, r.shown)
+		t.drop(x, shown)
 	}
 }
 
@@ -164,7 +163,7 @@ func (t *trail) resize(x *Context, size uint32) {
 	room, words := x.rooms.Put(wordsOfTrail(size))
 	moved := trail{room: room, newest: t.newest, size: size, live: t.live}
 	if t.live > 0 {
-		times := t.rings(x).times
+		times, _ := t.rings(x)
 		n := copy(words, times[t.head:min(t.head+t.live, t.size)])
 		copy(words[n:], times[:t.live-uint32(n)])
 		ring := asShown(words[size:], shownOf(size))
@@ -181,7 +180,7 @@ func (t *trail) shown(x *Context) []keep.Shown {
 	if t.live == 0 {
 		return nil
 	}
-	ring := t.rings(x).shown
+	_, ring := t.rings(x)
 	return x.unroll(ring, t.oldest(len(ring)), shownOf(t.live))
 }
 
