@@ -58,6 +58,7 @@ type Context struct {
 	row        rowAggs
 	bucket     bucketAggs
 	keyVals    []event.Value
+	parsed     bool // a pattern has read the key at hand into keyVals
 	effect     Effect
 	done       []int
 	alts       []alt

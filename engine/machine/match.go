@@ -15,8 +15,9 @@ import (
 // bindFrame makes the frame show what a run has taken at the given steps; r nil:
 // nothing.
 func (p *Pattern) bindFrame(x *Context, k *PatternKey, r *run, steps uint64, key bool) {
-	if key {
+	if key && !x.parsed {
 		x.keys(p.rule.Keys)
+		x.parsed = true
 	}
 	x.run = runAggs{p: p, r: r}
 	x.Frame.Aggs = &x.run

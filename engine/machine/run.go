@@ -442,6 +442,7 @@ func (p *Pattern) runDeadline(r *run) int64 {
 // Settle completes the runs whose deadlines are at or before now, in order of
 // deadline, then of start, and drops the runs whose time has passed.
 func (p *Pattern) Settle(x *Context, k *PatternKey, now int64) {
+	x.parsed = false
 	if p.line != nil {
 		if k.line.open > 0 && now >= k.line.next {
 			p.settleLine(x, k, now)
