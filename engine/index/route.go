@@ -413,7 +413,13 @@ func (r *Router) item(ti *typeIndex, t *test, ev *event.Event) {
 			return
 		}
 	}
-	r.into.Lists[to] = append(list, Item{Event: r.at, Rule: t.rule, Until: t.until, Mask: t.bit, Hash: hash, Key: k.ref})
+	if len(list) == cap(list) {
+		list = slices.Grow(list, 1)
+	}
+	list = list[:len(list)+1]
+	it := &list[len(list)-1] // filled in place: a copy of what was just written in parts stalls
+	it.Event, it.Rule, it.Mask, it.Hash, it.Key, it.Until = r.at, t.rule, t.bit, hash, k.ref, t.until
+	r.into.Lists[to] = list
 }
 
 // key takes the event's key under a spec, once.
