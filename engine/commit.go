@@ -90,7 +90,7 @@ func (e *Engine) save() {
 			}
 			prefix := keyPrefix(nil, e.rules[n].rule.Name)
 			u.save(sh, func(key, record []byte) {
-				e.row = append(append(e.row[:0], prefix...), byte(event.Hash(key)%slots))
+				e.row = append(append(e.row[:0], prefix...), byte(event.KeyHash(key)%slots))
 				e.row = append(e.row, key...)
 				if record == nil {
 					e.batch.Delete(state.TableKeys, e.row)

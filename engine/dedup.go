@@ -62,7 +62,13 @@ func (m *marks) look(id []byte) {
 func (m *marks) has(id []byte, now int64) bool {
 	m.forget(now)
 	m.look(id)
-	return m.ids.find(m.hash, m.key) >= 0
+	return m.isKnown()
+}
+
+// isKnown reports whether the id at hand is remembered.
+func (m *marks) isKnown() bool {
+	id, _ := m.ids.find(m.hash, m.key)
+	return id >= 0
 }
 
 // add remembers the id that has was last asked about, and was not there.
@@ -206,7 +212,7 @@ func (m *marks) load(number uint64, value []byte) bool {
 	}
 	m.key = append(m.key[:0], value[used:]...)
 	m.hash = event.Hash(m.key)
-	if number != m.next() || m.ids.find(m.hash, m.key) >= 0 {
+	if number != m.next() || m.isKnown() {
 		return false
 	}
 	for m.len() >= m.limit {

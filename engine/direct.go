@@ -115,8 +115,9 @@ func (sh *shard) runStretch(s *stretch) {
 		if it.Event != last {
 			sh.turnTo(ev, 0)
 			last = it.Event
+			sh.now = cause{ordinal: s.ordinal + last - s.from, event: true}
 		}
-		sh.now = cause{ordinal: s.ordinal + it.Event - s.from, event: true, rule: it.Rule}
+		sh.now.rule = it.Rule
 		sh.unit(it.Rule).event(sh, it, it.Key.Bytes(s.job.found.Keys), ev)
 		sh.account(it.Rule)
 	}

@@ -70,22 +70,40 @@ func (p *pages[T]) add() int32 {
 // len is the number of keys.
 func (t *keyTable[V]) len() int { return t.n }
 
-// find returns the number of a key, -1 where the table has it not.
-func (t *keyTable[V]) find(hash uint64, key []byte) int32 {
+// find returns the number of a key and its value, -1 where the table has it not.
+func (t *keyTable[V]) find(hash uint64, key []byte) (int32, *V) {
 	if t.n == 0 {
-		return -1
+		return -1, nil
 	}
 	mask := uint64(len(t.places) - 1)
 	tag := uint32(hash >> 32)
 	for i := mix(hash) & mask; ; i = (i + 1) & mask {
 		p := t.places[i]
 		if p.id == 0 {
-			return -1
+			return -1, nil
 		}
-		if p.tag == tag && string(t.key(p.id-1)) == string(key) {
-			return p.id - 1
+		if p.tag != tag {
+			continue
+		}
+		if k := t.keys.at(p.id - 1); int(k.size) == len(key) && t.same(k, key) {
+			return p.id - 1, &k.value
 		}
 	}
+}
+
+// same reports whether a key is that of an entry, whose size is that of the key.
+func (t *keyTable[V]) same(k *keyEntry[V], key []byte) bool {
+	n := len(key)
+	switch {
+	case n > shortKey:
+		return string(t.long.GetBytes(k.blob(), n)) == string(key)
+	case n < 8:
+		return string(k.short[:n]) == string(key)
+	case n > 16 && binary.LittleEndian.Uint64(k.short[8:]) != binary.LittleEndian.Uint64(key[8:]):
+		return false
+	}
+	return binary.LittleEndian.Uint64(k.short[:]) == binary.LittleEndian.Uint64(key) &&
+		binary.LittleEndian.Uint64(k.short[n-8:]) == binary.LittleEndian.Uint64(key[n-8:])
 }
 
 // mix spreads a hash whose low bits have chosen the shard.

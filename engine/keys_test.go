@@ -14,12 +14,15 @@ func TestKeyTableIsAMap(t *testing.T) {
 		var table keyTable[int32]
 		want := map[string]int32{}
 		for range rapid.IntRange(0, 400).Draw(t, "steps") {
-			n := rapid.IntRange(0, 60).Draw(t, "key")
+			n := rapid.OneOf(rapid.IntRange(0, 60), rapid.SampledFrom([]int{12345, 123456789, 1234567890123, 1 << 62})).Draw(t, "key")
 			key, hash := fmt.Sprint("key", n), uint64(n%7)<<8|uint64(n%3)<<32
 			if n%5 == 0 {
 				key += " that is too long to stand in its entry"
 			}
-			id := table.find(hash, []byte(key))
+			id, value := table.find(hash, []byte(key))
+			if id >= 0 && value != table.at(id) {
+				t.Fatalf("find(%s) gives the value of another", key)
+			}
 			had, ok := want[key]
 			if ok != (id >= 0) || ok && had != id {
 				t.Fatalf("find(%s) = %d, want %d, %v", key, id, had, ok)

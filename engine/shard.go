@@ -155,7 +155,7 @@ func (sh *shard) advance(stratum int, to int64) {
 
 // account books what the machine counted for a rule.
 func (sh *shard) account(rule int32) {
-	if d := &sh.x.Dropped; *d != (machine.Dropped{}) {
+	if d := &sh.x.Dropped; d.Runs|d.RunEvents|d.WindowEvents|d.Keys != 0 {
 		sh.dropped[rule].Add(*d)
 		*d = machine.Dropped{}
 	}

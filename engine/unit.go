@@ -176,7 +176,7 @@ func (u *keyed[K, M]) keys() int { return u.table.len() }
 func (u *keyed[K, M]) isArmed(key int32, at int64) bool { return u.table.at(key).armed == at }
 
 func (u *keyed[K, M]) event(sh *shard, it *index.Item, key []byte, ev *event.Event) {
-	id := u.table.find(it.Hash, key)
+	id, c := u.table.find(it.Hash, key)
 	if id < 0 {
 		if u.ignores != nil && u.ignores(it.Mask, it.Until) {
 			return
@@ -188,8 +188,8 @@ func (u *keyed[K, M]) event(sh *shard, it *index.Item, key []byte, ev *event.Eve
 			u.makeRoom(sh, byte(it.Hash%slots), ev.At)
 		}
 		id = u.add(it.Hash, key)
+		c = u.table.at(id)
 	}
-	c := u.table.at(id)
 	c.seen = ev.At
 	sh.x.Key = key
 	u.machine.Event(&sh.x, &c.state, ev, it.Mask, it.Until)
@@ -269,7 +269,7 @@ func (u *keyed[K, M]) load(sh *shard, key, state []byte) error {
 		return machine.ErrRecord
 	}
 	state = state[n:]
-	id := u.add(event.Hash(key), key)
+	id := u.add(event.KeyHash(key), key)
 	c := u.table.at(id)
 	c.seen = seen
 	sh.x.Key = u.table.key(id)

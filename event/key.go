@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"math/bits"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -102,7 +104,41 @@ func appendTextKey(b []byte, k Kind, text []byte) []byte {
 	return appendText(append(b, tag), text)
 }
 
+// appendText appends a text and its end.
 func appendText(b, text []byte) []byte {
+	if hasZero(text) {
+		return appendZeros(b, text)
+	}
+	n := len(b)
+	b = slices.Grow(b, len(text)+len(textEnd))[:n+len(text)+len(textEnd)]
+	copy(b[n:], text)
+	b[len(b)-2], b[len(b)-1] = textEnd[0], textEnd[1]
+	return b
+}
+
+// hasZero reports whether there is a zero byte in text.
+func hasZero(text []byte) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	n := len(text)
+	if n < 8 {
+		for _, c := range text {
+			if c == 0 {
+				return true
+			}
+		}
+		return false
+	}
+	x := binary.LittleEndian.Uint64(text[n-8:])
+	hit := (x - ones) &^ x
+	for i := 0; i+8 < n; i += 8 {
+		x := binary.LittleEndian.Uint64(text[i:])
+		hit |= (x - ones) &^ x
+	}
+	return hit&highs != 0
+}
+
+// appendZeros is appendText of a text that holds zeros.
+func appendZeros(b, text []byte) []byte {
 	for {
 		n := bytes.IndexByte(text, 0)
 		if n < 0 {
@@ -200,6 +236,27 @@ func parseText(key []byte) (text, rest []byte, ok bool) {
 	}
 }
 
-// Hash hashes an encoded key (XXH64, seed 0), for placement in shards: the same in
-// every process and release.
-func Hash(key []byte) uint64 { return xxhash.Sum64(key) }
+// Hash hashes bytes (XXH64, seed 0): the same in every process and release.
+func Hash(b []byte) uint64 { return xxhash.Sum64(b) }
+
+// KeyHash hashes an encoded key, for placement in shards and tables: the same in every
+// process and release. Of most keys it mixes the words, which is quicker than to hash
+// them well: each product of two words is folded upon itself, as in wyhash.
+func KeyHash(key []byte) uint64 {
+	n := len(key)
+	if n < 8 || n > 32 {
+		return xxhash.Sum64(key)
+	}
+	const k0, k1, k2 = 0x9E3779B97F4A7C15, 0x6A09E667F3BCC909, 0xBB67AE8584CAA73B
+	h := fold(binary.LittleEndian.Uint64(key)^k0, binary.LittleEndian.Uint64(key[n-8:])^k1)
+	if n > 16 {
+		h ^= fold(binary.LittleEndian.Uint64(key[8:])^k1, binary.LittleEndian.Uint64(key[n-16:])^k2)
+	}
+	return fold(h^k2, uint64(n)^k0)
+}
+
+// fold multiplies two words to 128 bits and joins the halves.
+func fold(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	return hi ^ lo
+}

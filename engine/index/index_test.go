@@ -217,7 +217,7 @@ func compareRoutes(t *rapid.T, types []*plan.Type, rules []Rule, router *Router,
 		for i, it := range list {
 			key := it.Key.Bytes(routed.Keys)
 			got[it.Event] = append(got[it.Event], fmt.Sprintf("%d %x %b %v", it.Rule, key, it.Mask, it.Until))
-			if it.Hash != event.Hash(key) || int(it.Hash%uint64(len(routed.Lists))) != n {
+			if it.Hash != event.KeyHash(key) || int(it.Hash%uint64(len(routed.Lists))) != n {
 				t.Fatalf("hash of key %x in list %d is %x", key, n, it.Hash)
 			}
 			if i > 0 && (list[i-1].Event > it.Event || list[i-1].Event == it.Event && list[i-1].Rule > it.Rule) {

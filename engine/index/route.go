@@ -264,6 +264,10 @@ func (r *Router) column(w *typeWork, n int32) *column {
 func (r *Router) routeOne(ti *typeIndex, ev *event.Event, at int32) {
 	r.event++
 	r.at, r.nilRule = at, -1
+	if h := r.head[at]; h != 0 && len(ti.paths) == 0 && r.hits[h-1].next == 0 {
+		r.add(ti, &ti.tests[r.hits[h-1].test], ev, true) // as most
+		return
+	}
 	r.order = r.order[:0]
 	for h := r.head[at]; h != 0; h = r.hits[h-1].next {
 		r.order = append(r.order, r.hits[h-1].test)
@@ -278,7 +282,7 @@ func (r *Router) routeOne(ti *typeIndex, ev *event.Event, at int32) {
 		r.starts[i] = len(r.into.Lists[i])
 	}
 	for _, n := range r.order {
-		r.item(ti, &ti.tests[n], ev)
+		r.add(ti, &ti.tests[n], ev, false)
 	}
 }
 
@@ -390,8 +394,9 @@ func (r *Router) holds(ti *typeIndex, w *typeWork, n int32) bool {
 	return c.holds(&r.frame)
 }
 
-// item adds a passed test to the rule's item of the same key, or makes one.
-func (r *Router) item(ti *typeIndex, t *test, ev *event.Event) {
+// add adds a passed test to the rule's item of the same key, or makes one. only says that
+// the event has passed no other test.
+func (r *Router) add(ti *typeIndex, t *test, ev *event.Event, only bool) {
 	k := r.key(ti, t, ev)
 	if k.isNil {
 		if r.nilRule != t.rule {
@@ -404,15 +409,14 @@ func (r *Router) item(ti *typeIndex, t *test, ev *event.Event) {
 	if r.ix.rules[t.rule].Keyless {
 		hash = uint64(ev.Offset) * 0x9E3779B97F4A7C15 >> 32
 	}
-	to := r.spread.Of(t.rule, hash)
-	list := r.into.Lists[to]
-	for i := len(list) - 1; i >= r.starts[to] && list[i].Rule == t.rule; i-- {
-		if list[i].Hash == hash && bytes.Equal(list[i].Key.Bytes(r.into.Keys), k.ref.Bytes(r.into.Keys)) {
-			list[i].Mask |= t.bit
-			list[i].Until = list[i].Until || t.until
-			return
-		}
+	to := 0
+	if len(r.into.Lists) > 1 {
+		to = r.spread.Of(t.rule, hash)
 	}
+	if !only && r.joins(to, t, k, hash) {
+		return
+	}
+	list := r.into.Lists[to]
 	if len(list) == cap(list) {
 		list = slices.Grow(list, 1)
 	}
@@ -422,13 +426,26 @@ func (r *Router) item(ti *typeIndex, t *test, ev *event.Event) {
 	r.into.Lists[to] = list
 }
 
+// joins adds a test to the event's item of the rule and key in a list, if there is one.
+func (r *Router) joins(to int, t *test, k *keyValue, hash uint64) bool {
+	list := r.into.Lists[to]
+	for i := len(list) - 1; i >= r.starts[to] && list[i].Rule == t.rule; i-- {
+		if list[i].Hash == hash && bytes.Equal(list[i].Key.Bytes(r.into.Keys), k.ref.Bytes(r.into.Keys)) {
+			list[i].Mask |= t.bit
+			list[i].Until = list[i].Until || t.until
+			return true
+		}
+	}
+	return false
+}
+
 // key takes the event's key under a spec, once.
 func (r *Router) key(ti *typeIndex, t *test, ev *event.Event) *keyValue {
 	k := &r.keys[t.key]
 	if k.event == r.event {
 		return k
 	}
-	*k = keyValue{event: r.event}
+	k.event, k.isNil = r.event, false
 	keys := r.into.Keys
 	start := len(keys)
 	s := &ti.keys[t.key]
@@ -453,6 +470,6 @@ func (r *Router) key(ti *typeIndex, t *test, ev *event.Event) *keyValue {
 	}
 	r.into.Keys = keys
 	k.ref = event.MakeRef(start, len(keys)-start)
-	k.hash = event.Hash(keys[start:])
+	k.hash = event.KeyHash(keys[start:])
 	return k
 }
