@@ -108,18 +108,19 @@ func (sh *shard) run(ep *epoch, stratum int) (err error) {
 
 // unit is what the shard has of a rule, made when it is first asked for.
 func (sh *shard) unit(rule int32) unit {
-	u := sh.units[rule]
-	if u == nil {
-		u = sh.rules[rule].newUnit(sh, rule)
-		sh.units[rule] = u
+	if u := sh.units[rule]; u != nil {
+		return u
 	}
-	return u
+	sh.units[rule] = sh.rules[rule].newUnit(sh, rule)
+	return sh.units[rule]
 }
 
 // turnTo makes an event the one at hand; what was to happen before it happens.
 func (sh *shard) turnTo(ev *event.Event, stratum int) {
 	sh.x.End()
-	sh.advance(stratum, ev.At)
+	if sh.timers[stratum].next() <= ev.At {
+		sh.advance(stratum, ev.At)
+	}
 	sh.x.Begin()
 }
 

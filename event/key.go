@@ -97,11 +97,48 @@ func appendNumberKey(b []byte, k Kind, n uint64) []byte {
 }
 
 func appendTextKey(b []byte, k Kind, text []byte) []byte {
-	tag := tagString
 	if k == IP {
-		tag = tagIP
+		return appendText(append(b, tagIP), text)
 	}
-	return appendText(append(b, tag), text)
+	return AppendTextKey(b, text)
+}
+
+// AppendTextKey appends a text as a part of a key: the same bytes as [AppendKey] of it as
+// a String.
+func AppendTextKey(b, text []byte) []byte {
+	n, m := len(b), len(text)
+	if m < 4 || m > 64 || cap(b)-n < m+3 {
+		return appendText(append(b, tagString), text)
+	}
+	to := b[n : n+m+3]
+	to[0], to[m+1], to[m+2] = tagString, textEnd[0], textEnd[1]
+	if copyWords(to[1:m+1], text) {
+		return appendText(append(b, tagString), text)
+	}
+	return b[:n+m+3]
+}
+
+// copyWords copies a text of at least four bytes to a place of its length, and reports
+// whether a zero byte is in it.
+func copyWords(to, text []byte) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	m := len(text)
+	if m < 8 {
+		x, y := binary.LittleEndian.Uint32(text), binary.LittleEndian.Uint32(text[m-4:])
+		binary.LittleEndian.PutUint32(to, x)
+		binary.LittleEndian.PutUint32(to[m-4:], y)
+		w := uint64(x)<<32 | uint64(y)
+		return (w-ones)&^w&highs != 0
+	}
+	x := binary.LittleEndian.Uint64(text[m-8:])
+	binary.LittleEndian.PutUint64(to[m-8:], x)
+	hit := (x - ones) &^ x
+	for i := 0; i < m-8; i += 8 {
+		x := binary.LittleEndian.Uint64(text[i:])
+		binary.LittleEndian.PutUint64(to[i:], x)
+		hit |= (x - ones) &^ x
+	}
+	return hit&highs != 0
 }
 
 // appendText appends a text and its end.

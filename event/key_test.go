@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/hex"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -79,11 +80,52 @@ func TestKeysAreStable(t *testing.T) {
 	if got := hex.EncodeToString(key); got != want {
 		t.Errorf("key %s\nwant %s", got, want)
 	}
+	for n, want := range map[int]uint64{7: 0x83ba492f01dac0b, 8: 0x44f55dd6ac95711c, 16: 0xd7e36a3dfffdfdaa, 17: 0xc29b238266ffd805, 32: 0x31ba98ba46ddea2f, 33: 0x5e153985e2f51473} {
+		if got := KeyHash(key[:n]); got != want {
+			t.Errorf("hash of %d bytes %#x", n, got)
+		}
+	}
 	if got := Hash(nil); got != 0xef46db3751d8e999 { // XXH64 of nothing, from its specification
 		t.Errorf("hash %#x", got)
 	}
 	if got := Hash([]byte("cepheus")); got != 0x17c7a4dab289157f {
 		t.Errorf("hash %#x", got)
+	}
+}
+
+// TestTextsAreKeysOfEveryLength compares the quick way of a text with one that knows
+// nothing of words: texts of every length, with zeros, and with and without room.
+func TestTextsAreKeysOfEveryLength(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := []byte(rapid.StringMatching("[a-c\x00]{0,80}").Draw(t, "text"))
+		want := []byte{tagString}
+		for _, c := range text {
+			if want = append(want, c); c == 0 {
+				want = append(want, 0xff)
+			}
+		}
+		want = append(want, 0, 0)
+		room := make([]byte, 1, 1+rapid.IntRange(0, 200).Draw(t, "room"))
+		if got := AppendTextKey(room, text)[1:]; !bytes.Equal(got, want) {
+			t.Fatalf("%q: %x, want %x", text, got, want)
+		}
+	})
+}
+
+// TestKeyHashesAreSpread: the hashes of keys that hardly differ differ in what chooses slots
+// and places.
+func TestKeyHashesAreSpread(t *testing.T) {
+	var slot, place [256]int
+	const n = 64 << 10
+	for i := range n {
+		h := KeyHash(AppendKey(nil, OfString(fmt.Sprintf("c%06d", i))))
+		slot[h&255]++
+		place[h>>8&255]++
+	}
+	for i := range slot {
+		if slot[i] < n/256/2 || slot[i] > n/256*2 || place[i] < n/256/2 || place[i] > n/256*2 {
+			t.Fatalf("%d keys of slot %d, %d of place %d; want some %d", slot[i], i, place[i], i, n/256)
+		}
 	}
 }
 

@@ -61,6 +61,7 @@ type test struct {
 type keySpec struct {
 	parts []func(*eval.Frame) event.Value
 	slots []int // not nil: the parts are fields, read straight from their slots
+	text  *slot // not nil: the key is this text
 }
 
 // New compiles the tests of a rule set over its event types.
@@ -155,6 +156,10 @@ func (ti *typeIndex) keySpec(exprs []*plan.Expr, c eval.Compiler) int32 {
 	}
 	if len(k.slots) < len(exprs) {
 		k.slots = nil
+	}
+	if len(exprs) == 1 && len(k.slots) == 1 && ti.layout.Slots[k.slots[0]].Type.Kind == event.String {
+		s := slotOf(ti.layout, k.slots[0])
+		k.text = &s
 	}
 	i := int32(len(ti.keys))
 	ti.keyAt[text] = i

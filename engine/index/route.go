@@ -448,21 +448,12 @@ func (r *Router) key(ti *typeIndex, t *test, ev *event.Event) *keyValue {
 	k.event, k.isNil = r.event, false
 	keys := r.into.Keys
 	start := len(keys)
-	s := &ti.keys[t.key]
-	for _, slot := range s.slots {
-		k.isNil = k.isNil || !ev.Has(slot)
-		keys = ev.AppendKey(keys, ti.layout, slot)
-	}
-	if s.slots == nil {
-		r.frame.Event = ev
-		for _, part := range s.parts {
-			v := part(&r.frame)
-			k.isNil = k.isNil || v.IsNil()
-			keys = event.AppendKey(keys, v)
+	if s := ti.keys[t.key].text; s != nil { // as most
+		if k.isNil = ev.Slots[s.word]&s.mask == 0; !k.isNil {
+			keys = event.AppendTextKey(keys, event.Ref(ev.Slots[s.at]).Bytes(ev.Text))
 		}
-		if r.frame.Fault.Count > 0 {
-			r.blame(t.rule)
-		}
+	} else {
+		keys = r.appendKey(ti, t, ev, k)
 	}
 	if k.isNil {
 		r.into.Keys = keys[:start]
@@ -472,4 +463,26 @@ func (r *Router) key(ti *typeIndex, t *test, ev *event.Event) *keyValue {
 	k.ref = event.MakeRef(start, len(keys)-start)
 	k.hash = event.KeyHash(keys[start:])
 	return k
+}
+
+// appendKey appends the parts of a key to those that there are.
+func (r *Router) appendKey(ti *typeIndex, t *test, ev *event.Event, k *keyValue) []byte {
+	keys, s := r.into.Keys, &ti.keys[t.key]
+	for _, slot := range s.slots {
+		k.isNil = k.isNil || !ev.Has(slot)
+		keys = ev.AppendKey(keys, ti.layout, slot)
+	}
+	if s.slots != nil {
+		return keys
+	}
+	r.frame.Event = ev
+	for _, part := range s.parts {
+		v := part(&r.frame)
+		k.isNil = k.isNil || v.IsNil()
+		keys = event.AppendKey(keys, v)
+	}
+	if r.frame.Fault.Count > 0 {
+		r.blame(t.rule)
+	}
+	return keys
 }
