@@ -154,6 +154,9 @@ func (s *Badger) openTree(fresh bool) (known mark, err error) {
 			return known, err
 		}
 	}
+	if err := removeEmptied(s.dir); err != nil {
+		return known, err
+	}
 	db, err := badger.OpenManaged(options)
 	if err != nil {
 		return known, openError(s.dir, err) // there may be a db besides, of no use

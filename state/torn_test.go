@@ -368,3 +368,18 @@ func diskUse(t *testing.T, dir string) (size int64) {
 	}
 	return size
 }
+
+// TestEmptiedLogIsNoDamage: a process may be killed after Badger has emptied a log whose
+// records are in tables by now, and before it has deleted it.
+func TestEmptiedLogIsNoDamage(t *testing.T) {
+	s := openTest(t, filepath.Join(t.TempDir(), "state"), nil)
+	base(t, s)
+	before := content(t, s)
+	dir := crash(t, s)
+	if err := os.WriteFile(filepath.Join(dir, treeDir, "00000"+logExt), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(before, content(t, openTest(t, dir, nil))); d != "" {
+		t.Fatalf("(-before +after):\n%s", d)
+	}
+}

@@ -132,9 +132,9 @@ func verifyTable(path string, o badger.Options) (version uint64, err error) {
 // verifyLogs takes reached, the greatest version of the tables, on through the
 // write-ahead logs.
 func verifyLogs(dir string, reached uint64) (uint64, error) {
-	paths, err := filepath.Glob(filepath.Join(dir, treeDir, "*"+logExt))
+	paths, err := logsOf(dir)
 	if err != nil {
-		return 0, fmt.Errorf("open state directory %s: %w", dir, err)
+		return 0, err
 	}
 	slices.SortFunc(paths, func(a, b string) int { // by number, which has five digits or more
 		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
@@ -154,4 +154,32 @@ func verifyLogs(dir string, reached uint64) (uint64, error) {
 		reached = max(reached, log.last)
 	}
 	return reached, nil
+}
+
+// logsOf returns the paths of the write-ahead logs.
+func logsOf(dir string) ([]string, error) {
+	paths, err := filepath.Glob(filepath.Join(dir, treeDir, "*"+logExt))
+	if err != nil {
+		return nil, fmt.Errorf("open state directory %s: %w", dir, err)
+	}
+	return paths, nil
+}
+
+// removeEmptied removes the write-ahead logs without a byte. Badger empties a log whose
+// records are in tables before it deletes it, and makes a new one before it gives it a
+// size: what a crash between the two leaves, Badger refuses to open.
+func removeEmptied(dir string) error {
+	paths, err := logsOf(dir)
+	if err != nil {
+		return err
+	}
+	for _, path := range paths {
+		if info, err := os.Stat(path); err != nil || info.Size() > 0 {
+			continue
+		}
+		if err := os.Remove(path); err != nil {
+			return fmt.Errorf("open state directory %s: remove an empty log: %w", dir, err)
+		}
+	}
+	return nil
 }

@@ -34,6 +34,7 @@ type logSpan struct {
 func readLog(path string) (span logSpan, err error) {
 	b, err := os.ReadFile(path)
 	if err != nil || len(b) < logHeader {
+		span.whole = len(b) == 0 // Badger empties a log that it is about to delete
 		return span, err
 	}
 	b = b[logHeader:]

@@ -62,6 +62,7 @@ func TestReadLogStopsAtTheLastWholeTransaction(t *testing.T) {
 		want logSpan
 	}{
 		"empty":                 {logOf(), logSpan{whole: true}},
+		"emptied":               {nil, logSpan{whole: true}},
 		"shorter than a header": {[]byte("x"), logSpan{}},
 		"whole":                 {whole, logSpan{3, 4, true}},
 		"without its padding":   {whole[:len(whole)-500], logSpan{3, 4, true}},
@@ -93,7 +94,9 @@ func TestLogsThatMissAnEpochAreDamaged(t *testing.T) {
 		"an older torn":                {3, [][]byte{torn, logOf(4)}, 0},
 		"a gap after the tables":       {7, [][]byte{logOf(9)}, 0},
 		"a gap between logs":           {7, [][]byte{logOf(8), logOf(10)}, 0},
-		"an older without its header":  {7, [][]byte{{}, logOf(8)}, 0},
+		"an older without its header":  {7, [][]byte{[]byte("x"), logOf(8)}, 0},
+		"an older emptied":             {7, [][]byte{{}, logOf(8)}, 8},
+		"one emptied before its time":  {7, [][]byte{{}, logOf(9)}, 0},
 		"the newest without its start": {7, [][]byte{logOf(8), {}}, 8},
 	} {
 		t.Run(name, func(t *testing.T) {
