@@ -13,33 +13,34 @@ const (
 	pageShift  = 13
 	pageWords  = 1 << pageShift // 64 KiB: the most that a page has
 	maxClass   = 48             // the class of pageWords words; larger blobs get a page of their own
+	ownPage    = 255            // in place of 1 + the class of those
 	blobLenBit = 24
 	maxWords   = 1 << 32 // of a blob: 32 GiB
 )
 
 // Blobs keeps runs of 8-byte words in pages, by size class: four classes to each
 // power of two, so that at most a fifth of a blob is unused. Freed room is used again
-// by blobs of its class. A blob has at most 32 GiB, a class less than 2^32 blobs: what
-// is beyond either is a panic. Sources bound a record, by default to 1 MiB, and limits
-// bound what is kept of them.
+// by blobs of its class. A blob has at most 32 GiB, and all that have no page of their
+// own as much together: what is beyond either is a panic. Sources bound a record, by
+// default to 1 MiB, and limits bound what is kept of them.
+//
+// A name says where its blob is, page and word, so that it is found without a look at
+// its class.
 type Blobs struct {
+	pages   [][]uint64
 	classes [maxClass + 1]class
 	large   [][]uint64
 	freed   []uint32 // free places in large
 	bytes   int64
 }
 
+// class is where blobs of one size go. A place is the number of a page, then the word
+// within it.
 type class struct {
-	pages [][]uint64
-	free  []uint32
-	next  uint32 // places handed out so far, free ones included
-	words uint32 // of a blob; 0: there is none yet
-	shift uint8  // of perPage
+	free []uint32
+	next uint32 // the place after the last one that was handed out
+	left uint32 // how many places its page has from there on
 }
-
-// perPage is how many blobs of so many words a page has, as a power of two, so that a
-// place is found by a shift; a page is the smaller for it.
-func perPage(words int) int { return pageShift - bits.Len(uint(words-1)) }
 
 // classOf returns the class for n words and the words of its blobs.
 func classOf(n int) (int, int) {
@@ -65,21 +66,30 @@ func (b *Blobs) Put(n int) (Blob, []uint64) {
 	if c > maxClass || words > pageWords {
 		return b.putLarge(n)
 	}
-	cl := &b.classes[c]
-	at := cl.next
-	if last := len(cl.free) - 1; last >= 0 {
-		at, cl.free = cl.free[last], cl.free[:last]
-	} else if cl.next++; cl.next == 0 {
-		panic("2^32 blobs of one class")
-	}
-	if cl.words == 0 {
-		cl.words, cl.shift = uint32(words), uint8(perPage(words))
-	}
-	if int(at>>cl.shift) == len(cl.pages) {
-		cl.pages = append(cl.pages, make([]uint64, words<<cl.shift))
-	}
+	at := b.place(&b.classes[c], uint32(words))
 	name := Blob(uint64(c+1)<<56 | uint64(at)<<blobLenBit | uint64(n))
 	return name, b.Get(name)
+}
+
+// place finds room for a blob of a class whose blobs have so many words.
+func (b *Blobs) place(cl *class, words uint32) uint32 {
+	if last := len(cl.free) - 1; last >= 0 {
+		at := cl.free[last]
+		cl.free = cl.free[:last]
+		return at
+	}
+	if cl.left == 0 {
+		if len(b.pages) == 1<<(32-pageShift) {
+			panic("32 GiB of blobs")
+		}
+		cl.left = pageWords / words
+		cl.next = uint32(len(b.pages)) << pageShift
+		b.pages = append(b.pages, make([]uint64, cl.left*words))
+	}
+	at := cl.next
+	cl.next += words
+	cl.left--
+	return at
 }
 
 func (b *Blobs) putLarge(n int) (Blob, []uint64) {
@@ -91,21 +101,25 @@ func (b *Blobs) putLarge(n int) (Blob, []uint64) {
 		at = uint32(len(b.large))
 		b.large = append(b.large, make([]uint64, n))
 	}
-	return Blob(uint64(255)<<56 | uint64(at)<<blobLenBit), b.large[at] // its length is that of its slice
+	return Blob(uint64(ownPage)<<56 | uint64(at)<<blobLenBit), b.large[at] // its length is that of its slice
 }
 
 // Get returns a blob's words; the slice is valid until the blob is freed.
 func (b *Blobs) Get(name Blob) []uint64 {
+	if name>>56-1 >= ownPage-1 {
+		return b.getLarge(name)
+	}
+	at := uint32(name >> blobLenBit)
+	words := b.pages[at>>pageShift][at&(pageWords-1):]
+	return words[: name&(1<<blobLenBit-1) : name&(1<<blobLenBit-1)]
+}
+
+// getLarge returns the words of a blob with a page of its own, and none of the empty one.
+func (b *Blobs) getLarge(name Blob) []uint64 {
 	if name == 0 {
 		return nil
 	}
-	c, at, n := name>>56, uint32(name>>blobLenBit), name&(1<<blobLenBit-1)
-	if c == 255 {
-		return b.large[at]
-	}
-	cl := &b.classes[c-1]
-	off := (at & (1<<(cl.shift&31) - 1)) * cl.words
-	return cl.pages[at>>(cl.shift&31)][off : off+uint32(n) : off+cl.words]
+	return b.large[uint32(name>>blobLenBit)]
 }
 
 // Free gives a blob's room back.
@@ -114,14 +128,14 @@ func (b *Blobs) Free(name Blob) {
 		return
 	}
 	c, at, n := int(name>>56), uint32(name>>blobLenBit), int(name&(1<<blobLenBit-1))
-	if c == 255 {
+	if c == ownPage {
 		n = len(b.large[at])
 		b.large[at] = nil
 		b.freed = append(b.freed, at)
 	}
 	_, words := classOf(n)
 	b.bytes -= int64(words) * 8
-	if c == 255 {
+	if c == ownPage {
 		return
 	}
 	cl := &b.classes[c-1]
