@@ -24,14 +24,15 @@ type Log struct {
 	free     Shown // head of the list of free entries, linked by at
 	next     Shown // entries handed out so far, free ones and the unused first included
 	segments []segment
-	freed    []uint32   // numbers of segments without room
-	spare    [][]uint64 // room of segments that are free
-	open     uint32     // number + 1 of the segment that is written
-	rest     []uint64   // of its words
-	hand     int        // where tidy goes on
+	freed    []uint32              // numbers of segments without room
+	spare    [][]uint64            // room of segments that are free
+	page     *[segmentWords]uint64 // the segment that is written; nil: none is
+	open     uint32                // its number
+	word     uint32                // how many of its words are
+	hand     int                   // where tidy goes on
 	live     int
 	bytes    int64 // room of the segments
-	held     int64 // of it, bytes of what is held
+	held     int64 // of it, words of what is held
 }
 
 // pageEvents is the number of entries in a page: the table grows without being copied.
@@ -46,7 +47,9 @@ type shown struct {
 }
 
 // segment is a run of words, used from its start; live is how many of them are held, and
-// used is set when it is not written any more. One of a single long event has 1 for both.
+// used is set when it is not written any more. What is still to be written counts as held,
+// so that holding an event does not touch its segment. One of a single long event has 1
+// for both.
 type segment struct {
 	words      []uint64
 	used, live uint32
@@ -72,12 +75,42 @@ const (
 
 // Hold keeps what an alert shows of ev, for one holder.
 func (l *Log) Hold(ev *event.Event) Shown {
+	n := uint32(headWords + wordsFor(int(ev.Raw)))
+	if isUnusual(ev) || n > maxShared || l.word+n > segmentWords || l.page == nil {
+		return l.holdAny(ev)
+	}
+	ref := l.entry()
+	e := l.of(ref)
+	words := l.page[l.word : l.word+n]
+	*e = shown{at: l.take(n), words: uint16(n), holders: 1}
+	words[2] = placeOf(ev)
+	words[0], words[1] = uint64(ref)<<32|uint64(ev.Raw), uint64(ev.Time)
+	l.live++
+	l.held += int64(n)
+	copy(asBytes(words[headWords:]), ev.JSON())
+	return ref
+}
+
+// isWide reports that the place of an event does not fit a word, and isUnusual that an
+// event has more than headWords before its record.
+func isWide(ev *event.Event) bool {
+	return uint64(ev.Offset)>>32|uint64(uint32(ev.Type)|uint32(ev.Part))>>16 != 0
+}
+
+func isUnusual(ev *event.Event) bool { return isWide(ev) || ev.At != ev.Time }
+
+// placeOf is the place of an event in a word.
+func placeOf(ev *event.Event) uint64 {
+	return uint64(ev.Type)<<48 | uint64(ev.Part)<<32 | uint64(ev.Offset)
+}
+
+// holdAny is Hold for any event, wherever there is room.
+func (l *Log) holdAny(ev *event.Event) Shown {
 	if ev.Raw > rawBits {
 		panic("a record of 1 GiB")
 	}
 	head, first := headWords, uint64(ev.Raw)
-	isWide := uint64(ev.Offset)>>32 != 0 || uint32(ev.Type)>>16 != 0 || uint32(ev.Part)>>16 != 0
-	if isWide {
+	if isWide(ev) {
 		head, first = head+1, first|wideBit
 	}
 	if ev.At != ev.Time {
@@ -85,39 +118,29 @@ func (l *Log) Hold(ev *event.Event) Shown {
 	}
 	n := head + wordsFor(int(ev.Raw))
 	ref := l.entry()
-	e := l.of(ref)
-	var words []uint64
-	if n <= len(l.rest) && n <= maxShared {
-		words = l.rest[:n:n]
-		*e = shown{holders: 1, words: uint16(n), at: l.take(n)}
-	} else {
-		words = l.room(n, e)
-	}
-	words[0], words[1] = uint64(ref)<<32|first, uint64(ev.Time)
-	if isWide {
+	words := l.room(n, l.of(ref))
+	words[0], words[1], words[2] = uint64(ref)<<32|first, uint64(ev.Time), placeOf(ev)
+	if isWide(ev) {
 		words[2], words[3] = uint64(ev.Offset), uint64(ev.Type)<<32|uint64(uint32(ev.Part))
-	} else {
-		words[2] = uint64(ev.Type)<<48 | uint64(ev.Part)<<32 | uint64(ev.Offset)
 	}
 	if ev.At != ev.Time {
 		words[head-1] = uint64(ev.At)
 	}
 	copy(asBytes(words[head:]), ev.JSON())
 	l.live++
-	l.held += int64(n) * 8
+	l.held += int64(n)
 	return ref
 }
 
-// take takes n words from the rest of the segment that is written, and says where they
+// take takes n words of the segment that is written, which has them, and says where they
 // are.
-func (l *Log) take(n int) uint32 {
-	l.segments[l.open-1].live += uint32(n)
-	at := l.open<<segmentShift - uint32(len(l.rest))
-	l.rest = l.rest[n:]
+func (l *Log) take(n uint32) uint32 {
+	at := l.open<<segmentShift | l.word
+	l.word += n
 	return at
 }
 
-// room gives a new event n words where the segment that is written has no place for it.
+// room gives a new event n words.
 func (l *Log) room(n int, e *shown) []uint64 {
 	if n > maxShared {
 		s := l.segment(make([]uint64, n))
@@ -126,7 +149,7 @@ func (l *Log) room(n int, e *shown) []uint64 {
 		l.bytes += int64(n) * 8
 		return l.segments[s].words
 	}
-	if l.bytes > 2*l.held+slack {
+	if l.rest() < n && l.bytes > 16*l.held+slack {
 		l.tidy()
 	}
 	at, words := l.write(n)
@@ -134,13 +157,21 @@ func (l *Log) room(n int, e *shown) []uint64 {
 	return words
 }
 
+// rest is the number of words that the segment that is written has left.
+func (l *Log) rest() int {
+	if l.page == nil {
+		return 0
+	}
+	return segmentWords - int(l.word)
+}
+
 // write gives n words at the end of the segment that is written.
 func (l *Log) write(n int) (uint32, []uint64) {
-	if n > len(l.rest) {
+	if n > l.rest() {
 		l.begin()
 	}
-	words := l.rest[:n:n]
-	return l.take(n), words
+	words := l.page[l.word:][:n:n]
+	return l.take(uint32(n)), words
 }
 
 // begin starts a segment to write to.
@@ -151,10 +182,13 @@ func (l *Log) begin() {
 	} else {
 		words = make([]uint64, segmentWords)
 	}
-	if l.open != 0 {
-		l.segments[l.open-1].used = uint32(segmentWords - len(l.rest))
+	if l.page != nil {
+		s := &l.segments[l.open]
+		s.used = l.word
+		s.live -= segmentWords - l.word
 	}
-	l.open, l.rest = l.segment(words)+1, words
+	l.open, l.word, l.page = l.segment(words), 0, (*[segmentWords]uint64)(words)
+	l.segments[l.open].live = segmentWords
 	l.bytes += segmentWords * 8
 }
 
@@ -173,12 +207,18 @@ func (l *Log) segment(words []uint64) uint32 {
 	return uint32(len(l.segments) - 1)
 }
 
-// entry is a name that no event has.
+// entry takes a name that no event has.
 func (l *Log) entry() Shown {
-	if ref := l.free; ref != 0 {
-		l.free = Shown(l.of(ref).at)
-		return ref
+	if l.free == 0 {
+		l.more()
 	}
+	ref := l.free
+	l.free = Shown(l.of(ref).at)
+	return ref
+}
+
+// more makes one more entry, free.
+func (l *Log) more() {
 	if l.next == math.MaxUint32 {
 		panic("2^32 shown events in one shard")
 	}
@@ -186,8 +226,8 @@ func (l *Log) entry() Shown {
 	if int(l.next/pageEvents) == len(l.pages) {
 		l.pages = append(l.pages, new([pageEvents]shown))
 	}
+	l.free = l.next
 	l.next++
-	return l.next - 1
 }
 
 func (l *Log) of(ref Shown) *shown { return &l.pages[ref/pageEvents][ref%pageEvents] }
@@ -221,25 +261,30 @@ func (l *Log) Release(ref Shown) {
 	if e.holders--; e.holders > 0 {
 		return
 	}
-	n := e.at >> segmentShift
-	s := &l.segments[n]
-	if e.words > 0 {
-		s.live -= uint32(e.words)
-		l.held -= int64(e.words) * 8
-	} else {
-		s.live = 0
-		l.held -= int64(len(s.words)) * 8
-	}
-	switch {
-	case s.live > 0:
-	case n+1 == l.open:
-		l.rest = s.words
-	default:
-		l.drop(n)
-	}
+	n, words := e.at>>segmentShift, uint32(e.words)
 	*e = shown{at: uint32(l.free)}
 	l.free = ref
 	l.live--
+	l.held -= int64(words)
+	s := &l.segments[n]
+	if s.live -= words; s.live == 0 || words == 0 || n == l.open {
+		l.left(n, words)
+	}
+}
+
+// left drops a segment that an event has left, or writes it afresh, if nothing in it is
+// held; words is 0 for one that the event had to itself.
+func (l *Log) left(n, words uint32) {
+	s := &l.segments[n]
+	switch {
+	case words == 0:
+		l.held -= int64(len(s.words))
+		l.drop(n)
+	case n != l.open:
+		l.drop(n)
+	case s.live == segmentWords-l.word:
+		s.live, l.word = segmentWords, 0
+	}
 }
 
 // drop frees a segment in which nothing is held.
@@ -270,7 +315,7 @@ func (l *Log) tidy() {
 			l.hand = 0
 		}
 		s := &l.segments[l.hand]
-		if uint32(l.hand)+1 == l.open || 2*s.live >= s.used {
+		if uint32(l.hand) == l.open || 2*s.live >= s.used {
 			continue
 		}
 		l.empty(uint32(l.hand))
@@ -329,4 +374,4 @@ func (l *Log) Len() int { return l.live }
 
 // Bytes is what is held, in bytes, as in a Store: the segments take at most about twice
 // that, and a MiB.
-func (l *Log) Bytes() int64 { return l.held + int64(l.live)*int64(unsafe.Sizeof(shown{})) }
+func (l *Log) Bytes() int64 { return 8*l.held + int64(l.live)*int64(unsafe.Sizeof(shown{})) }

@@ -94,8 +94,8 @@ func TestLogTakesTwiceWhatItHolds(t *testing.T) {
 	if l.bytes > 2*held+slack+4*segmentWords*8 {
 		t.Errorf("%d bytes in segments for %d held", l.bytes, held)
 	}
-	if l.held != held {
-		t.Errorf("%d bytes held, want %d", l.held, held)
+	if 8*l.held != held {
+		t.Errorf("%d bytes held, want %d", 8*l.held, held)
 	}
 	for _, ref := range append(old, recent...) {
 		var got event.Event
