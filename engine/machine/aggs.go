@@ -33,6 +33,9 @@ func (a *windowAggs) Agg(i int) event.Value {
 
 // Whole implements [eval.Aggregates].
 func (a *windowAggs) Whole(i int) (int64, bool) {
+	if a.w.alone {
+		return int64(a.k.live), true
+	}
 	p, agg, s := a.of(i)
 	if s == nil {
 		return int64(a.w.size(a.k, a.w.at[i].part)), true

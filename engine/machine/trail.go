@@ -42,7 +42,7 @@ func moreOf(size uint32) uint32 {
 // before.
 func (t *trail) rings(x *Context) ([]uint64, []keep.Shown) {
 	words := x.rooms.Get(t.room)
-	return words[:t.size:t.size], asShown(words[t.size:], shownOf(t.size))
+	return words[:t.size], asShown(words[t.size:], shownOf(t.size))
 }
 
 // asShown views words as n names of what is shown.
@@ -70,19 +70,12 @@ func (t *trail) add(x *Context, at int64, ref keep.Shown) { t.addAfter(x, math.M
 // adds one. The oldest one is not looked at for nothing: in a long ring it is far from all
 // else that is needed.
 func (t *trail) addAfter(x *Context, until, at int64, ref keep.Shown) {
-	var times []uint64
-	var shown []keep.Shown
-	if t.live > 0 {
-		times, shown = t.rings(x)
-		for until != math.MinInt64 && t.live > 0 && int64(times[t.head]) <= until {
-			t.drop(x, shown)
-		}
-	}
 	if t.live == t.size {
-		t.resize(x, moreOf(t.size))
-		times, shown = t.rings(x)
-	} else if times == nil {
-		times, shown = t.rings(x)
+		t.makeRoom(x, until)
+	}
+	times, shown := t.rings(x)
+	for until != math.MinInt64 && t.live > 0 && int64(times[t.head]) <= until {
+		t.drop(x, shown)
 	}
 	times[t.place(t.live)] = uint64(at)
 	if t.live >= MaxEvidence {
@@ -94,6 +87,15 @@ func (t *trail) addAfter(x *Context, until, at int64, ref keep.Shown) {
 	}
 	t.live++
 	t.newest = at
+}
+
+// makeRoom makes room for one more event in a trail that is full, unless events are
+// about to leave it.
+func (t *trail) makeRoom(x *Context, until int64) {
+	if t.size > 0 && until != math.MinInt64 && t.at(x, 0) <= until {
+		return
+	}
+	t.resize(x, moreOf(t.size))
 }
 
 // expire drops the events of a time and before.
