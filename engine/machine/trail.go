@@ -41,8 +41,12 @@ func moreOf(size uint32) uint32 {
 // its words are written one by one and read two by two: that waits for all that was written
 // before.
 func (t *trail) rings(x *Context) ([]uint64, []keep.Shown) {
-	words := x.rooms.Get(t.room)
-	return words[:t.size], asShown(words[t.size:], shownOf(t.size))
+	return t.split(x.rooms.Get(t.room))
+}
+
+// split gives the two rings in a trail's room.
+func (t *trail) split(room []uint64) ([]uint64, []keep.Shown) {
+	return room[:t.size], asShown(room[t.size:], shownOf(t.size))
 }
 
 // asShown views words as n names of what is shown.
@@ -73,20 +77,21 @@ func (t *trail) addAfter(x *Context, until, at int64, ref keep.Shown) {
 	if t.live == t.size {
 		t.makeRoom(x, until)
 	}
-	times, shown := t.rings(x)
-	for until != math.MinInt64 && t.live > 0 && int64(times[t.head]) <= until {
-		t.drop(x, shown)
+	times, shown := t.split(x.rooms.Get(t.room))
+	if until != math.MinInt64 {
+		t.dropUntil(x, times, shown, until)
 	}
 	times[t.place(t.live)] = uint64(at)
+	next := t.next
 	if t.live >= MaxEvidence {
-		x.Log.Release(shown[t.next])
+		x.Log.Release(shown[next])
 	}
-	shown[t.next] = ref
-	if t.next++; int(t.next) == len(shown) {
-		t.next = 0
+	shown[next] = ref
+	if next++; int(next) == len(shown) {
+		next = 0
 	}
+	t.next, t.newest = next, at
 	t.live++
-	t.newest = at
 }
 
 // makeRoom makes room for one more event in a trail that is full, unless events are
@@ -104,8 +109,19 @@ func (t *trail) expire(x *Context, until int64) {
 		return
 	}
 	times, shown := t.rings(x)
+	t.dropUntil(x, times, shown, until)
+}
+
+// dropUntil drops the events of a time and before, given the rings.
+func (t *trail) dropUntil(x *Context, times []uint64, shown []keep.Shown, until int64) {
 	for t.live > 0 && int64(times[t.head]) <= until {
-		t.drop(x, shown)
+		if t.live <= MaxEvidence {
+			x.Log.Release(shown[t.oldest(len(shown))])
+		}
+		t.live--
+		if t.head++; t.head == t.size {
+			t.head = 0
+		}
 	}
 }
 
@@ -143,12 +159,15 @@ func (t *trail) keepNewest(x *Context, n uint32) {
 	}
 }
 
+// isSparse reports that half of the room would be enough, with some to spare.
+func (t *trail) isSparse() bool { return t.size > 8 && t.live <= t.size/4 }
+
 // shrink gives back room that is too large for the events.
 func (t *trail) shrink(x *Context) {
 	switch {
 	case t.live == 0:
 		t.release(x)
-	case t.size > 8 && t.live <= t.size/4:
+	case t.isSparse():
 		t.resize(x, t.size/2)
 	}
 }

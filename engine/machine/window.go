@@ -176,6 +176,15 @@ func (w *Window) start(x *Context, k *WindowKey, e *Effect) int64 {
 
 // add puts the event into every window.
 func (w *Window) add(x *Context, k *WindowKey, ev *event.Event, h *head) {
+	if w.alone && k.more == nil && ev.Time == ev.At {
+		k.addAfter(x, w.parts[0].makeRoom(x, k, ev.At), ev.At, x.show(ev))
+		if int(k.live) > x.Limits.EventsPerWindow || k.live > windows.MaxEvents {
+			w.bound(x, k)
+		} else if k.isSparse() {
+			k.shrink(x)
+		}
+		return
+	}
 	before := k.live
 	until := int64(math.MinInt64)
 	if w.alone {
