@@ -247,7 +247,7 @@ func (p *Program) sums(s *State, c *column, v uint64, at int64, out bool) {
 	}
 	var x term
 	if c.kind == event.Float {
-		in := s.mem[w : w+4]
+		in := (*[4]uint64)(s.mem[w : w+4])
 		fits := in[0] != spilled && addFloat(in, v, out)
 		if fits && c.sum[sumXX] < 0 && c.sum[sumT] < 0 {
 			return

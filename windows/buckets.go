@@ -41,6 +41,11 @@ func (p *Program) PutAtMost(b *Buckets, at int64, args []Arg, most int) (refused
 	switch p.spec.Kind {
 	case Tumbling:
 		p.openTumbling(b, at)
+		if w := &b.open[len(b.open)-1]; w.State.ext == nil && at >= w.Start {
+			p.insert(&w.State, at, args, math.MaxInt)
+			p.setSpan(w)
+			return 0 // no other one holds it
+		}
 	case Hopping:
 		p.openHopping(b, at)
 	case Session:
@@ -165,6 +170,41 @@ func (p *Program) over(w *Bucket, now int64) bool {
 func (s *State) recycle() {
 	clear(s.mem)
 	s.base, s.live, s.ext = 0, 0, nil
+}
+
+// Spare is memory of windows that are over, of keys that have none any more: whatever the
+// Program, for the windows of other keys. The zero Spare is ready. It belongs to one
+// goroutine.
+type Spare struct {
+	of [16][]Buckets // by words of accumulators in a State
+}
+
+// Limits of a Spare: windows of a key whose memory is used again, and keys with
+// accumulators of one size.
+const (
+	maxSpareWindows = 4
+	maxSpareKeys    = 1 << 14
+)
+
+// Give gives the memory of a key without open windows to sp.
+func (p *Program) Give(sp *Spare, b *Buckets) {
+	if n := cap(b.open); n > 0 && n <= maxSpareWindows && p.fixed < len(sp.of) && len(sp.of[p.fixed]) < maxSpareKeys {
+		sp.of[p.fixed] = append(sp.of[p.fixed], *b)
+	}
+	*b = Buckets{}
+}
+
+// Take gives a key without windows memory of sp, if it has some that fits.
+func (p *Program) Take(sp *Spare, b *Buckets) {
+	if cap(b.open) > 0 || p.fixed >= len(sp.of) {
+		return
+	}
+	list := &sp.of[p.fixed]
+	if last := len(*list) - 1; last >= 0 {
+		*b = (*list)[last]
+		(*list)[last] = Buckets{}
+		*list = (*list)[:last]
+	}
 }
 
 // Due returns the least end of the open windows: when to Close next; false where

@@ -321,3 +321,56 @@ func TestBadWindowsAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestSpareMemoryIsAsNew compares keys that are given the memory of others with keys that
+// start anew.
+func TestSpareMemoryIsAsNew(t *testing.T) {
+	aggs := []Agg{{Func: Count}, {Func: Sum, Arg: event.Float}, {Func: Distinct, Arg: event.Int}}
+	p, err := NewProgram(Spec{Kind: Tumbling, Size: 10}, aggs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		var sp Spare
+		var keys, plain [3]Buckets
+		for at := range rapid.Int64Range(1, 100).Draw(t, "events") {
+			i := rapid.IntRange(0, 2).Draw(t, "key")
+			x := rapid.Float64Range(-1e30, 1e30).Draw(t, "x")
+			args := []Arg{{Take: true}, {Take: true, N: math.Float64bits(x)}, {Take: true, N: uint64(at)}}
+			for n := range keys {
+				p.Close(&plain[n], at, func(*Bucket) {})
+				if p.Close(&keys[n], at, func(*Bucket) {}); len(keys[n].Open()) == 0 {
+					p.Give(&sp, &keys[n])
+				}
+			}
+			p.Take(&sp, &keys[i])
+			p.Put(&keys[i], at, args)
+			p.Put(&plain[i], at, args)
+			got, want := p.AppendBuckets(nil, &keys[i]), p.AppendBuckets(nil, &plain[i])
+			if !bytes.Equal(got, want) {
+				t.Fatalf("key %d at %d: %x, want %x", i, at, got, want)
+			}
+		}
+	})
+}
+
+// TestWindowsOfSpareMemoryAllocateNothing lets one key after the other have a window.
+func TestWindowsOfSpareMemoryAllocateNothing(t *testing.T) {
+	p, err := NewProgram(Spec{Kind: Tumbling, Size: 10}, []Agg{{Func: Sum, Arg: event.Float}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sp Spare
+	args, at := []Arg{{Take: true, N: math.Float64bits(1.5)}}, int64(0)
+	n := testing.AllocsPerRun(100, func() {
+		var b Buckets
+		p.Take(&sp, &b)
+		p.Put(&b, at, args)
+		at += 10
+		p.Close(&b, at, func(*Bucket) {})
+		p.Give(&sp, &b)
+	})
+	if n != 0 {
+		t.Errorf("%v allocations a window", n)
+	}
+}

@@ -126,28 +126,30 @@ func addInline(w []uint64, t term) (f fit, sign uint64) {
 }
 
 // addFloat is addInline for a float, or for its opposite, in a sum of three limbs
-// that holds it with room to spare: the usual case, without a detour. Where it is
-// not, it does nothing and says so.
-func addFloat(w []uint64, b uint64, out bool) bool {
-	limbs := (*[3]uint64)(w[1:])
+// that holds it with room to spare, or is 0: the usual cases, without a detour. Where it
+// is neither, it does nothing and says so.
+func addFloat(w *[4]uint64, b uint64, out bool) bool {
 	exp := int(b>>52&0x7ff) - 1075
 	k := exp>>6 - int(int64(w[0]))
-	if exp == -1075 || uint(k) > 1 || limbs[2]+1<<62 >= 1<<63 {
-		return false
+	if exp == -1075 || uint(k) > 1 || w[3]+1<<62 >= 1<<63 {
+		if exp == -1075 || w[1]|w[2]|w[3] != 0 {
+			return false
+		}
+		w[0], k = uint64(exp>>6), 0
 	}
 	m, sh := b&(1<<52-1)|1<<52, uint(exp&63)
-	var l [3]uint64
-	l[k], l[k+1] = m<<sh, m>>(64-sh)
+	lo, hi, up := m<<sh, m>>1>>(63-sh), -uint64(k) // up: all bits where k is 1
+	l0, l1, l2 := lo&^up, hi&^up|lo&up, hi&up
 	var c uint64
 	if (b>>63 != 0) != out {
-		limbs[0], c = bits.Sub64(limbs[0], l[0], 0)
-		limbs[1], c = bits.Sub64(limbs[1], l[1], c)
-		limbs[2], _ = bits.Sub64(limbs[2], l[2], c)
+		w[1], c = bits.Sub64(w[1], l0, 0)
+		w[2], c = bits.Sub64(w[2], l1, c)
+		w[3], _ = bits.Sub64(w[3], l2, c)
 		return true
 	}
-	limbs[0], c = bits.Add64(limbs[0], l[0], 0)
-	limbs[1], c = bits.Add64(limbs[1], l[1], c)
-	limbs[2], _ = bits.Add64(limbs[2], l[2], c)
+	w[1], c = bits.Add64(w[1], l0, 0)
+	w[2], c = bits.Add64(w[2], l1, c)
+	w[3], _ = bits.Add64(w[3], l2, c)
 	return true
 }
 

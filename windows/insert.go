@@ -1,6 +1,10 @@
 package windows
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/cepheus-cep/cepheus/event"
+)
 
 // AddAtMost is Add for a caller that bounds what a State of [NewAcc] remembers, and
 // which must not stop: once an aggregate remembers most single values (different ones,
@@ -25,6 +29,8 @@ func (p *Program) insert(s *State, at int64, args []Arg, most int) (whole bool) 
 		c := &p.cols[i]
 		v, ok := take(c, &args[c.arg])
 		switch {
+		case c.total && ok && p.addTotal(s, c, v):
+			s.mem[c.taken]++
 		case c.plain && ok:
 			s.mem[c.taken]++
 			p.sums(s, c, v, at, false)
@@ -37,6 +43,17 @@ func (p *Program) insert(s *State, at int64, args []Arg, most int) (whole bool) 
 		p.insertTails(s, args)
 	}
 	return whole
+}
+
+// addTotal adds a value to the only sum of a column, where that is done without a detour.
+func (p *Program) addTotal(s *State, c *column, v uint64) bool {
+	w := c.sum[sumX]
+	if c.kind == event.Float {
+		in := (*[4]uint64)(s.mem[w:])
+		return in[0] != spilled && addFloat(in, v, false)
+	}
+	addWhole(s.mem[w:w+3], int64(v), false)
+	return true
 }
 
 // insertValue gives a column what an event gives to it, if it gives anything.

@@ -127,6 +127,7 @@ type column struct {
 	order  int
 	listed bool // values or top: the dictionary's entries have an order
 	plain  bool // inserting: it has a count and sums alone
+	total  bool // plain, and its only sum is Σx
 }
 
 // extShape says how many of each thing an ext has.
@@ -208,8 +209,18 @@ func (p *Program) compile(aggs []Agg) error {
 	for i := range p.cols {
 		c := &p.cols[i]
 		c.plain = len(c.slots()) == 0 && c.fresh < 0 && c.dict < 0 && c.order < 0
+		c.total = c.plain && c.sum[sumX] >= 0 && c.sum[sumXX] < 0 && c.sum[sumT] < 0
 	}
 	return nil
+}
+
+// Reads lists the numbers of the Args that Add reads, in order.
+func (p *Program) Reads() []int {
+	var out []int
+	for i := range p.cols {
+		out = append(out, p.cols[i].arg)
+	}
+	return out
 }
 
 func (p *Program) checkAgg(aggs []Agg, i int) error {
