@@ -67,7 +67,10 @@ func (b *Bucket) Event(x *Context, k *BucketKey, ev *event.Event, mask uint64, _
 		x.keys(b.rule.Keys)
 	}
 	before := len(k.open.Open())
-	args := x.arguments(h.args)
+	if before == 0 {
+		b.program.Take(&x.spareOpen, &k.open)
+	}
+	args := b.reads.parts[0].arguments(x, h)
 	x.Dropped.WindowEvents += uint64(b.program.PutAtMost(&k.open, ev.At, args, x.Limits.EventsPerWindow))
 	open := k.open.Open()
 	if len(open) == 0 {
@@ -128,6 +131,9 @@ func (b *Bucket) close(x *Context, k *BucketKey, now int64) {
 		most = max(most, b.program.Len(&k.open.Open()[i].State))
 	}
 	k.recent.keepNewest(x, most)
+	if len(k.open.Open()) == 0 {
+		b.program.Give(&x.spareOpen, &k.open)
+	}
 }
 
 // end judges a window that is over.

@@ -75,6 +75,7 @@ type Context struct {
 	seen       event.Event
 	args       []windows.Arg
 	rooms      keep.Blobs // of trails
+	spareOpen  windows.Spare
 	shown      []keep.Shown
 }
 

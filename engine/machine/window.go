@@ -32,6 +32,7 @@ type Window struct {
 type named struct {
 	program *windows.Program
 	aggs    []int  // numbers of its aggregates in the rule
+	reads   []int  // those of them, by place in aggs, whose argument the program reads
 	span    int64  // of a window of time
 	count   uint32 // of a `last` window; 0: a window of time
 	state   int    // number of its state; -1: the number of its events says all
@@ -94,7 +95,7 @@ func (w *Window) compilePart(n int) error {
 	if err != nil {
 		return err
 	}
-	p.program, p.state = program, -1
+	p.program, p.reads, p.state = program, program.Reads(), -1
 	if !program.Counts() {
 		p.state = w.states
 		w.states++
@@ -256,16 +257,19 @@ func (w *Window) addParts(x *Context, k *WindowKey, ev *event.Event, h *head) {
 	}
 }
 
-// arguments evaluates those of the window's aggregates.
+// arguments evaluates those of the window's aggregates that its program reads.
 func (p *named) arguments(x *Context, h *head) []windows.Arg {
 	if len(x.args) < len(p.aggs) {
 		x.args = make([]windows.Arg, len(p.aggs))
 	}
-	args := x.args[:len(p.aggs)]
-	for n, i := range p.aggs {
-		x.argument(&h.args[i], &args[n])
+	for _, n := range p.reads {
+		if a := &h.args[p.aggs[n]]; a.slot > 0 {
+			a.put(x.Frame.Event, &x.args[n])
+		} else {
+			x.argument(a, &x.args[n])
+		}
 	}
-	return args
+	return x.args[:len(p.aggs)]
 }
 
 // recount takes out of a window that is counted only what has left it at a time.
