@@ -2,7 +2,6 @@ package machine
 
 import (
 	"math"
-	"math/bits"
 
 	"github.com/cepheus-cep/cepheus/engine/eval"
 	"github.com/cepheus-cep/cepheus/event"
@@ -59,7 +58,7 @@ func (b *Bucket) Empty(k *BucketKey) bool { return len(k.open.Open()) == 0 && !k
 // Event takes an event that passed the test of the input whose bit mask is.
 func (b *Bucket) Event(x *Context, k *BucketKey, ev *event.Event, mask uint64, _ bool) {
 	x.Frame.Event = ev
-	h := &b.reads.heads[bits.TrailingZeros64(mask)]
+	h := b.reads.head(mask)
 	if !h.passes(x) {
 		return
 	}
@@ -71,7 +70,9 @@ func (b *Bucket) Event(x *Context, k *BucketKey, ev *event.Event, mask uint64, _
 		b.program.Take(&x.spareOpen, &k.open)
 	}
 	args := b.reads.parts[0].arguments(x, h)
-	x.Dropped.WindowEvents += uint64(b.program.PutAtMost(&k.open, ev.At, args, x.Limits.EventsPerWindow))
+	if n := b.program.PutAtMost(&k.open, ev.At, args, x.Limits.EventsPerWindow); n > 0 {
+		x.Dropped.WindowEvents += uint64(n)
+	}
 	open := k.open.Open()
 	if len(open) == 0 {
 		return // it lies between hopping windows

@@ -130,9 +130,17 @@ func (w *Window) Tests() []Test { return inputTests(w.rule) }
 // Empty reports whether the key remembers nothing.
 func (w *Window) Empty(k *WindowKey) bool { return k.live == 0 && !k.held }
 
+// head is the head of the input whose bit mask is: of most rules the only one.
+func (w *Window) head(mask uint64) *head {
+	if len(w.heads) == 1 {
+		return &w.heads[0]
+	}
+	return &w.heads[bits.TrailingZeros64(mask)]
+}
+
 // Event takes an event that passed the test of the input whose bit mask is.
 func (w *Window) Event(x *Context, k *WindowKey, ev *event.Event, mask uint64, _ bool) {
-	h := &w.heads[bits.TrailingZeros64(mask)]
+	h := w.head(mask)
 	x.Frame.Event = ev
 	if h.readsKey {
 		x.keys(w.rule.Keys)
