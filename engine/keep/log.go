@@ -79,15 +79,19 @@ func (l *Log) Hold(ev *event.Event) Shown {
 	if isUnusual(ev) || n > maxShared || l.word+n > segmentWords || l.page == nil {
 		return l.holdAny(ev)
 	}
-	ref := l.entry()
+	words := l.page[l.word:][:n]
+	if l.free == 0 {
+		l.more()
+	}
+	ref := l.free
 	e := l.of(ref)
-	words := l.page[l.word : l.word+n]
+	l.free = Shown(e.at)
 	*e = shown{at: l.take(n), words: uint16(n), holders: 1}
-	words[2] = placeOf(ev)
-	words[0], words[1] = uint64(ref)<<32|uint64(ev.Raw), uint64(ev.Time)
 	l.live++
 	l.held += int64(n)
-	copy(asBytes(words[headWords:]), ev.JSON())
+	head := (*[headWords]uint64)(words)
+	head[0], head[1], head[2] = uint64(ref)<<32|uint64(ev.Raw), uint64(ev.Time), placeOf(ev)
+	copy(asBytes(words)[headWords*8:], ev.JSON())
 	return ref
 }
 
