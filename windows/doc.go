@@ -18,7 +18,8 @@
 //     rule reads; [Program.Expiry] says when the key can be forgotten;
 //   - for windows evaluated at their end [Program.Close] up to the event's time, then
 //     [Program.Put]; [Program.Due] says when to close next; `early` rules look at
-//     [Buckets.Open] after each Put;
+//     [Buckets.Open] after each Put; the memory of a key without windows goes to the
+//     next one by way of a [Spare];
 //   - for the events that a repeated step takes, Add to a State of [NewAcc].
 //
 // # Invariants
