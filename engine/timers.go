@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"math"
 	"math/bits"
 	"slices"
@@ -13,8 +14,8 @@ type timer struct {
 	key  int32
 }
 
-// timers gives timers back in order of time; of equal times the order is that of unit and
-// key number, so that the work of a shard is the same in every run. It is a radix heap
+// timers gives timers back in order of time; those of equal times in any order, since what
+// comes of them is put in order later (compareEffects). It is a radix heap
 // (Ahuja, Mehlhorn, Orlin, Tarjan, JACM 37(2), 1990): time only goes on, so a timer is put
 // into a bucket by the highest bit in which its time differs from that of the last one
 // taken, and moves to lower buckets as time comes near: a push costs O(1), and each timer
@@ -56,26 +57,6 @@ func (h *timers) next() int64 {
 	return h.least[bits.TrailingZeros64(h.some)]
 }
 
-// after orders timers, the last to go first.
-func (a timer) after(b timer) int {
-	switch {
-	case a.at != b.at:
-		return less(b.at < a.at)
-	case a.unit != b.unit:
-		return less(b.unit < a.unit)
-	case a.key != b.key:
-		return less(b.key < a.key)
-	}
-	return 0
-}
-
-func less(is bool) int {
-	if is {
-		return -1
-	}
-	return 1
-}
-
 // push adds a timer.
 func (h *timers) push(t timer) {
 	h.n++
@@ -83,8 +64,10 @@ func (h *timers) push(t timer) {
 		h.put(t, bits.Len64(key^h.last)-1)
 		return
 	}
-	i, _ := slices.BinarySearchFunc(h.due, t, timer.after)
-	h.due = slices.Insert(h.due, i, t)
+	h.due = append(h.due, t)
+	for i := len(h.due) - 1; i > 0 && h.due[i-1].at < t.at; i-- { // those before last are few
+		h.due[i-1], h.due[i] = h.due[i], h.due[i-1]
+	}
 }
 
 // put adds a timer to a bucket.
@@ -126,7 +109,6 @@ func (h *timers) refill() {
 			h.due = append(h.due, t)
 		}
 	}
-	slices.SortFunc(h.due, timer.after)
 }
 
 // isFull reports whether it is time to sweep.
@@ -151,6 +133,8 @@ func (h *timers) sweep(counts func(timer) bool) {
 // swept is a list without what does not count, in order.
 func swept(list []timer, counts func(timer) bool) []timer {
 	list = slices.DeleteFunc(list, func(t timer) bool { return !counts(t) })
-	slices.SortFunc(list, timer.after)
+	slices.SortFunc(list, func(a, b timer) int {
+		return cmp.Or(cmp.Compare(b.at, a.at), cmp.Compare(a.unit, b.unit), cmp.Compare(a.key, b.key))
+	})
 	return slices.Compact(list)
 }
