@@ -39,11 +39,11 @@ func (s *Store) Hold(ev *event.Event) Ref {
 	copy(asBytes(words[len(ev.Slots):]), ev.Text)
 	ref := s.room()
 	s.held++
-	s.entries[ref] = entry{
-		time: ev.Time, at: ev.At, offset: ev.Offset, id: ev.ID, blob: blob,
-		typ: ev.Type, part: ev.Part, raw: ev.Raw,
-		text: uint32(len(ev.Text)), slots: uint32(len(ev.Slots)), holders: 1, order: s.held,
-	}
+	e := &s.entries[ref] // filled in place: a literal would be made on the stack and copied
+	e.time, e.at, e.offset, e.id, e.blob = ev.Time, ev.At, ev.Offset, ev.ID, blob
+	e.typ, e.part, e.raw = ev.Type, ev.Part, ev.Raw
+	e.text, e.slots = uint32(len(ev.Text)), uint32(len(ev.Slots))
+	e.holders, e.order = 1, s.held
 	s.live++
 	return ref
 }
@@ -81,7 +81,6 @@ func (s *Store) Release(ref Ref) {
 		return
 	}
 	s.blobs.Free(e.blob)
-	*e = entry{}
 	s.free = append(s.free, ref)
 	s.live--
 }

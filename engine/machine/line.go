@@ -56,6 +56,7 @@ type room struct {
 	log      int // number of its log, -1 of a room whose runs take no more of its step
 	full     int // where runs go that have the most turns
 	order    *order
+	sieved   bool  // an event that the order finds no runs for changes nothing here
 	done     bool  // a run that comes here, its turns being enough, is complete
 	minGap   int64 // from the last event taken to the next one
 	maxGap   int64 // math.MaxInt64: none
@@ -87,7 +88,9 @@ func (p *Pattern) newLine(c eval.Compiler) *line {
 	l := &line{ends: -1, ripens: -1, leaves: len(p.leaves), inOrder: !p.anyFits(math.MaxUint64)}
 	l.build(p)
 	for i := range l.rooms {
-		l.rooms[i].order = p.newOrder(c, &l.rooms[i])
+		r := &l.rooms[i]
+		r.order = p.newOrder(c, r)
+		r.sieved = r.order != nil && r.barred == 0 && !r.only
 	}
 	return l
 }

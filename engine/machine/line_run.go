@@ -40,12 +40,19 @@ func (p *Pattern) lineEvent(x *Context, key *PatternKey, ev *event.Event, mask u
 // wake lets the runs of a room see an event: a negation ends them, else they go on, the
 // furthest way first, else they take it where they are.
 func (p *Pattern) wake(x *Context, key *PatternKey, st *roomState, r *room, ev *event.Event, mask uint64) {
+	if r.sieved {
+		// A room with an order has neither a log nor a second way on.
+		if list := key.line.find(x, r.order, st); len(list) > 0 {
+			p.goOn(x, key, list, r, &r.next[0], ev)
+		}
+		return
+	}
 	if mask&r.barred != 0 {
 		p.dropAllOf(x, &key.line, key.line.enough(x, st, r))
 	}
 	for w := range r.next {
 		if way := &r.next[w]; mask&way.step != 0 && st.n > 0 {
-			p.goOn(x, key, st, r, way, ev)
+			p.goOn(x, key, key.line.able(x, st, r), r, way, ev)
 		}
 	}
 	if r.log >= 0 && mask&r.step != 0 && st.n > 0 {
@@ -78,15 +85,19 @@ func (k *lineKey) enough(x *Context, st *roomState, r *room) []int32 {
 	return x.found
 }
 
-// goOn moves the runs of a room that can take the event by a way.
-func (p *Pattern) goOn(x *Context, key *PatternKey, st *roomState, r *room, way *roomWay, ev *event.Event) {
-	k := &key.line
-	var list []int32
-	fit := &way.fit
+// able lists the runs of a room that may be able to go on, in x.found.
+func (k *lineKey) able(x *Context, st *roomState, r *room) []int32 {
 	if r.order != nil {
-		list, fit = k.find(x, r.order, st), &way.rest
-	} else {
-		list = k.enough(x, st, r)
+		return k.find(x, r.order, st)
+	}
+	return k.enough(x, st, r)
+}
+
+// goOn moves those of the listed runs of a room that can take the event by a way.
+func (p *Pattern) goOn(x *Context, key *PatternKey, list []int32, r *room, way *roomWay, ev *event.Event) {
+	k, fit := &key.line, &way.fit
+	if r.order != nil {
+		fit = &way.rest
 	}
 	for _, i := range list {
 		if r.minGap > 0 && ev.At-int64(k.store.runs[i].value) < r.minGap {
@@ -300,7 +311,9 @@ func (p *Pattern) sortDone(x *Context, s *lineStore) {
 // its number of events. It is valid until the next call.
 func (p *Pattern) show(x *Context, k *lineKey, i int32) *run {
 	s, r := k.store, &x.lineRun
-	x.lineView.lists = s.logs
+	if s.l.logs > 0 {
+		x.lineView.lists = s.logs
+	}
 	w := &s.runs[i]
 	binds := r.binds[:0]
 	refs, spans := s.held(i), s.spansOf(i)
@@ -317,7 +330,8 @@ func (p *Pattern) show(x *Context, k *lineKey, i int32) *run {
 		}
 		binds = append(binds, b)
 	}
-	*r = run{start: w.start, ownStart: w.ownStart, began: w.began, took: w.took, binds: binds}
+	r.start, r.ownStart, r.began, r.took, r.binds = w.start, w.ownStart, w.began, w.took, binds
+	r.id, r.total, r.ownLast = ID{}, 0, 0
 	return r
 }
 

@@ -115,7 +115,11 @@ func (p *Pattern) match(x *Context, k *PatternKey, r *run, now int64, atDeadline
 
 // reset empties an effect and keeps its memory.
 func (e *Effect) reset() {
-	*e = Effect{Fields: e.Fields[:0], SuppressBy: e.SuppressBy[:0], Derived: e.Derived[:0], Evidence: e.Evidence[:0]}
+	// In place: a literal of that size would be made on the stack and copied.
+	e.Time, e.Start, e.End, e.Deadline, e.AtDeadline = 0, 0, 0, 0, false
+	e.Window, e.WindowStart, e.WindowEnd = false, 0, 0
+	e.ID, e.Total, e.Saturated = ID{}, 0, false
+	e.Fields, e.SuppressBy, e.Derived, e.Evidence = e.Fields[:0], e.SuppressBy[:0], e.Derived[:0], e.Evidence[:0]
 }
 
 // evidence shows the first and the last events of a match, in order of being taken.

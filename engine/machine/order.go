@@ -175,19 +175,6 @@ func floatNumber(f float64) uint64 {
 	return n | 1<<63
 }
 
-// finds reports whether an event with the number n finds a run.
-func (o *order) finds(w *waiter, n uint64) bool {
-	switch {
-	case w.unknown:
-		return false
-	case o.equal:
-		return w.value == n
-	case o.most:
-		return w.value <= n
-	}
-	return w.value < n
-}
-
 // rank works out the value of a run that comes into an ordered room, having just taken ev
 // (nil: some time ago).
 func (p *Pattern) rank(x *Context, k *lineKey, o *order, i int32, ev *event.Event) {
@@ -199,7 +186,7 @@ func (p *Pattern) rank(x *Context, k *lineKey, o *order, i int32, ev *event.Even
 	}
 	n, ok := o.number(o.run(&x.Frame))
 	if !ok {
-		n = math.MaxUint64 // at the bottom of a heap
+		n = math.MaxUint64 // less than nothing, and at the bottom of a heap
 	}
 	w := &k.store.runs[i]
 	w.value, w.unknown = n, !ok
@@ -207,27 +194,37 @@ func (p *Pattern) rank(x *Context, k *lineKey, o *order, i int32, ev *event.Even
 
 // find lists the runs of a room that the event at hand finds, in x.found.
 func (k *lineKey) find(x *Context, o *order, st *roomState) []int32 {
-	x.found = x.found[:0]
 	n, ok := o.asked(&x.Frame)
 	if !ok {
 		return nil
 	}
-	s := k.store
 	first := st.head
 	switch {
 	case st.index > 0:
+		x.found = x.found[:0]
 		return k.findInHeap(x, o, st, n)
 	case st.index < 0:
-		first = *s.tables[-st.index].bucket(n)
+		first = *k.store.tables[-st.index].bucket(n)
 	}
-	for i := first; i != 0; {
-		w := &s.runs[i]
-		if o.finds(w, n) {
-			x.found = append(x.found, i)
-		}
-		i = w.behind
+	if first = k.nextFound(o, first, n); first == 0 {
+		return nil
+	}
+	x.found = x.found[:0]
+	for i := first; i != 0; i = k.nextFound(o, k.store.runs[i].behind, n) {
+		x.found = append(x.found, i)
 	}
 	return x.found
+}
+
+// nextFound is the first of the linked runs from i on that the number n finds; 0: none.
+// Mostly there is none, and most runs are found because their value is less.
+func (k *lineKey) nextFound(o *order, i int32, n uint64) int32 {
+	for runs := k.store.runs; i != 0; i = runs[i].behind {
+		if w := &runs[i]; w.value < n && !o.equal || w.value == n && !w.unknown && (o.equal || o.most) {
+			return i
+		}
+	}
+	return 0
 }
 
 // findInHeap finds the runs of a room that has a heap.

@@ -170,15 +170,24 @@ func (p *Pattern) tidy(k *lineKey) {
 			k.wants |= p.line.rooms[r].wakes
 		}
 	}
-	due := p.absent(k)
-	k.next = min(p.ends(&k.store.runs[k.oldest]), due)
+	k.next, k.idle = p.ends(&k.store.runs[k.oldest]), p.ends(&k.store.runs[k.newest])
+	if p.line.ends >= 0 || p.line.ripens >= 0 {
+		due := p.absent(k)
+		k.next, k.idle = min(k.next, due), min(k.idle, due)
+	}
+	if len(p.line.gaps) > 0 {
+		p.tidyGaps(k, states)
+	}
+}
+
+// tidyGaps sees to what is due because a gap has passed.
+func (p *Pattern) tidyGaps(k *lineKey, states []roomState) {
 	for _, r := range p.line.gaps {
 		if i := states[r].head; i != 0 {
 			k.next = min(k.next, p.gapEnds(&k.store.runs[i]))
 		}
 	}
-	newest := &k.store.runs[k.newest]
-	k.idle = min(p.ends(newest), p.gapEnds(newest), due)
+	k.idle = min(k.idle, p.gapEnds(&k.store.runs[k.newest]))
 }
 
 // gapEnds is when the gap has passed through which a run can go on.
@@ -336,8 +345,10 @@ func (p *Pattern) bindLine(x *Context, key *PatternKey, i int32, r *room, ev *ev
 	} else {
 		l.newest = l.end() - 1
 	}
-	k.store.logs[n].holders++
-	k.store.spansOf(i)[r.log] = span{from: k.store.logs[n].newest, n: taking, before: k.store.marks[n].before}
+	l, sp := &k.store.logs[n], &k.store.spansOf(i)[r.log]
+	l.holders++
+	sp.from, sp.n = l.newest, taking
+	sp.before, sp.id = k.store.marks[n].before, ID{}
 }
 
 // grow adds the event at hand to a log.
