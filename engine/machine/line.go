@@ -30,6 +30,7 @@ import (
 type line struct {
 	rooms  []room // a room leads to later ones only
 	start  []roomWay
+	awake  int    // rooms, but for the last ones, in which no event matters
 	starts uint64 // steps that can begin a run
 	ends   int    // the room whose runs wait for an absence; -1: none
 	ripens int    // the room whose runs wait for within to pass as a match; -1: none
@@ -72,6 +73,7 @@ type roomWay struct {
 	leaf int
 	fit  cond
 	rest cond // what is left of fit for those that the order finds
+	bare bool // rest looks at nothing of the run but events of steps that are not repeated
 }
 
 // newLine makes the line of a pattern, nil where its runs need places of their own or
@@ -90,9 +92,23 @@ func (p *Pattern) newLine(c eval.Compiler) *line {
 	for i := range l.rooms {
 		r := &l.rooms[i]
 		r.order = p.newOrder(c, r)
+		p.bareWays(r.next)
 		r.sieved = r.order != nil && r.barred == 0 && !r.only
 	}
 	return l
+}
+
+// bareWays finds the ways whose rest needs no more of the frame than some events.
+func (p *Pattern) bareWays(ways []roomWay) {
+	for i := range ways {
+		w := &ways[i]
+		w.bare = w.rest.holds != nil && !w.rest.key && len(p.rule.Aggs) == 0
+		for leaf := range p.leaves {
+			if l := &p.leaves[leaf]; l.repeats && w.rest.steps&(1<<l.step) != 0 {
+				w.bare = false
+			}
+		}
+	}
 }
 
 // onlyCounts reports whether all aggregates are numbers of events, which need no state.
@@ -187,6 +203,10 @@ func (l *line) build(p *Pattern) {
 		l.starts |= w.step
 	}
 	l.endings(p)
+	l.awake = len(l.rooms)
+	for l.awake > 0 && l.rooms[l.awake-1].wakes == 0 && !l.rooms[l.awake-1].only {
+		l.awake--
+	}
 }
 
 func (p *Pattern) wayTo(stage int, entry []int) roomWay {

@@ -3,8 +3,10 @@ package machine
 import (
 	"cmp"
 	"math"
+	"math/bits"
 	"slices"
 
+	"github.com/cepheus-cep/cepheus/engine/keep"
 	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/lang/plan"
 )
@@ -18,7 +20,7 @@ func (p *Pattern) lineEvent(x *Context, key *PatternKey, ev *event.Event, mask u
 	key.seq++
 	x.done32 = x.done32[:0]
 	if mask&k.wants != 0 || l.sees && k.open > 0 {
-		states := k.rooms()
+		states := k.rooms()[:l.awake]
 		for r := len(states) - 1; r >= 0; r-- {
 			if states[r].n > 0 && (mask&l.rooms[r].wakes != 0 || l.rooms[r].only) {
 				p.wake(x, key, &states[r], &l.rooms[r], ev, mask)
@@ -103,12 +105,36 @@ func (p *Pattern) goOn(x *Context, key *PatternKey, list []int32, r *room, way *
 		if r.minGap > 0 && ev.At-int64(k.store.runs[i].value) < r.minGap {
 			break // those behind it came later
 		}
-		if fit.holds != nil && !p.holds(x, &x.lineView, p.show(x, k, i), fit) {
+		if fit.holds != nil && !p.fitsLine(x, k, i, fit, way.bare) {
 			continue
 		}
 		k.settleLog(i, r)
 		k.leave(i)
 		p.arrive(x, key, way.to, i, ev)
+	}
+}
+
+// fitsLine asks a condition of a run; bare: see [roomWay].
+func (p *Pattern) fitsLine(x *Context, k *lineKey, i int32, c *cond, bare bool) bool {
+	if !bare {
+		return p.holds(x, &x.lineView, p.show(x, k, i), c)
+	}
+	x.roomFor(len(p.leafAt))
+	refs := k.store.held(i)
+	for steps := c.steps; steps != 0; steps &= steps - 1 {
+		step := bits.TrailingZeros64(steps)
+		p.bindHeld(x, refs, step)
+	}
+	return c.holds(&x.Frame)
+}
+
+// bindHeld makes the frame show the event that a run took by a step that is not repeated.
+func (p *Pattern) bindHeld(x *Context, refs []keep.Ref, step int) {
+	b := &x.Frame.Steps[step]
+	b.N, b.First, b.Last, b.List = 0, nil, nil, nil
+	if leaf := p.leafAt[step]; leaf >= 0 && refs[leaf] != 0 {
+		b.N, b.First = 1, x.Keep.View(refs[leaf], &x.views[2*step])
+		b.Last = b.First
 	}
 }
 

@@ -180,7 +180,7 @@ func floatNumber(f float64) uint64 {
 func (p *Pattern) rank(x *Context, k *lineKey, o *order, i int32, ev *event.Event) {
 	x.roomFor(len(p.leafAt))
 	if b := &x.Frame.Steps[o.step]; o.own && ev != nil {
-		*b = eval.Binding{N: 1, First: ev, Last: ev}
+		b.N, b.First, b.Last, b.List = 1, ev, ev, nil
 	} else {
 		p.bindFrame(x, &x.lineView, p.show(x, k, i), o.steps, false)
 	}

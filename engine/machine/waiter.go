@@ -165,7 +165,7 @@ func (p *Pattern) tidy(k *lineKey) {
 	}
 	k.wants = 0
 	states := k.rooms()
-	for r := range states {
+	for r := range states[:p.line.awake] {
 		if states[r].n > 0 {
 			k.wants |= p.line.rooms[r].wakes
 		}
