@@ -7,6 +7,7 @@ import "math"
 // which may wait: nothing that is said follows from it.
 func (p *Pattern) Due(k *PatternKey) int64 {
 	switch {
+	case p.line != nil && p.line.ends < 0 && p.line.ripens < 0:
 	case k.line.open > 0:
 		return p.absent(&k.line)
 	case k.waits && len(k.runs) > 0:

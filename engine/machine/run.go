@@ -66,7 +66,9 @@ func (k *PatternKey) Runs() int { return len(k.runs) + int(k.line.open) }
 
 // Event takes an event of the key. mask is the set of steps whose tests it passed.
 func (p *Pattern) Event(x *Context, k *PatternKey, ev *event.Event, mask uint64, until bool) {
-	p.Settle(x, k, ev.At)
+	if x.parsed = false; p.line == nil || k.line.open > 0 && ev.At >= k.line.next {
+		p.Settle(x, k, ev.At)
+	}
 	x.Frame.Event = ev
 	if len(p.where) > 0 && !p.sees(x, ev) {
 		return
