@@ -90,8 +90,9 @@ type Options struct {
 	// Shards is how many goroutines step machines; default the number of cores, at most
 	// MaxShards. It may differ from run to run over the same state.
 	Shards int
-	// EpochEvents and EpochBytes bound the records of an epoch; defaults 8,192 and 16 MiB
-	// where commits cost nothing, 131,072 and 64 MiB where the store is durable.
+	// EpochEvents and EpochBytes bound the records of an epoch; defaults 8,192 (16,384 with
+	// several shards) and 16 MiB where commits cost nothing, 131,072 and 64 MiB where the
+	// store is durable.
 	EpochEvents, EpochBytes int
 	// CommitEvery is how long an epoch may stay open with a durable store; default 1 s.
 	CommitEvery time.Duration
@@ -152,6 +153,9 @@ func (o *Options) validate() error {
 		return fmt.Errorf("engine: %d shards: from 1 to %d", o.Shards, MaxShards)
 	}
 	events, bytes := 8<<10, 16<<20
+	if o.Shards > 1 {
+		events *= 2 // shards wait for each other less often
+	}
 	if o.Store.Durable() {
 		events, bytes = 128<<10, 64<<20
 	}

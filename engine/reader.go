@@ -22,8 +22,14 @@ type reader struct {
 }
 
 // jobsAhead is how many batches of a source may be read and not yet be through an
-// epoch: one being read, one being decoded, one being taken, and some slack.
-const jobsAhead = 6
+// epoch: one being read, one being decoded, one being taken, and some slack. With several
+// shards there are more, so that workers need not wait while an epoch is in the shards.
+func jobsAhead(shards int) int {
+	if shards == 1 {
+		return 6
+	}
+	return 16
+}
 
 const notAsking = -1
 
@@ -66,10 +72,10 @@ func (c *clock) await(ctx context.Context, patience time.Duration) error {
 	return ctx.Err()
 }
 
-func newReader(number int, source Source, base int32, c *clock) *reader {
-	r := &reader{number: number, source: source, base: base, clock: c, free: make(chan *job, jobsAhead), queue: make(chan *job, jobsAhead)}
+func newReader(number int, source Source, base int32, c *clock, ahead int) *reader {
+	r := &reader{number: number, source: source, base: base, clock: c, free: make(chan *job, ahead), queue: make(chan *job, ahead)}
 	r.asking.Store(notAsking)
-	for range jobsAhead {
+	for range ahead {
 		r.grow()
 	}
 	return r
