@@ -40,6 +40,8 @@ type typeIndex struct {
 	keys    []keySpec
 	keyAt   map[string]int32 // by text: number of a key spec
 	columns []int32          // tests that are evaluated over the whole batch
+	groups  []group          // of the columns, where there is nothing else: see narrow.go
+	byText  *slot            // not nil: the key of all groups is this text, and none joins
 	paths   []path
 	conds   []condition // distinct ones
 	condAt  map[string]int32
@@ -80,6 +82,7 @@ func New(types []*plan.Type, rules []Rule) *Index {
 		ti.keyAt, ti.condAt = map[string]int32{}, map[string]int32{}
 		ti.build(drafts[i], eval.Compiler{Types: types, Event: i})
 		ti.keyAt, ti.condAt = nil, nil
+		ti.group(rules)
 	}
 	return ix
 }

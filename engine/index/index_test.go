@@ -167,15 +167,22 @@ func plainRoute(types []*plan.Type, rules []Rule, ev *event.Event) (items []stri
 
 // genRules draws rules: of some kinds of condition so many that they are looked up.
 func genRules(t *rapid.T, types []*plan.Type) []Rule {
-	rules := make([]Rule, rapid.IntRange(0, 40).Draw(t, "rules"))
+	rules := make([]Rule, rapid.SampledFrom([]int{0, 1, 2, 5, 40}).Draw(t, "rules"))
 	favourite := rapid.IntRange(0, forms-1).Draw(t, "favourite")
+	oneKey := rapid.Bool().Draw(t, "one key")
 	for r := range rules {
 		for i := range rapid.IntRange(1, 3).Draw(t, "tests") {
 			test := machine.Test{Type: rapid.IntRange(0, 1).Draw(t, "type"), Bit: 1 << i, Until: rapid.Bool().Draw(t, "until")}
 			for range rapid.IntRange(0, 3).Draw(t, "conds") {
 				test.Cond = append(test.Cond, genCond(t, types, favourite))
 			}
+			if oneKey {
+				test.Key = []*plan.Expr{field(types, 0)}
+			}
 			for range rapid.IntRange(0, 2).Draw(t, "parts") {
+				if oneKey {
+					continue
+				}
 				test.Key = append(test.Key, field(types, rapid.IntRange(0, 2).Draw(t, "part")))
 			}
 			rules[r].Tests = append(rules[r].Tests, test)
@@ -197,6 +204,11 @@ func TestRouteFindsWhatAPlainSearchFinds(t *testing.T) {
 		for range rapid.IntRange(1, 3).Draw(t, "batches") {
 			events := make([]event.Event, rapid.SampledFrom([]int{1, 2, 63, 64, 65, 130}).Draw(t, "events"))
 			some := []event.Event{genEvent(t), genEvent(t), genEvent(t), genEvent(t), genEvent(t)}
+			if rapid.Bool().Draw(t, "one type") {
+				for i := range some {
+					some[i].Type = 0
+				}
+			}
 			for i := range events {
 				events[i] = some[rapid.IntRange(0, len(some)-1).Draw(t, "which")]
 			}

@@ -49,6 +49,7 @@ type Router struct {
 	hits   []hit
 	order  []int32 // hits of the event at hand
 	bits   []uint64
+	narrow []uint64 // of a type with groups: the lanes at which each test holds
 	seen   []uint64 // by part: the event that it was last found in
 	into   *Routed
 	starts []int // by list: where the items of the event at hand begin
@@ -155,15 +156,14 @@ func (r *Router) Route(events []event.Event, into *Routed) {
 	into.Reset()
 	r.into = into
 	r.part(events)
-	single := true
+	if t := r.onlyType(events); t >= 0 && r.ix.types[t].groups != nil {
+		r.routeNarrow(&r.ix.types[t], &r.types[t])
+		return
+	}
 	for t := range r.types {
 		if len(r.types[t].lanes.at) > 0 {
 			r.askColumns(t)
-			single = single && len(r.ix.types[t].paths) == 0
 		}
-	}
-	if single && len(r.hits) == 0 {
-		return
 	}
 	for i := range events {
 		ti := &r.ix.types[events[i].Type]
@@ -172,6 +172,14 @@ func (r *Router) Route(events []event.Event, into *Routed) {
 		}
 		r.routeOne(ti, &events[i], int32(i))
 	}
+}
+
+// onlyType is the type of all events of a batch, -1 where they have several.
+func (r *Router) onlyType(events []event.Event) int {
+	if len(events) == 0 || len(r.types[events[0].Type].lanes.at) < len(events) {
+		return -1
+	}
+	return int(events[0].Type)
 }
 
 // part sorts the events of a batch by type.
@@ -278,11 +286,16 @@ func (r *Router) routeOne(ti *typeIndex, ev *event.Event, at int32) {
 	if len(r.order) == 0 {
 		return
 	}
-	for i := range r.starts {
-		r.starts[i] = len(r.into.Lists[i])
-	}
+	r.begin()
 	for _, n := range r.order {
 		r.add(ti, &ti.tests[n], ev, false)
+	}
+}
+
+// begin notes where the items of the event at hand begin.
+func (r *Router) begin() {
+	for i := range r.starts {
+		r.starts[i] = len(r.into.Lists[i])
 	}
 }
 
@@ -397,42 +410,58 @@ func (r *Router) holds(ti *typeIndex, w *typeWork, n int32) bool {
 // add adds a passed test to the rule's item of the same key, or makes one. only says that
 // the event has passed no other test.
 func (r *Router) add(ti *typeIndex, t *test, ev *event.Event, only bool) {
-	k := r.key(ti, t, ev)
+	r.give(ti, t.key, t.rule, ev, t.bit, t.until, !only)
+}
+
+// give makes an item of a rule, or, where it may have one of the same key, adds to that.
+func (r *Router) give(ti *typeIndex, spec, rule int32, ev *event.Event, mask uint64, until, mayJoin bool) {
+	k := r.key(ti, spec, rule, ev)
 	if k.isNil {
-		if r.nilRule != t.rule {
-			r.NilKeys.add(t.rule)
-			r.nilRule = t.rule
+		if r.nilRule != rule {
+			r.NilKeys.add(rule)
+			r.nilRule = rule
 		}
 		return
 	}
 	hash := k.hash
-	if r.ix.rules[t.rule].Keyless {
+	if r.ix.rules[rule].Keyless {
 		hash = uint64(ev.Offset) * 0x9E3779B97F4A7C15 >> 32
 	}
-	to := 0
-	if len(r.into.Lists) > 1 {
-		to = r.spread.Of(t.rule, hash)
-	}
-	if !only && r.joins(to, t, k, hash) {
+	to := r.listOf(rule, hash)
+	if mayJoin && r.joins(to, rule, k, hash, mask, until) {
 		return
 	}
+	r.put(to, rule, mask, hash, k.ref, until)
+}
+
+// listOf is the list that items of a rule and key go to.
+func (r *Router) listOf(rule int32, hash uint64) int {
+	if len(r.into.Lists) == 1 {
+		return 0
+	}
+	return r.spread.Of(rule, hash)
+}
+
+// put appends an item of the event at hand. It is filled in place: a copy of what was just
+// written in parts stalls.
+func (r *Router) put(to int, rule int32, mask, hash uint64, key event.Ref, until bool) {
 	list := r.into.Lists[to]
 	if len(list) == cap(list) {
 		list = slices.Grow(list, 1)
 	}
 	list = list[:len(list)+1]
-	it := &list[len(list)-1] // filled in place: a copy of what was just written in parts stalls
-	it.Event, it.Rule, it.Mask, it.Hash, it.Key, it.Until = r.at, t.rule, t.bit, hash, k.ref, t.until
+	it := &list[len(list)-1]
+	it.Event, it.Rule, it.Mask, it.Hash, it.Key, it.Until = r.at, rule, mask, hash, key, until
 	r.into.Lists[to] = list
 }
 
-// joins adds a test to the event's item of the rule and key in a list, if there is one.
-func (r *Router) joins(to int, t *test, k *keyValue, hash uint64) bool {
+// joins adds tests to the event's item of the rule and key in a list, if there is one.
+func (r *Router) joins(to int, rule int32, k *keyValue, hash, mask uint64, until bool) bool {
 	list := r.into.Lists[to]
-	for i := len(list) - 1; i >= r.starts[to] && list[i].Rule == t.rule; i-- {
+	for i := len(list) - 1; i >= r.starts[to] && list[i].Rule == rule; i-- {
 		if list[i].Hash == hash && bytes.Equal(list[i].Key.Bytes(r.into.Keys), k.ref.Bytes(r.into.Keys)) {
-			list[i].Mask |= t.bit
-			list[i].Until = list[i].Until || t.until
+			list[i].Mask |= mask
+			list[i].Until = list[i].Until || until
 			return true
 		}
 	}
@@ -440,20 +469,20 @@ func (r *Router) joins(to int, t *test, k *keyValue, hash uint64) bool {
 }
 
 // key takes the event's key under a spec, once.
-func (r *Router) key(ti *typeIndex, t *test, ev *event.Event) *keyValue {
-	k := &r.keys[t.key]
+func (r *Router) key(ti *typeIndex, spec, rule int32, ev *event.Event) *keyValue {
+	k := &r.keys[spec]
 	if k.event == r.event {
 		return k
 	}
 	k.event, k.isNil = r.event, false
 	keys := r.into.Keys
 	start := len(keys)
-	if s := ti.keys[t.key].text; s != nil { // as most
+	if s := ti.keys[spec].text; s != nil { // as most
 		if k.isNil = ev.Slots[s.word]&s.mask == 0; !k.isNil {
 			keys = event.AppendTextKey(keys, event.Ref(ev.Slots[s.at]).Bytes(ev.Text))
 		}
 	} else {
-		keys = r.appendKey(ti, t, ev, k)
+		keys = r.appendKey(ti, spec, rule, ev, k)
 	}
 	if k.isNil {
 		r.into.Keys = keys[:start]
@@ -466,8 +495,8 @@ func (r *Router) key(ti *typeIndex, t *test, ev *event.Event) *keyValue {
 }
 
 // appendKey appends the parts of a key to those that there are.
-func (r *Router) appendKey(ti *typeIndex, t *test, ev *event.Event, k *keyValue) []byte {
-	keys, s := r.into.Keys, &ti.keys[t.key]
+func (r *Router) appendKey(ti *typeIndex, spec, rule int32, ev *event.Event, k *keyValue) []byte {
+	keys, s := r.into.Keys, &ti.keys[spec]
 	for _, slot := range s.slots {
 		k.isNil = k.isNil || !ev.Has(slot)
 		keys = ev.AppendKey(keys, ti.layout, slot)
@@ -482,7 +511,7 @@ func (r *Router) appendKey(ti *typeIndex, t *test, ev *event.Event, k *keyValue)
 		keys = event.AppendKey(keys, v)
 	}
 	if r.frame.Fault.Count > 0 {
-		r.blame(t.rule)
+		r.blame(rule)
 	}
 	return keys
 }

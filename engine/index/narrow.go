@@ -1,0 +1,158 @@
+package index
+
+import (
+	"math/bits"
+	"slices"
+
+	"github.com/cepheus-cep/cepheus/event"
+)
+
+// Most batches are of one type, and most types have few tests, none of them in a path. Then
+// what an event passed is a word with a bit a test, and the items of a rule follow from it
+// without a look at each test.
+
+// mostNarrow is how many tests a type may have for that.
+const mostNarrow = 64
+
+// group is the tests of one rule that take the key in one way.
+type group struct {
+	rule, key int32
+	tests     uint64 // by place in typeIndex.columns, as a set
+	bits      []bitOf
+	joins     bool // the rule has tests of another group, whose key may be the same
+}
+
+// bitOf says what a test of a group means for an item.
+type bitOf struct {
+	test  uint64 // as a set of one
+	bit   uint64
+	until bool
+}
+
+// group makes the groups of a type, nil where it has too many tests or paths.
+func (ti *typeIndex) group(rules []Rule) {
+	if len(ti.paths) > 0 || len(ti.columns) > mostNarrow || len(ti.columns) == 0 {
+		return
+	}
+	for c, n := range ti.columns {
+		t := &ti.tests[n]
+		i := slices.IndexFunc(ti.groups, func(g group) bool { return g.rule == t.rule && g.key == t.key })
+		if i < 0 {
+			i = len(ti.groups)
+			ti.groups = append(ti.groups, group{rule: t.rule, key: t.key})
+		}
+		g := &ti.groups[i]
+		g.tests |= 1 << c
+		g.bits = append(g.bits, bitOf{test: 1 << c, bit: t.bit, until: t.until})
+	}
+	ti.byText = ti.keys[ti.groups[0].key].text
+	for i := range ti.groups {
+		g := &ti.groups[i]
+		for j := range ti.groups {
+			g.joins = g.joins || i != j && g.rule == ti.groups[j].rule
+		}
+		if g.joins || g.key != ti.groups[0].key || rules[g.rule].Keyless {
+			ti.byText = nil
+		}
+	}
+}
+
+// means is what the tests that an event passed mean for the group's item.
+func (g *group) means(passed uint64) (mask uint64, until bool) {
+	if len(g.bits) == 1 {
+		return g.bits[0].bit, g.bits[0].until
+	}
+	for i := range g.bits {
+		if b := &g.bits[i]; passed&b.test != 0 {
+			mask, until = mask|b.bit, until || b.until
+		}
+	}
+	return mask, until
+}
+
+// routeNarrow routes a batch of one type that has groups.
+func (r *Router) routeNarrow(ti *typeIndex, w *typeWork) {
+	words, columns := w.lanes.words(), len(ti.columns)
+	r.narrow = resized(r.narrow, words*columns)
+	for c, n := range ti.columns {
+		r.askColumn(ti, w, &ti.tests[n])
+		copy(r.narrow[c*words:], r.bits)
+	}
+	for word := range words {
+		some := uint64(0)
+		for c := range columns {
+			some |= r.narrow[c*words+word]
+		}
+		if some == 0 {
+			continue
+		}
+		if ti.byText != nil {
+			r.textItems(ti, w, word, words, some)
+			continue
+		}
+		for ; some != 0; some &= some - 1 {
+			lane := bits.TrailingZeros64(some)
+			at := w.lanes.at[64*word+lane]
+			r.items(ti, &w.lanes.events[at], at, r.passed(columns, word, words, lane))
+		}
+	}
+}
+
+// passed is the tests that hold at a lane, by place in typeIndex.columns.
+func (r *Router) passed(columns, word, words, lane int) uint64 {
+	passed := uint64(0)
+	for c := range columns {
+		passed |= r.narrow[c*words+word] >> lane & 1 << c
+	}
+	return passed
+}
+
+// textItems makes the items of some lanes of a word, where the key of all is one text.
+func (r *Router) textItems(ti *typeIndex, w *typeWork, word, words int, some uint64) {
+	keys, s := r.into.Keys, ti.byText
+	for ; some != 0; some &= some - 1 {
+		lane := bits.TrailingZeros64(some)
+		r.at = w.lanes.at[64*word+lane]
+		ev := &w.lanes.events[r.at]
+		passed := uint64(1)
+		if len(ti.columns) > 1 {
+			passed = r.passed(len(ti.columns), word, words, lane)
+		}
+		if ev.Slots[s.word]&s.mask == 0 {
+			r.passBy(ti, passed)
+			continue
+		}
+		start := len(keys)
+		keys = event.AppendTextKey(keys, event.Ref(ev.Slots[s.at]).Bytes(ev.Text))
+		hash, ref := event.KeyHash(keys[start:]), event.MakeRef(start, len(keys)-start)
+		for i := range ti.groups {
+			g := &ti.groups[i]
+			if mask, until := g.means(passed); passed&g.tests != 0 {
+				r.put(r.listOf(g.rule, hash), g.rule, mask, hash, ref, until)
+			}
+		}
+	}
+	r.into.Keys = keys
+}
+
+// passBy counts an event whose key is nil.
+func (r *Router) passBy(ti *typeIndex, passed uint64) {
+	for i := range ti.groups {
+		if passed&ti.groups[i].tests != 0 {
+			r.NilKeys.add(ti.groups[i].rule)
+		}
+	}
+}
+
+// items makes the items of an event that passed some tests.
+func (r *Router) items(ti *typeIndex, ev *event.Event, at int32, passed uint64) {
+	r.event++
+	r.at, r.nilRule = at, -1
+	r.begin()
+	for i := range ti.groups {
+		if g := &ti.groups[i]; passed&g.tests != 0 {
+			mask, until := g.means(passed)
+			r.give(ti, g.key, g.rule, ev, mask, until, g.joins)
+		}
+	}
+}
