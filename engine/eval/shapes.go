@@ -17,7 +17,7 @@ func (u *unit) compare(e *plan.Expr) condFn {
 	}
 	if a.Op == plan.OpConst {
 		a, b = b, a
-		e = &plan.Expr{Op: mirror(e.Op), Type: e.Type, Args: []*plan.Expr{a, b}}
+		e = &plan.Expr{Op: e.Op.Mirror(), Type: e.Type, Args: []*plan.Expr{a, b}}
 	}
 	ka, kb := a.Type.Kind, b.Type.Kind
 	switch {
@@ -34,21 +34,6 @@ func (u *unit) compare(e *plan.Expr) condFn {
 }
 
 func isNilConst(e *plan.Expr) bool { return e.Op == plan.OpConst && e.Const.IsNil() }
-
-// mirror is the operation with its operands exchanged.
-func mirror(op plan.Op) plan.Op {
-	switch op {
-	case plan.OpLt:
-		return plan.OpGt
-	case plan.OpLe:
-		return plan.OpGe
-	case plan.OpGt:
-		return plan.OpLt
-	case plan.OpGe:
-		return plan.OpLe
-	}
-	return op
-}
 
 // compareNil compiles a comparison with a constant nil: by order it is false.
 func (u *unit) compareNil(e *plan.Expr) condFn {

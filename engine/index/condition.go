@@ -116,7 +116,7 @@ func comparison(e *plan.Expr) (field *plan.Expr, value event.Value, op plan.Op) 
 	}
 	field, right, op := e.Args[0], e.Args[1], e.Op
 	if field.Op == plan.OpConst {
-		field, right, op = right, field, mirror(op)
+		field, right, op = right, field, op.Mirror()
 	}
 	if field.Op != plan.OpField || right.Op != plan.OpConst || field.Type.Kind != right.Const.Kind {
 		return nil, value, op
@@ -126,21 +126,6 @@ func comparison(e *plan.Expr) (field *plan.Expr, value event.Value, op plan.Op) 
 		return field, right.Const, op
 	}
 	return nil, value, op
-}
-
-// mirror is the comparison with its operands exchanged.
-func mirror(op plan.Op) plan.Op {
-	switch op {
-	case plan.OpLt:
-		return plan.OpGt
-	case plan.OpLe:
-		return plan.OpGe
-	case plan.OpGt:
-		return plan.OpLt
-	case plan.OpGe:
-		return plan.OpLe
-	}
-	return op
 }
 
 // intervalOf is where a comparison with x holds.

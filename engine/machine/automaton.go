@@ -34,8 +34,26 @@ func (p *Pattern) newPool() *pool {
 	c.listed = p.rule.Pattern.Limit > 0 || c.asks
 	c.few = max(fewPooled, len(c.moves))
 	c.most = maxPoolWays / max(len(c.moves)-1, 1)
+	c.copies = c.cyclic || c.repeatsInTwoWays()
 	c.compile()
 	return c
+}
+
+// repeatsInTwoWays reports whether several steps lead from some state to itself: an event
+// that each of them can take adds the state's number to itself more than once.
+func (c *pool) repeatsInTwoWays() bool {
+	for q, moves := range c.moves {
+		n := 0
+		for _, m := range moves {
+			if m.to == q {
+				n++
+			}
+		}
+		if n > 1 && q > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // needsPlaces reports whether more matters at a stage than what has been taken: a span,

@@ -25,6 +25,7 @@ import (
 type pool struct {
 	moves  [][]poolMove // by state, in order of steps
 	cyclic bool         // some repeated group leads back to where it was
+	copies bool         // numbers are copied before an event changes them: see before
 	folds  []poolWay    // moves between states, in the order for a column each (see stacks.fold)
 	flips  []poolWay    // the same for a row each (see stacks.restack)
 	ends   []poolEnd    // moves that complete a combination

@@ -140,9 +140,10 @@ func (c *pool) apply(x *Context, ways []poolWay, steps uint64, matrix []uint64) 
 }
 
 // before gives the numbers as they were before the event that will be added to them.
-// Where no move leads back, the order of the moves sees to it.
+// Where no move leads back, and no state to itself in several ways, the order of the moves
+// sees to it.
 func (c *pool) before(x *Context, numbers []uint64) []uint64 {
-	if !c.cyclic {
+	if !c.copies {
 		return numbers
 	}
 	out := sized(&x.pools.before, len(numbers))

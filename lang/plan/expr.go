@@ -75,6 +75,21 @@ const (
 	OpRead
 )
 
+// Mirror is a comparison with its operands exchanged; of other operations it is the same.
+func (op Op) Mirror() Op {
+	switch op {
+	case OpLt:
+		return OpGt
+	case OpLe:
+		return OpGe
+	case OpGt:
+		return OpLt
+	case OpGe:
+		return OpLe
+	}
+	return op
+}
+
 // MaxEach bounds how deep list predicates (OpEach) nest.
 const MaxEach = 8
 
