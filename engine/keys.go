@@ -132,12 +132,7 @@ func (t *keyTable[V]) add(hash uint64, key []byte) int32 {
 	if 4*(t.n+1) > 3*len(t.places) {
 		t.grow()
 	}
-	id := int32(-1)
-	if last := len(t.free) - 1; last >= 0 {
-		id, t.free = t.free[last], t.free[:last]
-	} else {
-		id = t.keys.add()
-	}
+	id := t.number()
 	k := t.keys.at(id)
 	k.hash, k.size = hash, int32(len(key))
 	if len(key) <= shortKey {
@@ -147,6 +142,17 @@ func (t *keyTable[V]) add(hash uint64, key []byte) int32 {
 	}
 	t.insert(hash, id)
 	t.n++
+	return id
+}
+
+// number is one that no key has.
+func (t *keyTable[V]) number() int32 {
+	last := len(t.free) - 1
+	if last < 0 {
+		return t.keys.add()
+	}
+	id := t.free[last]
+	t.free = t.free[:last]
 	return id
 }
 

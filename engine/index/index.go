@@ -3,6 +3,7 @@ package index
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/cepheus-cep/cepheus/engine/eval"
 	"github.com/cepheus-cep/cepheus/engine/machine"
@@ -143,10 +144,12 @@ func (ti *typeIndex) condition(e *plan.Expr, c eval.Compiler) int32 {
 
 // keySpec returns the number of the way to take a key, making one if it is new.
 func (ti *typeIndex) keySpec(exprs []*plan.Expr, c eval.Compiler) int32 {
-	text := ""
+	var b strings.Builder
 	for _, e := range exprs {
-		text += e.String() + "\x00"
+		b.WriteString(e.String())
+		b.WriteByte(0)
 	}
+	text := b.String()
 	if i, ok := ti.keyAt[text]; ok {
 		return i
 	}
