@@ -107,7 +107,7 @@ func (ti *typeIndex) build(drafts []draft, c eval.Compiler) {
 			ti.conditions(n, rest, c, true)
 			continue
 		}
-		filer.file(n, way, rest, c)
+		filer.file(n, way, rest)
 	}
 	filer.finish(c)
 }

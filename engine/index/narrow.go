@@ -127,7 +127,8 @@ func (r *Router) textItems(ti *typeIndex, w *typeWork, word, words int, some uin
 		hash, ref := event.KeyHash(keys[start:]), event.MakeRef(start, len(keys)-start)
 		for i := range ti.groups {
 			g := &ti.groups[i]
-			if mask, until := g.means(passed); passed&g.tests != 0 {
+			if passed&g.tests != 0 {
+				mask, until := g.means(passed)
 				r.put(r.listOf(g.rule, hash), g.rule, mask, hash, ref, until)
 			}
 		}

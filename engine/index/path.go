@@ -69,7 +69,7 @@ type filer struct {
 }
 
 // file notes a test for the path of its way.
-func (f *filer) file(n int32, w *way, rest []*plan.Expr, _ eval.Compiler) {
+func (f *filer) file(n int32, w *way, rest []*plan.Expr) {
 	i := slices.IndexFunc(f.ti.paths, func(p path) bool { return p.slot.number == w.slot })
 	if i < 0 {
 		i = len(f.ti.paths)

@@ -26,7 +26,7 @@ func (d *Routed) Reset() {
 }
 
 // Spread says which of how many lists an item goes to, by its rule and the hash of its
-// key. The zero Spread has one list.
+// key. Where there is one, as in the zero Spread, Of is not asked.
 type Spread struct {
 	Lists int
 	Of    func(rule int32, hash uint64) int
@@ -104,9 +104,7 @@ type keyValue struct {
 
 // NewRouter makes a router over the index.
 func (ix *Index) NewRouter(world *eval.World, spread Spread) *Router {
-	if spread.Of == nil {
-		spread = Spread{Lists: 1, Of: func(int32, uint64) int { return 0 }}
-	}
+	spread.Lists = max(1, spread.Lists)
 	r := &Router{
 		ix: ix, spread: spread, frame: eval.Frame{World: world}, types: make([]typeWork, len(ix.types)),
 		NilKeys: Tally{N: make([]uint64, len(ix.rules))}, starts: make([]int, spread.Lists),
@@ -160,6 +158,7 @@ func (r *Router) Route(events []event.Event, into *Routed) {
 		r.routeNarrow(&r.ix.types[t], &r.types[t])
 		return
 	}
+	r.forgetHits(len(events))
 	for t := range r.types {
 		if len(r.types[t].lanes.at) > 0 {
 			r.askColumns(t)
@@ -188,17 +187,21 @@ func (r *Router) part(events []event.Event) {
 		r.types[t].lanes.events, r.types[t].lanes.at = events, r.types[t].lanes.at[:0]
 		r.types[t].lane = 0
 	}
-	if cap(r.head) < len(events) {
-		r.head = make([]int32, len(events), 2*len(events))
-	}
-	r.head = r.head[:len(events)]
-	clear(r.head)
-	r.hits = r.hits[:0]
 	r.batch++
 	for i := range events {
 		l := &r.types[events[i].Type].lanes
 		l.at = append(l.at, int32(i))
 	}
+}
+
+// forgetHits makes room for the hits of n events.
+func (r *Router) forgetHits(n int) {
+	if cap(r.head) < n {
+		r.head = make([]int32, n, 2*n)
+	}
+	r.head = r.head[:n]
+	clear(r.head)
+	r.hits = r.hits[:0]
 }
 
 // askColumns evaluates the tests of a type that are columns. It goes from the last to the
