@@ -148,18 +148,6 @@ func (d *Decoder) Decode(b *Batch, i int, a *Arena) (Outcome, error) {
 	return d.decode(r, false, a)
 }
 
-// DecodeRun decodes the records of the batch from the i-th on as long as they become
-// events. It returns the place of the first that does not, with its outcome and error as
-// [Decoder.Decode] has them; the number of records, and Decoded, where all the rest do.
-func (d *Decoder) DecodeRun(b *Batch, i int, a *Arena) (int, Outcome, error) {
-	for ; i < len(b.Records); i++ {
-		if outcome, err := d.Decode(b, i, a); outcome != Decoded {
-			return i, outcome, err
-		}
-	}
-	return i, Decoded, nil
-}
-
 func (d *Decoder) malformed() error {
 	return &DecodeError{Malformed, fmt.Sprintf("malformed JSON at byte %d: %s", d.scan.at, d.scan.fault)}
 }

@@ -221,30 +221,6 @@ func TestMouldIsUsed(t *testing.T) {
 	}
 }
 
-// TestDecodeRun stops where a record does not become an event.
-func TestDecodeRun(t *testing.T) {
-	b, a := payments(10), &Arena{}
-	b.Records[4].End -= 3
-	b.Records[7].Start = b.Records[7].End
-	d := NewDecoder([]*Layout{layoutOf(payment(), "card")}, Options{})
-	for _, want := range []int{4, 7, 10} {
-		from := len(a.Events)
-		if from > 0 {
-			from++
-		}
-		if from > 5 {
-			from++
-		}
-		i, out, err := d.DecodeRun(b, from, a)
-		if i != want || (out == Decoded) != (i == 10) || (err == nil) != (i == 10) {
-			t.Errorf("from %d: stops at %d with %d, %v; want %d", from, i, out, err, want)
-		}
-	}
-	if len(a.Events) != 8 {
-		t.Errorf("%d events, want 8", len(a.Events))
-	}
-}
-
 // TestEventsPlaceIsUsedAgain makes sure that nothing of an earlier event stays in its place.
 func TestEventsPlaceIsUsedAgain(t *testing.T) {
 	a := &Arena{Events: []Event{{Type: 9, Part: 9, Raw: 9, Offset: 9, Time: 9, At: 9, ID: 9, Text: []byte("9"), Slots: []uint64{9}, Side: []Value{{}}}}}
