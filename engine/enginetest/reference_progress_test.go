@@ -156,15 +156,25 @@ func (pr *progress) move(at look) []*progress {
 	case syntax.SeqPart:
 		return append(out, pr.moveSequence(at)...)
 	}
-	whole := pr.kidsDone() >= pc.need
+	full := pr.full(at)
 	for i, kid := range pc.kids {
 		if begun := pr.kids[i]; begun != nil {
 			out = append(out, pr.with(i, begun.move(at))...)
-		} else if !whole {
+		} else if !full {
 			out = append(out, pr.with(i, kid.begin(at.behind(nil)))...)
 		}
 	}
 	return out
+}
+
+// full reports whether an any begins no further side: as many as it needs have taken what
+// they need, and in match all would be whole by themselves.
+func (pr *progress) full(at look) bool {
+	n := 0
+	for _, kid := range pr.kids {
+		n += btoi(kid.done() && !(at.free && kid.loose()))
+	}
+	return pr.piece.kind == syntax.AnyPart && n >= pr.piece.need
 }
 
 func (pr *progress) moveSequence(at look) []*progress {

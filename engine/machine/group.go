@@ -125,7 +125,7 @@ func (n *part) whole(c config) bool {
 	case plan.NodeOr:
 		return n.kids[at].enough(c)
 	case plan.NodeAnd, plan.NodeAny:
-		return n.count(c) >= n.need && !(n.all && n.leftover(c))
+		return n.count(c, false) >= n.need && !(n.all && n.leftover(c))
 	}
 	return true
 }
@@ -136,11 +136,11 @@ func (n *part) leftover(c config) bool {
 	return slices.ContainsFunc(n.kids, func(kid *part) bool { return c[kid.cell].turns > 0 && !kid.enough(c) })
 }
 
-// count is how many kids of an & or any have what they need.
-func (n *part) count(c config) int {
+// count is how many kids of an & or any have what they need; begun: and have taken something.
+func (n *part) count(c config, begun bool) int {
 	enough := 0
 	for _, kid := range n.kids {
-		if (n.kind == plan.NodeAnd || c[kid.cell].turns > 0) && kid.enough(c) {
+		if !(begun && c[kid.cell].turns == 0) && kid.enough(c) {
 			enough++
 		}
 	}
@@ -287,9 +287,9 @@ func (n *part) advanceSeq(a *asker, c config, out []alt) []alt {
 }
 
 // advanceAll lets the kids of an & or any take the event, each in a way of its own. An
-// any that has what it needs begins no further kid.
+// any of which as many kids as it needs have begun and are whole begins no further one.
 func (n *part) advanceAll(a *asker, c config, out []alt) []alt {
-	full := n.kind == plan.NodeAny && n.count(c) >= n.need
+	full := n.kind == plan.NodeAny && n.count(c, true) >= n.need
 	for i, kid := range n.kids {
 		from := len(out)
 		switch {
