@@ -156,7 +156,7 @@ func (pr *progress) move(at look) []*progress {
 	case syntax.SeqPart:
 		return append(out, pr.moveSequence(at)...)
 	}
-	full := pr.full(at)
+	full := pr.full(at.free)
 	for i, kid := range pc.kids {
 		if begun := pr.kids[i]; begun != nil {
 			out = append(out, pr.with(i, begun.move(at))...)
@@ -169,10 +169,10 @@ func (pr *progress) move(at look) []*progress {
 
 // full reports whether an any begins no further side: as many as it needs have taken what
 // they need, and in match all would be whole by themselves.
-func (pr *progress) full(at look) bool {
+func (pr *progress) full(free bool) bool {
 	n := 0
 	for _, kid := range pr.kids {
-		n += btoi(kid.done() && !(at.free && kid.loose()))
+		n += btoi(kid.done() && !(free && kid.loose()))
 	}
 	return pr.piece.kind == syntax.AnyPart && n >= pr.piece.need
 }
@@ -269,5 +269,5 @@ func (pr *progress) finished() bool {
 			return false
 		}
 	}
-	return pc.kind != syntax.AndPart || len(pr.kids) == len(pc.kids)
+	return len(pr.kids) == len(pc.kids) || pr.full(false)
 }

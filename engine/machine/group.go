@@ -287,9 +287,9 @@ func (n *part) advanceSeq(a *asker, c config, out []alt) []alt {
 }
 
 // advanceAll lets the kids of an & or any take the event, each in a way of its own. An
-// any of which as many kids as it needs have begun and are whole begins no further one.
+// any that is full begins no further one.
 func (n *part) advanceAll(a *asker, c config, out []alt) []alt {
-	full := n.kind == plan.NodeAny && n.count(c, true) >= n.need
+	full := n.full(c)
 	for i, kid := range n.kids {
 		from := len(out)
 		switch {
@@ -301,6 +301,9 @@ func (n *part) advanceAll(a *asker, c config, out []alt) []alt {
 	}
 	return out
 }
+
+// full reports whether as many kids of an any as it needs have taken what they need.
+func (n *part) full(c config) bool { return n.kind == plan.NodeAny && n.count(c, true) >= n.need }
 
 // miss notes that an event came which the part, where it has begun, did not take.
 func (n *part) miss(c config) {
@@ -373,7 +376,7 @@ func (n *part) finished(c config) bool {
 			return false
 		}
 	}
-	return true
+	return n.kind == plan.NodeAnd || n.full(c)
 }
 
 // point appends what tells places apart: how far each part has got.
