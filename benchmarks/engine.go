@@ -40,13 +40,13 @@ func runSource(name, rules string, in engine.Source, o engine.Options, watch fun
 	}
 	var eng *engine.Engine
 	o.Set, o.Store, o.Outbox, o.Inputs, o.Delivered = set, store, outbox, []engine.Input{{Source: in}}, dispatcher.Acks
-	o.Committed = func(ctx context.Context) error {
+	o.Committed = func(ctx context.Context, last uint64) error {
 		if watch != nil {
 			if err := watch(eng); err != nil {
 				return err
 			}
 		}
-		return dispatcher.Committed(ctx, outbox.Last())
+		return dispatcher.Committed(ctx, last)
 	}
 	if eng, err = engine.New(ctx, o); err != nil {
 		return ran{}, err

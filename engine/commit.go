@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"sync"
 
 	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/lang/plan"
@@ -11,9 +12,9 @@ import (
 )
 
 // commit makes what the epoch did durable as one: alerts, and, where the store outlives
-// the process, key states, positions, silences and events that wait for their time.
+// the process, key states, positions, silences and events that wait for their time. There
+// the next epoch begins while it is being written.
 func (e *Engine) commit(ctx context.Context, ep *epoch, effects []*effect) error {
-	e.batch.Reset()
 	e.send(effects)
 	if e.o.Dead != nil && len(ep.dead) > 0 {
 		if err := e.o.Dead(ep.dead); err != nil {
@@ -21,20 +22,47 @@ func (e *Engine) commit(ctx context.Context, ep *epoch, effects []*effect) error
 		}
 	}
 	if e.o.Delivered != nil {
-		e.o.Outbox.Acknowledge(&e.batch, e.o.Delivered())
+		e.o.Outbox.Acknowledge(e.commits.batch(), e.o.Delivered())
 	}
 	e.bookFaults()
 	e.forgetSilences(ep.until)
 	if e.store.Durable() {
 		e.save()
 	}
-	if e.batch.Len() == 0 {
-		return nil
+	e.stats.Epochs++
+	e.stats.Watermark = max(e.stats.Watermark, ep.known)
+	if !e.store.Durable() {
+		return e.commitNow(ctx)
 	}
-	if err := e.store.Commit(ctx, &e.batch); err != nil {
-		return fmt.Errorf("commit epoch after %d records: %w", e.stats.Records, err)
+	if err := e.land(); err != nil {
+		return err
+	}
+	if e.o.Progress != nil {
+		e.commits.note(e.Stats())
+	}
+	e.commits.launch(ctx, e.o.Outbox.Last())
+	return nil
+}
+
+// commitNow commits the batch at hand, and waits for it.
+func (e *Engine) commitNow(ctx context.Context) error {
+	if err := e.commits.write(ctx, e.commits.batch(), e.o.Outbox.Last()); err != nil {
+		return err
+	}
+	e.commits.batch().Reset()
+	if e.o.Progress != nil {
+		e.o.Progress(e.Stats())
 	}
 	return nil
+}
+
+// land waits until the epoch that is being written is durable, and shows it.
+func (e *Engine) land() error {
+	was, err := e.commits.land()
+	if err == nil && was && e.o.Progress != nil {
+		e.o.Progress(&e.commits.what)
+	}
+	return err
 }
 
 // send turns effects into alerts and puts those that are to be sent into the outbox.
@@ -64,7 +92,7 @@ func (e *Engine) send(effects []*effect) {
 			continue
 		}
 		e.row = a.AppendJSON(e.row[:0])
-		e.o.Outbox.Append(&e.batch, e.row)
+		e.o.Outbox.Append(e.commits.batch(), e.row)
 	}
 }
 
@@ -83,30 +111,48 @@ func (e *Engine) save() {
 		e.named = true
 	}
 	e.saveFiles()
-	for _, sh := range e.shards {
-		for n, u := range sh.units {
-			if u == nil {
-				continue
-			}
-			prefix := keyPrefix(nil, e.rules[n].rule.Name)
-			u.save(sh, func(key, record []byte) {
-				e.row = append(append(e.row[:0], prefix...), byte(event.KeyHash(key)%slots))
-				e.row = append(e.row, key...)
-				if record == nil {
-					e.batch.Delete(state.TableKeys, e.row)
-				} else {
-					e.batch.Put(state.TableKeys, e.row, record)
-				}
-			})
-		}
-	}
+	e.saveKeys()
 	for _, p := range e.merge.parts {
 		e.savePartition(p)
 		e.saveMarks(p)
 	}
-	e.batch.Put(state.TableMeta, []byte(metaTime), binary.AppendVarint(nil, e.merge.watermark()))
+	e.commits.batch().Put(state.TableMeta, []byte(metaTime), binary.AppendVarint(nil, e.merge.watermark()))
 	e.saveStep()
 	e.saveSilences()
+}
+
+// saveKeys puts what changed in the keys of all shards into the batch; each shard writes
+// its own records.
+func (e *Engine) saveKeys() {
+	var all sync.WaitGroup
+	for _, sh := range e.shards[1:] {
+		all.Go(sh.save)
+	}
+	e.shards[0].save()
+	all.Wait()
+	for _, sh := range e.shards {
+		e.commits.batch().Join(&sh.records)
+		sh.records.Reset()
+	}
+}
+
+// save writes the records of the keys that have changed.
+func (sh *shard) save() {
+	for n, u := range sh.units {
+		if u == nil {
+			continue
+		}
+		prefix := keyPrefix(nil, sh.rules[n].rule.Name)
+		u.save(sh, func(key, record []byte) {
+			sh.row = append(append(sh.row[:0], prefix...), byte(event.KeyHash(key)%slots))
+			sh.row = append(sh.row, key...)
+			if record == nil {
+				sh.records.Delete(state.TableKeys, sh.row)
+			} else {
+				sh.records.Put(state.TableKeys, sh.row, record)
+			}
+		})
+	}
 }
 
 // keyPrefix starts the key of a rule's records.
@@ -123,17 +169,17 @@ func (e *Engine) savePartition(p *partition) {
 	b = binary.AppendVarint(b, p.at)
 	b = binary.AppendUvarint(b, p.arrived)
 	b = append(b, p.mark...)
-	e.batch.Put(state.TablePositions, name, b)
+	e.commits.batch().Put(state.TablePositions, name, b)
 
 	key := keyPrefix(nil, string(name))
 	for i, ev := range p.unsaved.came {
 		if ev != nil {
 			order := p.unsaved.upTo + 1 + uint64(i)
-			e.batch.Put(state.TableWaiting, binary.BigEndian.AppendUint64(key, order), appendEvent(nil, e.o.Set, ev))
+			e.commits.batch().Put(state.TableWaiting, binary.BigEndian.AppendUint64(key, order), appendEvent(nil, e.o.Set, ev))
 		}
 	}
 	for _, order := range p.unsaved.went {
-		e.batch.Delete(state.TableWaiting, binary.BigEndian.AppendUint64(key, order))
+		e.commits.batch().Delete(state.TableWaiting, binary.BigEndian.AppendUint64(key, order))
 	}
 	p.unsaved.saved()
 }

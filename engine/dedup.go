@@ -150,13 +150,13 @@ func (e *Engine) saveMarks(p *partition) {
 		m.forget(e.merge.clock(p))
 		key := marksKey(p, e.o.Set.Types[i].Schema.Name)
 		for n := m.stored[0]; n < min(m.first, m.stored[1]); n++ {
-			e.batch.Delete(state.TableDedup, binary.BigEndian.AppendUint64(key, n))
+			e.commits.batch().Delete(state.TableDedup, binary.BigEndian.AppendUint64(key, n))
 		}
 		for n := max(m.first, m.stored[1]); n < m.next(); n++ {
 			q := m.list[m.head+int(n-m.first)]
 			e.row = binary.AppendVarint(e.row[:0], q.at)
 			e.row = append(e.row, m.ids.key(q.id)...)
-			e.batch.Put(state.TableDedup, binary.BigEndian.AppendUint64(key, n), e.row)
+			e.commits.batch().Put(state.TableDedup, binary.BigEndian.AppendUint64(key, n), e.row)
 		}
 		m.stored = [2]uint64{m.first, m.next()}
 	}

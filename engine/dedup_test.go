@@ -94,9 +94,9 @@ func drawID(t *rapid.T) string {
 }
 
 func saveAndRestore(t *rapid.T, e *Engine, p *partition, span int64, limit int) (*Engine, *partition) {
-	e.batch.Reset()
+	e.commits.batch().Reset()
 	e.saveMarks(p)
-	if err := e.store.Commit(t.Context(), &e.batch); err != nil {
+	if err := e.store.Commit(t.Context(), e.commits.batch()); err != nil {
 		t.Fatal(err)
 	}
 	again, q := dedupEngine(e.store, span, limit)
@@ -117,7 +117,7 @@ func TestMarksOfOldTypesAreDropped(t *testing.T) {
 	p.marks[0].has([]byte("x"), 1)
 	p.marks[0].add(1)
 	e.saveMarks(p)
-	if err := store.Commit(t.Context(), &e.batch); err != nil {
+	if err := store.Commit(t.Context(), e.commits.batch()); err != nil {
 		t.Fatal(err)
 	}
 	without, q := dedupEngine(store, 0, 10)

@@ -62,6 +62,8 @@ type Outbox interface {
 	Append(b *state.Batch, alert []byte) uint64
 	// Acknowledge adds to the batch how far each sink has delivered.
 	Acknowledge(b *state.Batch, delivered map[string]uint64)
+	// Last is the number of the last row appended, 0 before the first.
+	Last() uint64
 }
 
 // AlertOutbox is an Outbox that takes alerts as they are: no text is made of them, and
@@ -129,9 +131,10 @@ type Options struct {
 	// Dead takes the records of an epoch that could not be taken, before it commits.
 	// Default: they are counted only.
 	Dead func([]Dead) error
-	// Committed is called after each commit; what it costs is back-pressure.
-	// Default: nothing.
-	Committed func(ctx context.Context) error
+	// Committed is called after each commit with the last row of the outbox that is in it,
+	// beside the engine's work on the next epoch where the store is durable; what it costs
+	// is back-pressure. Default: nothing.
+	Committed func(ctx context.Context, last uint64) error
 	// Delivered says how far each sink has delivered, for the next epoch. Default: nil.
 	Delivered func() map[string]uint64
 	// Progress is called after each commit with the totals of all that is committed, which
@@ -256,7 +259,7 @@ type Engine struct {
 	strata    int
 	maker     maker
 	silences  []*silences // by rule; nil: the rule has no `suppress`
-	batch     state.Batch
+	commits   committer
 	alert     event.Alert
 	alerts    AlertOutbox // the outbox, where it takes alerts as they are
 	id        []byte      // of the alert
@@ -285,6 +288,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	e.alerts, _ = o.Outbox.(AlertOutbox)
 	e.stats.Watermark, e.merge.reached, e.strata = math.MinInt64, math.MinInt64, 1
 	e.clock, e.quiet.given = newClock(o.Now), o.Steps
+	e.commits = newCommitter(&e.o, e.clock)
 	e.openFiles()
 	tests := make([]index.Rule, 0, len(o.Set.Rules))
 	for _, rule := range o.Set.Rules {
@@ -356,8 +360,14 @@ func (e *Engine) newWorker() *worker {
 	return w
 }
 
-// coordinate fills, processes and commits epochs until the inputs end.
+// coordinate fills, processes and commits epochs until the inputs end, and waits until
+// the last is durable.
 func (e *Engine) coordinate(ctx context.Context) error {
+	err := e.epochs(ctx)
+	return errors.Join(err, e.land())
+}
+
+func (e *Engine) epochs(ctx context.Context) error {
 	for {
 		e.lookAtFiles()
 		more, err := e.fill(ctx, &e.epoch)
@@ -402,15 +412,7 @@ func (e *Engine) step(ctx context.Context, ep *epoch) error {
 	if err := e.commit(ctx, ep, effects); err != nil {
 		return err
 	}
-	e.stats.Epochs++
-	e.stats.Watermark = max(e.stats.Watermark, ep.known)
 	e.let(ep)
-	if e.o.Progress != nil {
-		e.o.Progress(e.Stats())
-	}
-	if e.o.Committed != nil {
-		return e.o.Committed(ctx)
-	}
 	return nil
 }
 

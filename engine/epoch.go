@@ -87,6 +87,11 @@ const (
 
 // turn decides which partition is read next. It waits where there is nothing to do.
 func (e *Engine) turn(ctx context.Context, ep *epoch) (*partition, verdict, error) {
+	if e.commits.landed() {
+		if err := e.land(); err != nil {
+			return nil, closeEpoch, err
+		}
+	}
 	if e.quiet.given != nil {
 		p, next := e.follow(ep)
 		if next != feed {

@@ -167,7 +167,7 @@ const metaFile = "file."
 func (e *Engine) saveFiles() {
 	for i, f := range e.o.Set.Files {
 		if hash := e.files.have[i].Hash; e.files.stored[i] != hash {
-			e.batch.Put(state.TableMeta, []byte(metaFile+f.Name), []byte(hash))
+			e.commits.batch().Put(state.TableMeta, []byte(metaFile+f.Name), []byte(hash))
 			e.files.stored[i] = hash
 		}
 	}

@@ -215,9 +215,9 @@ func (e *Engine) saveStep() {
 		n-- // time has only grown on
 	}
 	q.last, q.noted, q.next = *q.noted, nil, n+1
-	e.batch.Put(state.TableIdle, binary.BigEndian.AppendUint64(nil, n), appendStep(nil, &q.last))
+	e.commits.batch().Put(state.TableIdle, binary.BigEndian.AppendUint64(nil, n), appendStep(nil, &q.last))
 	for ; q.next-q.first > maxSteps; q.first++ {
-		e.batch.Delete(state.TableIdle, binary.BigEndian.AppendUint64(nil, q.first))
+		e.commits.batch().Delete(state.TableIdle, binary.BigEndian.AppendUint64(nil, q.first))
 	}
 }
 

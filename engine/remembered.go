@@ -15,7 +15,8 @@ type Remembered struct {
 }
 
 // Remembered counts what the engine holds. It takes time in proportion to the keys, and
-// is to be called from Options.Progress or Options.Committed, or when Run does not run.
+// is to be called from Options.Progress, from Options.Committed where the store is not
+// durable, or when Run does not run.
 func (e *Engine) Remembered() Remembered {
 	var r Remembered
 	for _, sh := range e.shards {

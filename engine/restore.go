@@ -118,15 +118,15 @@ func (e *Engine) putNames() {
 		}
 		b = binary.AppendVarint(b, int64(p.Number))
 	}
-	e.batch.Put(state.TableMeta, []byte(metaPartitions), b)
+	e.commits.batch().Put(state.TableMeta, []byte(metaPartitions), b)
 	for _, c := range e.rules {
-		e.batch.Put(state.TableMeta, []byte(metaRule+c.rule.Name), []byte(c.rule.Version))
+		e.commits.batch().Put(state.TableMeta, []byte(metaRule+c.rule.Name), []byte(c.rule.Version))
 	}
 	for _, r := range e.obsolete {
-		e.batch.Delete(r.table, []byte(r.key))
+		e.commits.batch().Delete(r.table, []byte(r.key))
 	}
 	for _, name := range e.gone {
-		e.batch.Delete(state.TableMeta, []byte(metaRule+name))
+		e.commits.batch().Delete(state.TableMeta, []byte(metaRule+name))
 	}
 	e.obsolete, e.gone = nil, nil
 }

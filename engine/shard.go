@@ -11,6 +11,7 @@ import (
 	"github.com/cepheus-cep/cepheus/engine/keep"
 	"github.com/cepheus-cep/cepheus/engine/machine"
 	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/state"
 )
 
 // slots is the number of parts that keys are spread over: more than one shard, each
@@ -37,6 +38,8 @@ type shard struct {
 	timers   []timers   // by stratum
 	durable  bool       // the store outlives the process: changes are noted for save
 	scratch  []byte
+	records  state.Batch // of the epoch at hand: see save
+	row      []byte
 
 	epoch   *epoch   // at hand
 	work    [][]work // by stratum, in order of position

@@ -167,9 +167,9 @@ func (e *Engine) saveSilences() {
 		for key := range s.changed {
 			e.row = append(append(e.row[:0], prefix...), key...)
 			if q := s.by[key]; q != nil {
-				e.batch.Put(state.TableSilences, e.row, q.encode(nil))
+				e.commits.batch().Put(state.TableSilences, e.row, q.encode(nil))
 			} else {
-				e.batch.Delete(state.TableSilences, e.row)
+				e.commits.batch().Delete(state.TableSilences, e.row)
 			}
 		}
 		clear(s.changed)

@@ -26,8 +26,8 @@ type op struct {
 	deleted           bool
 }
 
-// keepArena is how much memory a Reset batch holds on to, in bytes: enough for the
-// usual epoch, small beside the process.
+// keepArena is how much memory a Reset batch holds on to in any case, in bytes; more only
+// where the epoch has used a quarter of it.
 const keepArena = 16 << 20
 
 // Put writes a copy of value under a copy of key.
@@ -47,7 +47,7 @@ func (b *Batch) Delete(t Table, key []byte) {
 
 // Reset empties the batch and keeps a bounded part of its memory.
 func (b *Batch) Reset() {
-	if cap(b.arena) > keepArena {
+	if cap(b.arena) > max(keepArena, 4*len(b.arena)) {
 		*b = Batch{}
 		return
 	}
@@ -62,6 +62,19 @@ func (b *Batch) Len() int { return len(b.ops) }
 // and frames, without what the store adds.
 func (b *Batch) Bytes() int { return b.bytes }
 
+// Join adds copies of the writes of another batch, none of whose keys b may hold, or be
+// given before Reset.
+func (b *Batch) Join(other *Batch) {
+	base := len(b.arena)
+	b.arena = append(b.arena, other.arena...)
+	for _, o := range other.ops {
+		o.off += base
+		b.ops = append(b.ops, o)
+	}
+	b.bytes += other.bytes
+	b.rehash()
+}
+
 func (b *Batch) key(t Table, key []byte) int {
 	off := len(b.arena)
 	b.arena = append(append(b.arena, byte(t)), key...)
@@ -70,9 +83,7 @@ func (b *Batch) key(t Table, key []byte) int {
 
 // set enters o, over an earlier write of its key if there is one.
 func (b *Batch) set(o op) {
-	if len(b.ops)*4 >= len(b.slots)*3 {
-		b.grow()
-	}
+	b.rehash()
 	slot := b.find(b.fullKey(&o))
 	b.bytes += o.size
 	if i := b.slots[slot]; i != 0 {
@@ -94,11 +105,19 @@ func (b *Batch) find(key []byte) int {
 	return slot
 }
 
-func (b *Batch) grow() {
+// rehash makes the slots enough for one more write, and finds all again if they were not.
+func (b *Batch) rehash() {
+	size := max(64, len(b.slots))
+	for len(b.ops)*4 >= size*3 {
+		size *= 2
+	}
+	if size == len(b.slots) {
+		return
+	}
 	if b.slots == nil {
 		b.seed = maphash.MakeSeed()
 	}
-	b.slots = make([]int32, max(64, 2*len(b.slots)))
+	b.slots = make([]int32, size)
 	for i := range b.ops {
 		b.slots[b.find(b.fullKey(&b.ops[i]))] = int32(i + 1)
 	}

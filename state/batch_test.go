@@ -23,6 +23,7 @@ func TestBatchCountsLiveBytesOnly(t *testing.T) {
 func TestBatchLetsGoOfUnusualMemory(t *testing.T) {
 	var b Batch
 	b.Put(TableKeys, []byte("a"), make([]byte, keepArena+1))
+	b.Reset()
 	if b.Reset(); cap(b.arena) > keepArena || b.Len() != 0 {
 		t.Errorf("holds %d bytes, %d records", cap(b.arena), b.Len())
 	}
@@ -45,6 +46,34 @@ func TestWarmBatchAllocatesNothing(t *testing.T) {
 	fill()
 	if n := testing.AllocsPerRun(10, fill); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestJoinedBatchHoldsTheWritesOfBoth(t *testing.T) {
+	var b Batch
+	want := map[string]string{}
+	for part := range 3 {
+		var p Batch
+		for i := range 500 {
+			key := fmt.Sprintf("%d/%d", part, i%400)
+			p.Put(TableKeys, []byte(key), []byte(key+"!"))
+			want[key] = key + "!"
+		}
+		p.Delete(TableKeys, fmt.Appendf(nil, "%d/gone", part))
+		b.Join(&p)
+		b.Put(TableMeta, []byte("name"), []byte("last"))
+	}
+	store := NewMemory()
+	if err := store.Commit(t.Context(), &b); err != nil {
+		t.Fatal(err)
+	}
+	if b.Len() != len(want)+4 {
+		t.Errorf("%d writes, want %d", b.Len(), len(want)+4)
+	}
+	for key, value := range want {
+		if got, _, _ := store.Get(TableKeys, []byte(key), nil); string(got) != value {
+			t.Fatalf("%s is %q", key, got)
+		}
 	}
 }
 

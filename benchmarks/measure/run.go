@@ -111,7 +111,7 @@ func (r *runner) write(ctx context.Context, o engine.Options, outbox *state.Outb
 		return err
 	}
 	o.Outbox, o.Delivered = outbox, d.Acks
-	o.Committed = func(ctx context.Context) error { return d.Committed(ctx, outbox.Last()) }
+	o.Committed = d.Committed
 	eng, err := engine.New(ctx, o)
 	if err != nil {
 		return err

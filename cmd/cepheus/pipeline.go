@@ -123,7 +123,7 @@ func (p *pipeline) engineOptions(store engine.Store, outbox *state.Outbox, d *si
 		Set: p.set, Store: store, Outbox: outbox,
 		Final:     p.verb.State == "" || p.verb.Final,
 		Dead:      p.bury,
-		Committed: func(ctx context.Context) error { return d.Committed(ctx, outbox.Last()) },
+		Committed: d.Committed,
 		Delivered: d.Acks,
 		Progress:  progress,
 		Now:       p.world.now,
