@@ -25,7 +25,7 @@ func (u *keyed[K, M]) makeRoom(sh *shard, slot byte, now int64) {
 	if !u.prompt && int(u.bySlot[slot]) >= room/2 {
 		u.bePrompt(sh, now)
 	}
-	if int(u.bySlot[slot]) < room {
+	if int(u.bySlot[slot]) < room || !u.isFullOfLiving(sh, slot, room, now) {
 		return
 	}
 	ids := u.keysOf(slot)
@@ -38,6 +38,19 @@ func (u *keyed[K, M]) makeRoom(sh *shard, slot byte, now int64) {
 		u.forget(sh, id, c)
 		sh.x.Dropped.Keys++
 	}
+}
+
+// isFullOfLiving reports whether a full slot is full also without cold keys of which
+// nothing is alive. All of its keys are in memory then.
+func (u *keyed[K, M]) isFullOfLiving(sh *shard, slot byte, room int, now int64) bool {
+	if u.disk == nil || u.disk.cold == 0 {
+		return true
+	}
+	u.loadSlot(sh, slot)
+	for _, id := range u.keysOf(slot) {
+		u.forgetDead(sh, id, now)
+	}
+	return int(u.bySlot[slot]) >= room
 }
 
 // keysOf lists the keys of a slot.

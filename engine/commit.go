@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/lang/plan"
 	"github.com/cepheus-cep/cepheus/state"
 )
@@ -41,6 +40,10 @@ func (e *Engine) commit(ctx context.Context, ep *epoch, effects []*effect) error
 		e.commits.note(e.Stats())
 	}
 	e.commits.launch(ctx, e.o.Outbox.Last())
+	e.era++
+	for _, sh := range e.shards {
+		sh.era = e.era
+	}
 	return nil
 }
 
@@ -59,10 +62,14 @@ func (e *Engine) commitNow(ctx context.Context) error {
 // land waits until the epoch that is being written is durable, and shows it.
 func (e *Engine) land() error {
 	was, err := e.commits.land()
-	if err == nil && was && e.o.Progress != nil {
+	if err != nil || !was {
+		return err
+	}
+	e.safe = e.era - 1
+	if e.o.Progress != nil {
 		e.o.Progress(&e.commits.what)
 	}
-	return err
+	return nil
 }
 
 // send turns effects into alerts and puts those that are to be sent into the outbox.
@@ -98,7 +105,8 @@ func (e *Engine) send(effects []*effect) {
 
 // save puts what changed into the batch. What is where:
 //
-//	TableKeys       rule name, slot, key → the machine's record
+//	TableKeys       rule name, slot, key → when it was seen, where it is filed, the machine's record
+//	TableTimers     see diary.go
 //	TablePositions  partition name → next offset, watermark, fingerprint
 //	TableWaiting    partition name, order of arrival → an event that waits for its time
 //	TableSilences   see saveSilences
@@ -124,35 +132,37 @@ func (e *Engine) save() {
 // saveKeys puts what changed in the keys of all shards into the batch; each shard writes
 // its own records.
 func (e *Engine) saveKeys() {
+	for _, sh := range e.shards {
+		sh.safe = e.safe
+	}
 	var all sync.WaitGroup
 	for _, sh := range e.shards[1:] {
 		all.Go(sh.save)
 	}
 	e.shards[0].save()
 	all.Wait()
+	filed := noneFiled
 	for _, sh := range e.shards {
 		e.commits.batch().Join(&sh.records)
 		sh.records.Reset()
+		for part, at := range sh.filedFor {
+			filed[part] = min(filed[part], at)
+		}
 	}
+	e.diary.turn(filed)
+	e.saveCounts()
 }
 
-// save writes the records of the keys that have changed.
+// save writes the records of the keys that have changed, lets keys go cold, and begins the
+// next epoch.
 func (sh *shard) save() {
-	for n, u := range sh.units {
-		if u == nil {
-			continue
+	sh.filedFor = noneFiled
+	for _, u := range sh.units {
+		if u != nil {
+			u.save(sh)
 		}
-		prefix := keyPrefix(nil, sh.rules[n].rule.Name)
-		u.save(sh, func(key, record []byte) {
-			sh.row = append(append(sh.row[:0], prefix...), byte(event.KeyHash(key)%slots))
-			sh.row = append(sh.row, key...)
-			if record == nil {
-				sh.records.Delete(state.TableKeys, sh.row)
-			} else {
-				sh.records.Put(state.TableKeys, sh.row, record)
-			}
-		})
 	}
+	sh.keepWithin(sh.cache, sh.safe)
 }
 
 // keyPrefix starts the key of a rule's records.

@@ -96,6 +96,9 @@ type Options struct {
 	// several shards) and 16 MiB where commits cost nothing, 131,072 and 64 MiB where the
 	// store is durable.
 	EpochEvents, EpochBytes int
+	// Cache is how many bytes keys may take in memory at the end of an epoch where the store
+	// is durable; those not used for longest are then in the store alone. Default 512 MiB.
+	Cache int64
 	// CommitEvery is how long an epoch may stay open with a durable store; default 1 s.
 	CommitEvery time.Duration
 	// Final says that the end of the inputs is the end of time: open windows close and
@@ -171,7 +174,7 @@ func (o *Options) validate() error {
 	if o.CommitEvery == 0 {
 		o.CommitEvery = time.Second
 	}
-	o.Limits = o.Limits.WithDefaults()
+	o.Limits, o.Cache = o.Limits.WithDefaults(), cmp.Or(o.Cache, 512<<20)
 	o.Idle = cmp.Or(o.Idle, time.Second)
 	o.Waiting, o.Marks, o.Silences = cmp.Or(o.Waiting, 1_000_000), cmp.Or(o.Marks, 1_000_000), cmp.Or(o.Silences, 1_000_000)
 	if o.Now == nil {
@@ -270,6 +273,10 @@ type Engine struct {
 	obsolete []row    // records to delete with the first epoch
 	gone     []string // rules whose states they are, if the set has them no more
 	named    bool     // names are in the store
+
+	diary diary
+	era   uint32 // number of the epoch at hand in this run, from 1
+	safe  uint32 // the last that is durable
 }
 
 // row names a record of the store.
@@ -288,7 +295,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	e.alerts, _ = o.Outbox.(AlertOutbox)
 	e.stats.Watermark, e.merge.reached, e.strata = math.MinInt64, math.MinInt64, 1
 	e.clock, e.quiet.given = newClock(o.Now), o.Steps
-	e.commits = newCommitter(&e.o, e.clock)
+	e.commits, e.diary, e.era = newCommitter(&e.o, e.clock), newDiary(), 1
 	e.openFiles()
 	tests := make([]index.Rule, 0, len(o.Set.Rules))
 	for _, rule := range o.Set.Rules {
@@ -308,15 +315,21 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	}
 	e.index = index.New(o.Set.Types, tests)
 	for i := range o.Shards {
-		e.shards = append(e.shards, newShard(i, e.rules, e.strata, e.world, o.Limits, o.Store.Durable()))
+		e.shards = append(e.shards, newShard(i, e.rules, e.strata, e.world, o.Limits))
+		if o.Store.Durable() {
+			e.shards[i].keepsIn(context.WithoutCancel(ctx), o.Store, o.Cache/int64(o.Shards))
+		}
 	}
 	e.epoch.rules = e.rules
-	return e, e.restore(ctx)
+	err := e.restore(ctx)
+	e.epoch.began = e.merge.reached
+	return e, err
 }
 
 // addRule gives a rule, or what stands for a projection, its number, and returns what
 // the index must know of it.
 func (e *Engine) addRule(c compiled) index.Rule {
+	e.diary.byName[c.rule.Name] = int32(len(e.rules))
 	e.rules = append(e.rules, c)
 	e.stats.Rules = append(e.stats.Rules, RuleStats{Name: c.rule.Name})
 	e.strata = max(e.strata, c.rule.Stratum+1)
@@ -405,6 +418,11 @@ func (e *Engine) step(ctx context.Context, ep *epoch) error {
 		ep.until = e.merge.watermark()
 		ep.known = ep.until
 	}
+	if e.store.Durable() {
+		if err := e.comeUp(ctx, ep.until, ep.records); err != nil {
+			return err
+		}
+	}
 	effects, err := e.process(ep)
 	if err != nil {
 		return err
@@ -412,6 +430,7 @@ func (e *Engine) step(ctx context.Context, ep *epoch) error {
 	if err := e.commit(ctx, ep, effects); err != nil {
 		return err
 	}
+	ep.began = ep.until
 	e.let(ep)
 	return nil
 }

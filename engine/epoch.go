@@ -26,6 +26,7 @@ type epoch struct {
 	jobs    []*job         // whose events are in it, to be let go of after it, one for each held
 	records int            // taken, whatever became of them
 	bytes   int
+	began   int64 // the time that the one before it ended at
 	until   int64
 	known   int64     // the watermark that the inputs gave; beyond it only the end of the input decides
 	begun   time.Time // when its first record was taken

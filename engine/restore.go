@@ -61,11 +61,13 @@ func (e *Engine) restore(ctx context.Context) error {
 }
 
 // What TableMeta holds of the engine: the names of the partitions by number, the merged
-// time, and the version of each rule that states of keys belong to.
+// time, the version of each
+// rule that states of keys belong to, and how many keys it has.
 const (
 	metaPartitions = "partitions"
 	metaTime       = "time"
 	metaRule       = "rule."
+	metaKeys       = "keys." // rule → number of keys in the store by slot: see saveCounts
 )
 
 // restorePartitions reads the partitions' names by number.
@@ -244,27 +246,40 @@ func (e *Engine) restoreKeys(ctx context.Context) error {
 	return nil
 }
 
-// restoreRule takes back, or marks to be dropped, the states of one rule.
+// restoreRule takes note of the keys of a rule, which stay in the store until they are
+// needed, or marks them to be dropped.
 func (e *Engine) restoreRule(ctx context.Context, name string, n int, kept bool) error {
-	prefix := keyPrefix(nil, name)
+	if kept {
+		return e.restoreCounts(name, n)
+	}
+	e.obsolete = append(e.obsolete, row{state.TableMeta, metaKeys + name})
 	dropped := 0
-	err := e.store.Scan(ctx, state.TableKeys, prefix, nil, func(key, value []byte) error {
-		if len(key) <= len(prefix) {
-			return fmt.Errorf("%w: key of rule %s", errState, name)
-		}
-		if !kept {
-			dropped++
-			e.obsolete = append(e.obsolete, row{state.TableKeys, string(key)})
-			return nil
-		}
-		sh := e.shards[shardOf(uint64(key[len(prefix)]), len(e.shards))]
-		if err := sh.unit(int32(n)).load(sh, key[len(prefix)+1:], value); err != nil {
-			return fmt.Errorf("state of rule %s: %w", name, err)
-		}
+	err := e.store.Scan(ctx, state.TableKeys, keyPrefix(nil, name), nil, func(key, _ []byte) error {
+		dropped++
+		e.obsolete = append(e.obsolete, row{state.TableKeys, string(key)})
 		return nil
 	})
 	if dropped > 0 {
 		e.o.Log.Warn("state dropped: the rule has changed or is gone", "rule", name, "keys", dropped)
 	}
 	return err
+}
+
+// restoreCounts reads how many keys of each slot a rule has in the store.
+func (e *Engine) restoreCounts(name string, n int) error {
+	b, ok, err := e.store.Get(state.TableMeta, []byte(metaKeys+name), nil)
+	if err != nil || !ok {
+		return err
+	}
+	for slot := 0; len(b) > 0; slot++ {
+		skip, used := binary.Uvarint(b)
+		count, more := binary.Uvarint(b[max(used, 0):])
+		if slot += int(min(skip, slots)); used <= 0 || more <= 0 || slot >= slots || count > math.MaxInt32 {
+			return fmt.Errorf("%w: number of keys of rule %s", errState, name)
+		}
+		b = b[used+more:]
+		sh := e.shards[shardOf(uint64(slot), len(e.shards))]
+		sh.unit(int32(n)).known(slot, int32(count))
+	}
+	return nil
 }

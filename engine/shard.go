@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"runtime/debug"
 	"sort"
 
@@ -36,10 +38,22 @@ type shard struct {
 	longKeys keep.Blobs // of all units: see keyTable
 	strata   []int      // by rule: its stratum
 	timers   []timers   // by stratum
-	durable  bool       // the store outlives the process: changes are noted for save
 	scratch  []byte
-	records  state.Batch // of the epoch at hand: see save
+
+	// Where the store outlives the process: see cold.go, diary.go and cache.go.
+	disk     Store // else nil
+	ctx      context.Context
+	cached   []cached
+	cache    int64       // bytes that keys may take
+	records  state.Batch // of the epoch at hand
+	era      uint32      // number of the epoch at hand in this run, from 1
+	safe     uint32      // the last epoch that is durable
+	cameUp   []entry
+	filedFor [someday + 1]int64 // by part of the diary: the first row filed in the epoch
+	draw     *rand.Rand
+	fetched  []byte
 	row      []byte
+	line     []byte
 
 	epoch   *epoch   // at hand
 	work    [][]work // by stratum, in order of position
@@ -59,9 +73,9 @@ type work struct {
 	keys    []byte // what item.Key points into
 }
 
-func newShard(number int, rules []compiled, strata int, world *eval.World, limits machine.Limits, durable bool) *shard {
+func newShard(number int, rules []compiled, strata int, world *eval.World, limits machine.Limits) *shard {
 	sh := &shard{
-		number: number, rules: rules, units: make([]unit, len(rules)), durable: durable, timers: make([]timers, strata), work: make([][]work, strata),
+		number: number, rules: rules, units: make([]unit, len(rules)), timers: make([]timers, strata), work: make([][]work, strata),
 		dropped: make([]machine.Dropped, len(rules)), faults: make([]eval.Fault, len(rules)),
 	}
 	sh.x = machine.Context{Frame: eval.Frame{World: world}, Keep: &sh.store, Limits: limits}
@@ -77,11 +91,17 @@ func newShard(number int, rules []compiled, strata int, world *eval.World, limit
 // cause, is returned as an error that says where.
 func (sh *shard) run(ep *epoch, stratum int) (err error) {
 	defer func() {
-		if r := recover(); r != nil {
+		r := recover()
+		if failed, ok := r.(storeError); ok {
+			err = failed.error
+		} else if r != nil {
 			err = fmt.Errorf("rule %s: broken invariant at input %d: %v\n%s", ep.rules[sh.now.rule].rule.Name, sh.now.ordinal, r, debug.Stack())
 		}
 	}()
 	sh.epoch = ep
+	if len(sh.cameUp) > 0 {
+		sh.lookUp(ep.began)
+	}
 	for i := range ep.stretch {
 		sh.runStretch(&ep.stretch[i])
 	}
@@ -107,6 +127,13 @@ func (sh *shard) run(ep *epoch, stratum int) (err error) {
 	clear(sh.work[stratum])
 	sh.work[stratum] = sh.work[stratum][:0]
 	return nil
+}
+
+// keepsIn gives the shard a store that outlives the process, and bounds the room that its
+// keys may take in memory, in bytes.
+func (sh *shard) keepsIn(ctx context.Context, store Store, cache int64) {
+	sh.disk, sh.ctx, sh.cache, sh.era, sh.filedFor = store, ctx, cache, 1, noneFiled
+	sh.draw = rand.New(rand.NewPCG(uint64(sh.number), 0))
 }
 
 // unit is what the shard has of a rule, made when it is first asked for.

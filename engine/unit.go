@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
 	"math/bits"
@@ -12,6 +11,7 @@ import (
 	"github.com/cepheus-cep/cepheus/engine/machine"
 	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/lang/plan"
+	"github.com/cepheus-cep/cepheus/state"
 )
 
 // compiled is a rule made ready to run: shared by all shards.
@@ -95,11 +95,16 @@ type unit interface {
 	settle(sh *shard, key int32, at int64)
 	// isArmed reports whether the timer of a key is set for a time.
 	isArmed(key int32, at int64) bool
-	// save gives the states of the keys that changed since the last call to put; nil
-	// says that the key remembers nothing any more.
-	save(sh *shard, put func(key, state []byte))
-	// load takes the state of a key back.
-	load(sh *shard, key, state []byte) error
+	// save writes the records of the keys that changed since the last call, and the rows
+	// of the diary.
+	save(sh *shard)
+	// comeUp looks at a key whose row of the diary has come up.
+	comeUp(sh *shard, en *entry, now int64)
+	// known says at the start that so many keys of a slot are in the store.
+	known(slot int, n int32)
+	// count adds the numbers of keys by slot, and reports whether they have changed since
+	// the last call. Only where the store is durable.
+	count(all *[slots]int32) (changed bool)
 	// keys is the number of keys the unit remembers.
 	keys() int
 }
@@ -114,11 +119,13 @@ func (u *filterUnit) event(sh *shard, it *index.Item, key []byte, ev *event.Even
 	}
 }
 
-func (u *filterUnit) settle(*shard, int32, int64)          {}
-func (u *filterUnit) isArmed(int32, int64) bool            { return false }
-func (u *filterUnit) save(*shard, func(key, state []byte)) {}
-func (u *filterUnit) load(*shard, []byte, []byte) error    { return fmt.Errorf("a filter has no state") }
-func (u *filterUnit) keys() int                            { return 0 }
+func (u *filterUnit) settle(*shard, int32, int64)  {}
+func (u *filterUnit) isArmed(int32, int64) bool    { return false }
+func (u *filterUnit) save(*shard)                  {}
+func (u *filterUnit) comeUp(*shard, *entry, int64) {}
+func (u *filterUnit) known(int, int32)             {}
+func (u *filterUnit) count(*[slots]int32) bool     { return false }
+func (u *filterUnit) keys() int                    { return 0 }
 
 // keyMachine is a machine with a state by key.
 type keyMachine[K any] interface {
@@ -142,7 +149,14 @@ type keyed[K any, M keyMachine[K]] struct {
 	table   keyTable[cell[K]]
 	bySlot  *[slots]int32 // number of keys; nil while no slot can be full
 	changed []int32
-	removed [][]byte // keys that remember nothing any more, since the last save
+	removed []removed // since the last save
+	disk    *coldSide // nil: the store does not outlive the process
+}
+
+// removed is a key that remembers nothing any more.
+type removed struct {
+	key   []byte
+	filed filing
 }
 
 // cell is what a key has beside its bytes.
@@ -150,7 +164,10 @@ type cell[K any] struct {
 	state K
 	armed int64 // the time its timer is armed for; math.MaxInt64: it is not
 	seen  int64 // counting time of its last event
-	dirty bool  // changed since the last save
+	filed filing
+	dirty bool // changed since the last save
+	// touched is the epoch that it changed in last, or was fetched in.
+	touched uint32
 }
 
 // ignorer is a machine that knows of events that change nothing for a key that remembers
@@ -168,15 +185,28 @@ func newKeyed[K any, M keyMachine[K]](sh *shard, number int32, m M) *keyed[K, M]
 	if u.lazy, _ = any(m).(lazy[K]); u.lazy != nil {
 		sh.sweepers = append(sh.sweepers, u)
 	}
+	if sh.disk != nil {
+		u.disk = newColdSide(sh.rules[number].rule.Name)
+		u.bySlot = u.disk.counts
+		sh.cached = append(sh.cached, u)
+	}
 	return u
 }
 
-func (u *keyed[K, M]) keys() int { return u.table.len() }
+func (u *keyed[K, M]) keys() int {
+	if u.disk == nil {
+		return u.table.len()
+	}
+	return u.table.len() + u.disk.cold
+}
 
 func (u *keyed[K, M]) isArmed(key int32, at int64) bool { return u.table.at(key).armed == at }
 
 func (u *keyed[K, M]) event(sh *shard, it *index.Item, key []byte, ev *event.Event) {
 	id, c := u.table.find(it.Hash, key)
+	if id < 0 && u.disk != nil {
+		id, c = u.fetch(sh, it.Hash, key)
+	}
 	if id < 0 {
 		if u.ignores != nil && u.ignores(it.Mask, it.Until) {
 			return
@@ -184,7 +214,7 @@ func (u *keyed[K, M]) event(sh *shard, it *index.Item, key []byte, ev *event.Eve
 		if u.lazy != nil {
 			u.lookAt(sh, looksForOne, ev.At)
 		}
-		if u.table.len() >= sh.x.Limits.KeysPerRule/slots/2 {
+		if u.keys() >= sh.x.Limits.KeysPerRule/slots/2 {
 			u.makeRoom(sh, byte(it.Hash%slots), ev.At)
 		}
 		id = u.add(it.Hash, key)
@@ -202,6 +232,10 @@ func (u *keyed[K, M]) add(hash uint64, key []byte) int32 {
 	u.table.at(id).armed = math.MaxInt64
 	if u.bySlot != nil {
 		u.bySlot[hash%slots]++
+	}
+	if u.disk != nil {
+		u.disk.stale = true
+		delete(u.disk.gone, string(key))
 	}
 	return id
 }
@@ -226,9 +260,8 @@ func (u *keyed[K, M]) after(sh *shard, id int32, c *cell[K]) {
 		u.forget(sh, id, c)
 		return
 	}
-	if sh.durable && !c.dirty {
-		c.dirty = true
-		u.changed = append(u.changed, id)
+	if u.disk != nil && !c.dirty {
+		u.touch(sh, id, c)
 	}
 	if at := u.timerOf(c); at < c.armed {
 		c.armed = at
@@ -236,9 +269,21 @@ func (u *keyed[K, M]) after(sh *shard, id int32, c *cell[K]) {
 	}
 }
 
+// touch notes that a key has changed.
+func (u *keyed[K, M]) touch(sh *shard, id int32, c *cell[K]) {
+	c.touched = sh.era
+	if !c.dirty {
+		c.dirty = true
+		u.changed = append(u.changed, id)
+	}
+}
+
 func (u *keyed[K, M]) forget(sh *shard, id int32, c *cell[K]) {
-	if sh.durable {
-		u.removed = append(u.removed, slices.Clone(u.table.key(id)))
+	if u.disk != nil {
+		key := slices.Clone(u.table.key(id))
+		u.removed = append(u.removed, removed{key, c.filed})
+		u.disk.gone[string(key)] = sh.era
+		u.disk.stale = true
 	}
 	if u.bySlot != nil {
 		u.bySlot[u.table.keys.at(id).hash%slots]--
@@ -247,38 +292,32 @@ func (u *keyed[K, M]) forget(sh *shard, id int32, c *cell[K]) {
 	c.armed = math.MaxInt64
 }
 
-func (u *keyed[K, M]) save(sh *shard, put func(key, state []byte)) {
-	for _, key := range u.removed {
-		put(key, nil) // a key that came back is put again below
+func (u *keyed[K, M]) save(sh *shard) {
+	for i := range u.removed { // one that came back is put again below
+		r := &u.removed[i]
+		key := sh.recordKey(u.disk.prefix, byte(event.KeyHash(r.key)%slots), r.key)
+		sh.records.Delete(state.TableKeys, key)
+		if r.filed.part != unfiled {
+			sh.records.Delete(state.TableTimers, sh.diaryKey(r.filed, key))
+		}
 	}
+	clear(u.removed)
 	u.removed = u.removed[:0]
 	for _, id := range u.changed {
 		if c := u.table.at(id); c.dirty {
-			c.dirty = false
-			sh.scratch = binary.AppendVarint(sh.scratch[:0], c.seen)
-			sh.scratch = u.machine.Append(&sh.x, sh.scratch, &c.state)
-			put(u.table.key(id), sh.scratch)
+			u.saveKey(sh, id, c)
 		}
 	}
 	u.changed = u.changed[:0]
+	u.disk.settleGone(sh.safe)
 }
 
-func (u *keyed[K, M]) load(sh *shard, key, state []byte) error {
-	seen, n := binary.Varint(state)
-	if n <= 0 {
-		return machine.ErrRecord
-	}
-	state = state[n:]
-	id := u.add(event.KeyHash(key), key)
-	c := u.table.at(id)
-	c.seen = seen
-	sh.x.Key = u.table.key(id)
-	if err := u.machine.Decode(&sh.x, state, &c.state); err != nil {
-		return err
-	}
-	if at := u.timerOf(c); at != math.MaxInt64 {
-		c.armed = at
-		sh.arm(u.number, id, at)
-	}
-	return nil
+func (u *keyed[K, M]) saveKey(sh *shard, id int32, c *cell[K]) {
+	c.dirty = false
+	k := u.table.keys.at(id)
+	key := sh.recordKey(u.disk.prefix, byte(k.hash%slots), u.table.key(id))
+	u.file(sh, c, key)
+	sh.scratch = appendCell(sh.scratch[:0], c)
+	sh.scratch = u.machine.Append(&sh.x, sh.scratch, &c.state)
+	sh.records.Put(state.TableKeys, key, sh.scratch)
 }

@@ -77,12 +77,22 @@ func sameHoweverRun(t *rapid.T, dir string) {
 			defer os.RemoveAll(path)
 			defer store.Close()
 			o.Store, o.Stops = store, m.stops()
+		} else if m.chance(50) {
+			o.Store, o.Stops = durable{state.NewMemory()}, m.stops()
+		}
+		if m.chance(70) {
+			o.Cache = 1 // with a durable store: what an epoch has not touched leaves memory
 		}
 		if diff := cmp.Diff(h.alerts, h.run(t, h.rules, o)); diff != "" {
 			t.Fatalf("%s\nfinal: %v, %+v\n(-plain +so):\n%s", situation(h.rules, h.streams), h.final, o, diff)
 		}
 	}
 }
+
+// durable is a store in memory to which the engine saves as to one on disk.
+type durable struct{ *state.Memory }
+
+func (durable) Durable() bool { return true }
 
 // stops draws after how many records the engine is stopped and goes on anew.
 func (m *maker) stops() []int {

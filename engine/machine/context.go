@@ -85,6 +85,16 @@ type Dropped struct {
 	Keys                          uint64
 }
 
+// Bytes is the room that kept events, trails and the runs of lines take, in bytes: what
+// keys remember apart from their own values and what these point to.
+func (x *Context) Bytes() int64 {
+	n := x.Keep.Bytes() + x.Log.Bytes() + x.rooms.Bytes()
+	for _, s := range x.lines {
+		n += s.bytes()
+	}
+	return n
+}
+
 // Begin starts the work on one event: nothing of it is kept yet.
 func (x *Context) Begin() { x.known, x.shows = false, 0 }
 
@@ -94,6 +104,20 @@ func (x *Context) End() {
 		x.Keep.Release(x.heldAs)
 	}
 	x.heldAs, x.shows = 0, 0
+}
+
+// BeforeDecode is to be called before a record is decoded while an event is at hand: the
+// events of the record come before it, so that a copy made of it already does not serve
+// any more; and what was shown of it, and nobody holds any more, may become the name of
+// another.
+func (x *Context) BeforeDecode() {
+	if x.heldAs != 0 {
+		x.Keep.Release(x.heldAs)
+		x.heldAs = 0
+	}
+	if x.shows != 0 && !x.Log.IsHeld(x.shows) {
+		x.shows = 0
+	}
 }
 
 // hold keeps ev, the event at hand, for one more holder. All machines of a shard

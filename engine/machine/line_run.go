@@ -243,6 +243,7 @@ func (p *Pattern) free(x *Context, k *lineKey, i int32) {
 	}
 	s.runs[i].newer = s.spare
 	s.spare = i
+	s.spares++
 }
 
 // leaveLog takes a holder off a log; the last one frees the events.

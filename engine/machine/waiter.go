@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"unsafe"
+
 	"math"
 
 	"github.com/cepheus-cep/cepheus/engine/keep"
@@ -64,11 +66,12 @@ type logMark struct {
 // lineStore is what one shard keeps of all keys of a line. Number 0 of runs, rows, heaps
 // and tables is not used.
 type lineStore struct {
-	l     *line
-	runs  []waiter
-	spare int32      // free runs, linked by newer
-	refs  []keep.Ref // by run, then leaf: the event of a leaf that is not repeated
-	spans []span     // by run, then log
+	l      *line
+	runs   []waiter
+	spare  int32      // free runs, linked by newer
+	spares int        // how many
+	refs   []keep.Ref // by run, then leaf: the event of a leaf that is not repeated
+	spans  []span     // by run, then log
 
 	rooms []roomState // by row, then room
 	logs  []list      // by row, then log
@@ -105,6 +108,7 @@ func (l *line) width() int { return (len(l.rooms) + 3) &^ 3 }
 func (s *lineStore) newRun() int32 {
 	if i := s.spare; i != 0 {
 		s.spare = s.runs[i].newer
+		s.spares--
 		s.runs[i] = waiter{}
 		return i
 	}
@@ -116,6 +120,14 @@ func (s *lineStore) newRun() int32 {
 		s.spans = append(s.spans, span{})
 	}
 	return int32(len(s.runs) - 1)
+}
+
+// bytes is what open runs and the rooms of keys take, in bytes: without what is free.
+func (s *lineStore) bytes() int64 {
+	runs, rows := int64(len(s.runs)-s.spares), int64(len(s.rooms)/s.l.width()-len(s.rows))
+	run := int64(unsafe.Sizeof(waiter{})) + int64(s.l.leaves)*int64(unsafe.Sizeof(keep.Ref(0))) + int64(s.l.logs)*int64(unsafe.Sizeof(span{}))
+	row := int64(s.l.width())*int64(unsafe.Sizeof(roomState{})) + int64(s.l.logs)*int64(unsafe.Sizeof(list{})+unsafe.Sizeof(logMark{}))
+	return runs*run + rows*row
 }
 
 // newRow makes the empty rooms and logs of a key.

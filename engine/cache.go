@@ -1,0 +1,120 @@
+package engine
+
+import (
+	"math/rand/v2"
+	"slices"
+	"unsafe"
+)
+
+// cached is a unit whose keys can go cold.
+type cached interface {
+	// ages adds the epochs in which some of its keys, drawn at random, were touched last.
+	ages(draw *rand.Rand, n int, list []uint32) []uint32
+	// cool makes keys cold that were touched last in an epoch up to one.
+	cool(sh *shard, upTo uint32)
+	keysHeld() int
+	bytes() int64
+}
+
+// agesDrawn is how many keys of a shard are looked at to find out which are old.
+const agesDrawn = 1 << 10
+
+// keepWithin makes the keys cold that have not been touched for longest, until what the
+// shard's keys take is about within a number of bytes. safe is the last epoch that is
+// durable: keys touched since stay.
+func (sh *shard) keepWithin(limit int64, safe uint32) {
+	for range 4 {
+		took := sh.bytesHeld()
+		if took <= limit {
+			return
+		}
+		before := sh.keysHeld()
+		sh.cool(float64(took-limit)/float64(took), safe)
+		if sh.keysHeld() == before {
+			return
+		}
+	}
+}
+
+// cool makes about a share of the keys cold, the oldest ones.
+func (sh *shard) cool(share float64, safe uint32) {
+	var ages []uint32
+	total := max(1, sh.keysHeld())
+	for _, u := range sh.cached {
+		ages = u.ages(sh.draw, agesDrawn*u.keysHeld()/total+1, ages)
+	}
+	if len(ages) == 0 {
+		return
+	}
+	slices.Sort(ages)
+	upTo := min(safe, ages[min(len(ages)-1, int(share*1.1*float64(len(ages))))])
+	for _, u := range sh.cached {
+		u.cool(sh, upTo)
+	}
+}
+
+func (sh *shard) keysHeld() (n int) {
+	for _, u := range sh.cached {
+		n += u.keysHeld()
+	}
+	return n
+}
+
+// bytesHeld is what the keys of the shard take: the tables by what they hold, what hangs
+// on a key by a sample.
+func (sh *shard) bytesHeld() int64 {
+	took := sh.x.Bytes() + sh.longKeys.Bytes()
+	for i := range sh.timers {
+		took += int64(sh.timers[i].len()) * int64(unsafe.Sizeof(timer{}))
+	}
+	for _, u := range sh.cached {
+		took += u.bytes()
+	}
+	return took
+}
+
+func (u *keyed[K, M]) keysHeld() int { return u.table.len() }
+
+func (u *keyed[K, M]) ages(draw *rand.Rand, n int, list []uint32) []uint32 {
+	if u.table.keys.n == 0 {
+		return list
+	}
+	for range n {
+		if id := draw.Int32N(u.table.keys.n); u.table.isKey(id) {
+			list = append(list, u.table.at(id).touched)
+		}
+	}
+	return list
+}
+
+func (u *keyed[K, M]) cool(sh *shard, upTo uint32) {
+	if u.prompt {
+		return // keys are near their bound, where it matters how many are alive
+	}
+	for id := range u.table.keys.n {
+		if u.table.isKey(id) {
+			if c := u.table.at(id); c.touched <= upTo && !c.dirty {
+				u.evict(sh, id)
+			}
+		}
+	}
+}
+
+// perPlace is what a key takes of a table of places, of which a half to three quarters
+// are in use.
+const perPlace = 13
+
+// sampled is how many keys are measured of a unit.
+const sampled = 32
+
+func (u *keyed[K, M]) bytes() int64 {
+	var entry keyEntry[cell[K]]
+	each, n := int64(0), int64(0)
+	for i := int32(0); i < u.table.keys.n && n < sampled; i += 1 + u.table.keys.n/sampled {
+		if u.table.isKey(i) {
+			each += heapBytes(&u.table.at(i).state)
+			n++
+		}
+	}
+	return int64(u.table.len()) * (int64(unsafe.Sizeof(entry)) + perPlace + each/max(n, 1))
+}

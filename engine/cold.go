@@ -1,0 +1,192 @@
+package engine
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/cepheus-cep/cepheus/engine/machine"
+	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/state"
+)
+
+// Where the store is durable, keys need not all be in memory. A key is cold where it is in
+// the store alone: it is fetched when an event of it comes, or when its deadline does (see
+// diary.go), and keys that have not been touched for long go cold when memory is short
+// (see cache.go). No key is read at the start.
+//
+// A store answers as of its last commit, and an epoch may be in flight. So a key stays in
+// memory until the epoch that touched it last is durable, and one that was removed is
+// known to be gone for as long.
+
+// coldSide is what a unit knows of its keys in the store.
+type coldSide struct {
+	cold   int               // number of keys in the store alone
+	gone   map[string]uint32 // removed keys → the epoch that removed them, while it may not be durable
+	prefix []byte            // of the unit's records
+	counts *[slots]int32     // number of keys by slot, cold ones included
+	stale  bool              // counts have changed since the last save
+}
+
+// storeError is an error of the store in the middle of a shard's work.
+type storeError struct{ error }
+
+func newColdSide(rule string) *coldSide {
+	return &coldSide{prefix: keyPrefix(nil, rule), gone: map[string]uint32{}, counts: new([slots]int32)}
+}
+
+// recordKey is the key of a record in the store; it is valid until the next call.
+func (sh *shard) recordKey(prefix []byte, slot byte, key []byte) []byte {
+	sh.row = append(append(append(sh.row[:0], prefix...), slot), key...)
+	return sh.row
+}
+
+// fetch takes a key into memory, if the store has it; -1 where it has not.
+func (u *keyed[K, M]) fetch(sh *shard, hash uint64, key []byte) (int32, *cell[K]) {
+	if u.disk.cold == 0 {
+		return -1, nil
+	}
+	if _, gone := u.disk.gone[string(key)]; gone {
+		return -1, nil
+	}
+	record, ok, err := sh.disk.Get(state.TableKeys, sh.recordKey(u.disk.prefix, byte(hash%slots), key), sh.fetched[:0])
+	if err != nil {
+		panic(storeError{err})
+	}
+	if sh.fetched = record; !ok {
+		return -1, nil
+	}
+	id, err := u.load(sh, hash, key, record)
+	if err != nil {
+		panic(storeError{fmt.Errorf("state of rule %s: %w", sh.rules[u.number].rule.Name, err)})
+	}
+	return id, u.table.at(id)
+}
+
+// load makes a key of a record, which was cold.
+func (u *keyed[K, M]) load(sh *shard, hash uint64, key, record []byte) (int32, error) {
+	seen, filed, rest, err := readCell(record)
+	if err != nil {
+		return -1, err
+	}
+	id := u.table.add(hash, key)
+	u.disk.cold--
+	c := u.table.at(id)
+	c.seen, c.filed, c.touched, c.armed = seen, filed, sh.era, math.MaxInt64
+	was := sh.x.Key
+	sh.x.Key = u.table.key(id)
+	defer func() { sh.x.Key = was }()
+	sh.x.BeforeDecode()
+	if err := u.machine.Decode(&sh.x, rest, &c.state); err != nil {
+		return -1, err
+	}
+	if at := u.timerOf(c); at != math.MaxInt64 {
+		c.armed = at
+		sh.arm(u.number, id, at)
+	}
+	return id, nil
+}
+
+// appendCell writes what a key has beside its state, readCell reads it.
+func appendCell[K any](b []byte, c *cell[K]) []byte {
+	b = binary.AppendVarint(b, c.seen)
+	return c.filed.append(b, c.seen)
+}
+
+func readCell(b []byte) (seen int64, filed filing, rest []byte, err error) {
+	seen, n := binary.Varint(b)
+	if n <= 0 {
+		return 0, filing{}, nil, machine.ErrRecord
+	}
+	filed, rest, ok := readFiling(b[n:], seen)
+	if !ok {
+		return 0, filing{}, nil, machine.ErrRecord
+	}
+	return seen, filed, rest, nil
+}
+
+// evict makes a key cold: what it remembers is in the store.
+func (u *keyed[K, M]) evict(sh *shard, id int32) {
+	c := u.table.at(id)
+	sh.x.Key = u.table.key(id)
+	u.machine.Release(&sh.x, &c.state)
+	u.table.remove(id)
+	c.armed = math.MaxInt64
+	u.disk.cold++
+}
+
+// settleGone forgets which keys were removed in epochs that are durable now.
+func (d *coldSide) settleGone(safe uint32) {
+	for key, era := range d.gone {
+		if era <= safe {
+			delete(d.gone, key)
+		}
+	}
+}
+
+// loadSlot takes all cold keys of a slot into memory.
+func (u *keyed[K, M]) loadSlot(sh *shard, slot byte) {
+	if u.disk == nil || u.disk.cold == 0 {
+		return
+	}
+	prefix := append(append([]byte(nil), u.disk.prefix...), slot)
+	err := sh.disk.Scan(sh.ctx, state.TableKeys, prefix, nil, func(key, record []byte) error {
+		key = key[len(prefix):]
+		hash := event.KeyHash(key)
+		if _, gone := u.disk.gone[string(key)]; gone {
+			return nil
+		}
+		if id, _ := u.table.find(hash, key); id >= 0 {
+			return nil
+		}
+		_, err := u.load(sh, hash, key, record)
+		return err
+	})
+	if err != nil {
+		panic(storeError{err})
+	}
+}
+
+func (u *keyed[K, M]) known(slot int, n int32) {
+	u.disk.counts[slot] = n
+	u.disk.cold += int(n)
+}
+
+func (u *keyed[K, M]) count(all *[slots]int32) (changed bool) {
+	for slot, n := range u.disk.counts {
+		all[slot] += n
+	}
+	changed, u.disk.stale = u.disk.stale, false
+	return changed
+}
+
+// saveCounts saves how many keys each rule has whose keys came or went: slots passed over
+// and number, for each slot that has some.
+func (e *Engine) saveCounts() {
+	for n := range e.rules {
+		var all [slots]int32
+		changed := false
+		for _, sh := range e.shards {
+			if u := sh.units[n]; u != nil {
+				changed = u.count(&all) || changed
+			}
+		}
+		if changed {
+			e.commits.batch().Put(state.TableMeta, []byte(metaKeys+e.rules[n].rule.Name), appendCounts(e.row[:0], &all))
+		}
+	}
+}
+
+func appendCounts(b []byte, all *[slots]int32) []byte {
+	skip := uint64(0)
+	for _, n := range all {
+		if n == 0 {
+			skip++
+			continue
+		}
+		b = binary.AppendUvarint(b, skip)
+		b = binary.AppendUvarint(b, uint64(n))
+		skip = 0
+	}
+	return b
+}
