@@ -196,6 +196,9 @@ func (d *Decoder) finish(t *layout, r *RecordRef, own bool, a *Arena) {
 	if own || len(d.tail) > 0 {
 		e.Text = a.join(text, d.tail)
 	}
+	if len(t.Keyed) > 0 {
+		t.hashKeys(e)
+	}
 }
 
 // head finds the last member that names the type, and whether there is a sign of

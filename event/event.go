@@ -24,7 +24,8 @@ func (r Ref) Bytes(text []byte) []byte {
 // 8-byte value a slot, by the kind of the slot's type: Bool 0 or 1; Int, Time and
 // Duration as two's complement int64 (times and durations in nanoseconds); Float as
 // IEEE bits; String and IP a [Ref] to the text, unescaped and, for IP, canonical;
-// List and Any a Ref to JSON text.
+// List and Any a Ref to JSON text. What follows the values are the hashes of those texts
+// that are keys (see [Layout.Keyed]), zero where there is none.
 type Event struct {
 	Type   int32  // index into the plan's types
 	Part   int32  // index of the partition it came from

@@ -1,5 +1,7 @@
 package event
 
+import "encoding/binary"
+
 // field is a declared field that a decoder wants: it has a slot, or fields below it
 // have, or it is the event's time or identity.
 type field struct {
@@ -104,12 +106,31 @@ type layout struct {
 	*Layout
 	index int32
 	words int
+	width int      // of an event's Slots
 	must  []uint64 // bit i: slot i must be there
 	root  fields
 	time  *field   // nil: time of arrival
 	id    *field   // nil: position
 	wrong []uint64 // by slot: events in which it was nil though it must not be
 	first []place  // by slot: where the first of them stands
+}
+
+// hashKeys puts the hashes of the texts that are keys into an event's Slots.
+func (t *layout) hashKeys(e *Event) {
+	slots, text := e.Slots, e.Text
+	at := t.words + len(t.Slots)
+	for i, slot := range t.Keyed {
+		hash := uint64(0)
+		if slots[uint(slot)>>6]&(1<<(slot&63)) != 0 {
+			ref := slots[t.words+slot]
+			if from, n := ref>>32, uint32(ref); n-5 <= 2 && from+8 <= uint64(len(text)) { // as many
+				hash = shortTextHash(binary.LittleEndian.Uint64(text[from:]), int(n))
+			} else {
+				hash = TextKeyHash(Ref(ref).Bytes(text))
+			}
+		}
+		slots[at+i] = hash
+	}
 }
 
 // place is where a record stands.
@@ -119,7 +140,7 @@ type place struct {
 }
 
 func newLayout(index int, l *Layout) *layout {
-	t := &layout{Layout: l, index: int32(index), words: l.Words(), wrong: make([]uint64, len(l.Slots)), first: make([]place, len(l.Slots))}
+	t := &layout{Layout: l, index: int32(index), words: l.Words(), width: l.Width(), wrong: make([]uint64, len(l.Slots)), first: make([]place, len(l.Slots))}
 	typ := l.Schema.Type()
 	for i, s := range l.Slots {
 		t.root.place(&typ, s.Path, s.Type, i)

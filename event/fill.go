@@ -21,7 +21,7 @@ var (
 // fill fills the slots of an event of type t from the members of its object, and
 // finds its time and identity.
 func (d *Decoder) fill(t *layout, r *RecordRef, members []member, env *envelope, a *Arena) error {
-	n := t.words + len(t.Slots)
+	n := t.width
 	d.slots, d.bad = a.newSlots(n), append(d.bad[:0], t.must...)
 	d.time, d.timeErr, d.id, d.idErr = r.Time, nil, 0, nil
 	if t.time != nil {

@@ -284,13 +284,79 @@ func KeyHash(key []byte) uint64 {
 	if n < 8 || n > 32 {
 		return xxhash.Sum64(key)
 	}
-	const k0, k1, k2 = 0x9E3779B97F4A7C15, 0x6A09E667F3BCC909, 0xBB67AE8584CAA73B
-	h := fold(binary.LittleEndian.Uint64(key)^k0, binary.LittleEndian.Uint64(key[n-8:])^k1)
+	inner := uint64(0)
 	if n > 16 {
-		h ^= fold(binary.LittleEndian.Uint64(key[8:])^k1, binary.LittleEndian.Uint64(key[n-16:])^k2)
+		inner = mixInner(binary.LittleEndian.Uint64(key[8:]), binary.LittleEndian.Uint64(key[n-16:]))
 	}
-	return fold(h^k2, uint64(n)^k0)
+	return mixKey(binary.LittleEndian.Uint64(key), binary.LittleEndian.Uint64(key[n-8:]), inner, n)
 }
+
+// The constants that words of keys are mixed with.
+const k0, k1, k2 = 0x9E3779B97F4A7C15, 0x6A09E667F3BCC909, 0xBB67AE8584CAA73B
+
+// mixKey mixes the first and the last word of a key of n bytes, and what is between.
+func mixKey(first, last, inner uint64, n int) uint64 {
+	return fold(fold(first^k0, last^k1)^inner^k2, uint64(n)^k0)
+}
+
+// mixInner mixes the second and the last but one word of a key of more than 16 bytes.
+func mixInner(second, before uint64) uint64 { return fold(second^k1, before^k2) }
+
+// TextKeyHash is the [KeyHash] of a text as a key of one part, without the key being made:
+// of texts of 5 to 28 bytes without a zero among them. Of all others it is 0: their keys
+// are to be made first.
+func TextKeyHash(text []byte) uint64 {
+	n := len(text)
+	switch {
+	case n < 5 || n > 28:
+		return 0
+	case n < 8:
+		return shortTextHash(uint64(binary.LittleEndian.Uint32(text))|uint64(binary.LittleEndian.Uint32(text[n-4:]))<<(8*(n-4)), n)
+	}
+	x, y := binary.LittleEndian.Uint64(text), binary.LittleEndian.Uint64(text[n-8:])
+	zeros, inner := zeroIn(x)|zeroIn(y), uint64(0)
+	if n >= 14 {
+		u, v := binary.LittleEndian.Uint64(text[6:]), binary.LittleEndian.Uint64(text[n-14:])
+		zeros |= zeroIn(u) | zeroIn(v)
+		if u >>= 8; n > 14 {
+			u |= uint64(text[14]) << 56
+		}
+		inner = mixInner(u, v)
+	}
+	if zeros != 0 {
+		return 0
+	}
+	return mixKey(x<<8|uint64(tagString), y>>16, inner, n+3)
+}
+
+// shortTextHash is TextKeyHash of a text of 5 to 7 bytes, the first n of x.
+func shortTextHash(x uint64, n int) uint64 {
+	rest := ^uint64(0) << (8 * n)
+	if zeroIn(x|rest) != 0 {
+		return 0
+	}
+	first := x&^rest<<8 | uint64(tagString)
+	return mixKey(first, first>>(8*(n-5)), 0, n+3)
+}
+
+// TextKeyWords returns the first eight bytes of the key that is one text, and eight of them
+// that begin at last and hold all that is behind the first: of texts of 5 to 15 bytes, as
+// TextKeyHash knows them. Of others at is -1.
+func TextKeyWords(text []byte) (first, last uint64, at int) {
+	switch n := len(text); {
+	case n < 5 || n > 15:
+		return 0, 0, -1
+	case n < 8:
+		x := uint64(binary.LittleEndian.Uint32(text)) | uint64(binary.LittleEndian.Uint32(text[n-4:]))<<(8*(n-4))
+		first = x<<8 | uint64(tagString)
+		return first, first, 0
+	default:
+		return binary.LittleEndian.Uint64(text)<<8 | uint64(tagString), binary.LittleEndian.Uint64(text[n-8:]), n - 7
+	}
+}
+
+// zeroIn is not zero where one of the eight bytes of x is zero.
+func zeroIn(x uint64) uint64 { return (x - bytes1) &^ x & highs }
 
 // fold multiplies two words to 128 bits and joins the halves.
 func fold(a, b uint64) uint64 {

@@ -3,9 +3,11 @@ package event
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -180,5 +182,74 @@ func BenchmarkKeyHash(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		Hash(e.AppendKey(buf, l, 0))
+	}
+}
+
+// TestTextKeyHashIsThatOfTheKey compares the hash that is taken without the key with that
+// of the key, over texts of every length, zeros in some.
+func TestTextKeyHashIsThatOfTheKey(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.SliceOfN(rapid.ByteRange(1, 255), 0, 40).Draw(t, "text")
+		zero := rapid.IntRange(-40, len(text)-1).Draw(t, "zero")
+		if zero >= 0 {
+			text[zero] = 0
+		}
+		want := KeyHash(AppendTextKey(nil, text))
+		if zero >= 0 || len(text) < 5 || len(text) > 28 {
+			want = 0
+		}
+		if got := TextKeyHash(text); got != want {
+			t.Fatalf("TextKeyHash(%q) = %x, want %x", text, got, want)
+		}
+	})
+}
+
+// TestDecoderLeavesHashesOfKeys: each keyed text has its hash behind the values, by the
+// scanner and by moulds, and in an array that held something else before.
+func TestDecoderLeavesHashesOfKeys(t *testing.T) {
+	l := layoutOf(device(), "s", "i")
+	l.Keyed = []int{0}
+	rapid.Check(t, func(t *rapid.T) {
+		d, b, a := NewDecoder([]*Layout{l}, Options{Type: "device"}), &Batch{}, &Arena{}
+		var want []uint64
+		for i := range rapid.IntRange(1, 30).Draw(t, "records") {
+			text := rapid.SampledFrom([]string{"", "abcd", "abcde", "abcdef", "abcdefg", "abcdefgh", "abcdefghijklmnop", "ab\x00cde", "日本語", "a\\b\"cde"}).Draw(t, "s")
+			want = append(want, TextKeyHash([]byte(text)))
+			record := AppendJSON(nil, OfString(text))
+			if rapid.IntRange(0, 9).Draw(t, "nil") == 0 {
+				record, want[i] = []byte("null"), 0
+			}
+			b.Add(0, int64(i), 0, slices.Concat([]byte(`{"i":1,"s":`), record, []byte("}")))
+		}
+		for range 2 {
+			a.Reset()
+			for i := range b.Records {
+				if out, err := d.Decode(b, i, a); out != Decoded {
+					t.Fatalf("record %d: %v", i, err)
+				}
+				e := &a.Events[i]
+				if got := e.Slots[l.HashAt(0)]; len(e.Slots) != l.Width() || got != want[i] {
+					t.Fatalf("hash of %s is %x, want %x", e.JSON(), got, want[i])
+				}
+			}
+		}
+	})
+}
+
+// TestTextKeyWordsAreThoseOfTheKey compares them with the key.
+func TestTextKeyWordsAreThoseOfTheKey(t *testing.T) {
+	for n := range 20 {
+		text := []byte("abcdefghijklmnopqrstuvwxyz")[:n]
+		key := append(AppendTextKey(nil, text), 0, 0, 0, 0)
+		first, last, at := TextKeyWords(text)
+		if n < 5 || n > 15 {
+			if at >= 0 {
+				t.Errorf("of %d bytes there are words", n)
+			}
+			continue
+		}
+		if first != binary.LittleEndian.Uint64(key) || last != binary.LittleEndian.Uint64(key[at:]) || n+1 > max(8, at+8) {
+			t.Errorf("of %d bytes: %x, and %x at %d", n, first, last, at)
+		}
 	}
 }

@@ -132,7 +132,7 @@ func (d *Decoder) cast(b *Batch, r *RecordRef, a *Arena) bool {
 		return false
 	}
 	t := mo.of
-	n := t.words + len(t.Slots)
+	n := t.width
 	d.scan.text, d.tail = more[:r.End-r.Start:r.End-r.Start], d.tail[:0]
 	d.slots = a.takeSlots(n)
 	d.prepare(mo, r)

@@ -45,14 +45,32 @@ type Slot struct {
 }
 
 // Layout says which fields of a schema have slots. Slot i of an event is
-// Slots[i] here. An event's Slots array has Words bitmap words first.
+// Slots[i] here. An event's Slots array has Words bitmap words first, then the values,
+// then a word for each of Keyed.
 type Layout struct {
 	Schema *Schema
 	Slots  []Slot
+	// Keyed are the slots, each a String, whose text alone is the key of rules that keep a
+	// state by it, in ascending order. Their hashes are in the event: see [TextKeyHash].
+	Keyed []int
 }
 
 // Words is the number of bitmap words before the values.
 func (l *Layout) Words() int { return (len(l.Slots) + 63) / 64 }
+
+// Width is the length of an event's Slots array.
+func (l *Layout) Width() int { return l.Words() + len(l.Slots) + len(l.Keyed) }
+
+// HashAt is where in an event's Slots array the hash of a slot's text is, -1 where the slot
+// is not one of Keyed.
+func (l *Layout) HashAt(slot int) int {
+	for i, s := range l.Keyed {
+		if s == slot {
+			return l.Words() + len(l.Slots) + i
+		}
+	}
+	return -1
+}
 
 // Add returns the number of the slot for path, making one where there is none.
 // path must exist in the schema; typ is its declared type.

@@ -88,7 +88,7 @@ func (s *stream) decode(set *plan.Set) error {
 	words := 0
 	for _, t := range set.Types {
 		layouts = append(layouts, &t.Layout)
-		words = max(words, t.Layout.Words()+len(t.Layout.Slots))
+		words = max(words, t.Layout.Width())
 	}
 	events, err := offHeap[event.Event](len(s.times))
 	if err != nil {

@@ -27,6 +27,7 @@ func (c *checker) settle() {
 		s.layOut(i)
 	}
 	s.renumber()
+	c.markKeyed()
 	for i := range c.set.Types {
 		c.shareType(i)
 	}
