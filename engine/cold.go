@@ -42,7 +42,7 @@ func (sh *shard) recordKey(prefix []byte, slot byte, key []byte) []byte {
 }
 
 // fetch takes a key into memory, if the store has it; -1 where it has not.
-func (u *keyed[K, M]) fetch(sh *shard, hash uint64, key []byte) (int32, *cell[K]) {
+func (u *keyed[K, M]) fetch(sh *shard, hash uint64, key []byte) (int32, *keyEntry[cell[K]]) {
 	if u.disk.cold == 0 {
 		return -1, nil
 	}
@@ -60,7 +60,7 @@ func (u *keyed[K, M]) fetch(sh *shard, hash uint64, key []byte) (int32, *cell[K]
 	if err != nil {
 		panic(storeError{fmt.Errorf("state of rule %s: %w", sh.rules[u.number].rule.Name, err)})
 	}
-	return id, u.table.at(id)
+	return id, u.table.keys.at(id)
 }
 
 // load makes a key of a record, which was cold.

@@ -225,12 +225,13 @@ func (sh *shard) lookUp(now int64) {
 }
 
 func (u *keyed[K, M]) comeUp(sh *shard, en *entry, now int64) {
-	id, c := u.table.find(en.hash, en.key)
+	id, k := u.table.find(en.hash, en.key)
 	if id < 0 {
-		if id, c = u.fetch(sh, en.hash, en.key); id < 0 {
+		if id, k = u.fetch(sh, en.hash, en.key); id < 0 {
 			return
 		}
 	}
+	c := &k.value
 	if c.filed == en.filing {
 		c.filed = filing{}
 	}

@@ -105,23 +105,42 @@ func (e *Engine) pass(p *partition, j *job, from, to int32) {
 	}
 }
 
-// runStretch takes the shard's items of a stretch.
+// runStretch takes the shard's items of a stretch, those of one rule that follow each other
+// at once.
 func (sh *shard) runStretch(s *stretch) {
-	list, at := s.job.found.Lists[sh.number], s.job.cursors[sh.number]
-	last := int32(-1)
-	for ; at < len(list) && list[at].Event < s.to; at++ {
-		it := &list[at]
-		ev := &s.job.events[it.Event]
-		if it.Event != last {
-			sh.turnTo(ev, 0)
-			last = it.Event
-			sh.now = cause{ordinal: s.ordinal + last - s.from, event: true}
-		}
-		sh.now.rule = it.Rule
-		sh.unit(it.Rule).event(sh, it, it.Key.Bytes(s.job.found.Keys), ev)
-		sh.account(it.Rule)
+	items := s.job.found.Lists[sh.number][s.job.cursors[sh.number]:]
+	n := len(items)
+	if n > 0 && items[n-1].Event >= s.to {
+		n = sort.Search(n, func(i int) bool { return items[i].Event >= s.to })
 	}
-	s.job.cursors[sh.number] = at
+	s.job.cursors[sh.number] += n
+	sh.turned = -1
+	for items = items[:n]; len(items) > 0; items = items[n:] {
+		rule := items[0].Rule
+		for n = 1; n < len(items) && items[n].Rule == rule; n++ {
+		}
+		sh.now = cause{event: true, rule: rule}
+		sh.unit(rule).stretch(sh, s, items[:n])
+	}
+}
+
+// turnIn makes the event of an item of a stretch the one at hand, as turnTo does. Between
+// the items of one rule only the ordinal of what they cause is another.
+func (sh *shard) turnIn(it *index.Item, at int64) {
+	sh.x.End()
+	if sh.timers[0].next() <= at {
+		sh.catchUp(it.Rule, at)
+	}
+	sh.x.Begin()
+	sh.turned = it.Event
+}
+
+// catchUp does what was to happen before an event of a rule.
+func (sh *shard) catchUp(rule int32, at int64) {
+	now := sh.now
+	sh.account(rule)
+	sh.advance(0, at)
+	sh.now = now
 }
 
 // reachedIn is the ordinal of the first event of the stretches at which the time of a

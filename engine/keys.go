@@ -5,6 +5,7 @@ import (
 	"math/bits"
 
 	"github.com/cepheus-cep/cepheus/engine/keep"
+	"github.com/cepheus-cep/cepheus/event"
 )
 
 // keyTable gives the keys of one rule in one shard dense numbers, and each a value: open
@@ -70,8 +71,8 @@ func (p *pages[T]) add() int32 {
 // len is the number of keys.
 func (t *keyTable[V]) len() int { return t.n }
 
-// find returns the number of a key and its value, -1 where the table has it not.
-func (t *keyTable[V]) find(hash uint64, key []byte) (int32, *V) {
+// find returns the number of a key and its entry, -1 where the table has it not.
+func (t *keyTable[V]) find(hash uint64, key []byte) (int32, *keyEntry[V]) {
 	if t.n == 0 {
 		return -1, nil
 	}
@@ -86,10 +87,42 @@ func (t *keyTable[V]) find(hash uint64, key []byte) (int32, *V) {
 			continue
 		}
 		if k := t.keys.at(p.id - 1); int(k.size) == len(key) && t.same(k, key) {
-			return p.id - 1, &k.value
+			return p.id - 1, k
 		}
 	}
 }
+
+// findText is find of the key that is one text, of which [event.TextKeyHash] knows the hash:
+// the key itself need not be made, where it is short.
+func (t *keyTable[V]) findText(hash uint64, text []byte) (int32, *keyEntry[V]) {
+	places, size := t.places, int32(len(text)+textAround)
+	first, last, at := event.TextKeyWords(text)
+	if at < 0 || size > shortKey || len(places) == 0 {
+		return t.findLong(hash, text)
+	}
+	for i := mix(hash); ; i++ {
+		p := places[i&uint64(len(places)-1)]
+		if p.id == 0 {
+			return -1, nil
+		}
+		if p.tag != uint32(hash>>32) {
+			continue
+		}
+		k := t.keys.at(p.id - 1)
+		if k.size == size && binary.LittleEndian.Uint64(k.short[:]) == first && binary.LittleEndian.Uint64(k.short[at:]) == last {
+			return p.id - 1, k
+		}
+	}
+}
+
+// findLong is findText of any text.
+func (t *keyTable[V]) findLong(hash uint64, text []byte) (int32, *keyEntry[V]) {
+	return t.find(hash, event.AppendTextKey(make([]byte, 0, 64), text))
+}
+
+// textAround is how many bytes a key of one text has beside the text: a tag before it, and
+// an end of zeros.
+const textAround = 3
 
 // same reports whether a key is that of an entry, whose size is that of the key.
 func (t *keyTable[V]) same(k *keyEntry[V], key []byte) bool {
@@ -116,8 +149,10 @@ func (t *keyTable[V]) at(id int32) *V { return &t.keys.at(id).value }
 func (t *keyTable[V]) isKey(id int32) bool { return t.keys.at(id).size >= 0 }
 
 // key returns a key's bytes, valid until it is removed.
-func (t *keyTable[V]) key(id int32) []byte {
-	k := t.keys.at(id)
+func (t *keyTable[V]) key(id int32) []byte { return t.bytes(t.keys.at(id)) }
+
+// bytes are the bytes of an entry's key.
+func (t *keyTable[V]) bytes(k *keyEntry[V]) []byte {
 	if k.size <= shortKey {
 		return k.short[:k.size:k.size]
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/cepheus-cep/cepheus/event"
 	"pgregory.net/rapid"
 )
 
@@ -19,8 +20,8 @@ func TestKeyTableIsAMap(t *testing.T) {
 			if n%5 == 0 {
 				key += " that is too long to stand in its entry"
 			}
-			id, value := table.find(hash, []byte(key))
-			if id >= 0 && value != table.at(id) {
+			id, entry := table.find(hash, []byte(key))
+			if id >= 0 && &entry.value != table.at(id) {
 				t.Fatalf("find(%s) gives the value of another", key)
 			}
 			had, ok := want[key]
@@ -47,6 +48,26 @@ func TestKeyTableIsAMap(t *testing.T) {
 		}
 		if table.len() != len(want) {
 			t.Fatalf("len %d, want %d", table.len(), len(want))
+		}
+	})
+}
+
+// TestFindTextIsFindOfItsKey compares the search by a text with that by its key.
+func TestFindTextIsFindOfItsKey(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var table keyTable[int32]
+		text := rapid.StringMatching("[ab]{5,8}|[ab]{15,18}|a{20,26}[ab]{2}")
+		for range rapid.IntRange(0, 100).Draw(t, "steps") {
+			text := []byte(text.Draw(t, "text"))
+			key, hash := event.AppendTextKey(nil, text), event.TextKeyHash(text)&^(3<<62) // some tags are the same
+			want, _ := table.find(hash, key)
+			got, entry := table.findText(hash, text)
+			if got != want || got >= 0 && &entry.value != table.at(got) {
+				t.Fatalf("findText(%q) = %d, want %d", text, got, want)
+			}
+			if want < 0 {
+				table.add(hash, key)
+			}
 		}
 	})
 }

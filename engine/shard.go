@@ -54,6 +54,8 @@ type shard struct {
 	fetched  []byte
 	row      []byte
 	line     []byte
+	key      []byte // of the item at hand, where it is made
+	turned   int32  // the event of a stretch at hand; -1: none
 
 	epoch   *epoch   // at hand
 	work    [][]work // by stratum, in order of position
@@ -116,7 +118,7 @@ func (sh *shard) run(ep *epoch, stratum int) (err error) {
 		if w.made != nil {
 			sh.now.event = w.made.by.event
 		}
-		sh.unit(w.item.Rule).event(sh, w.item, w.item.Key.Bytes(w.keys), w.ev)
+		sh.unit(w.item.Rule).event(sh, w.item, w.keys, w.ev)
 		sh.account(w.item.Rule)
 	}
 	sh.x.End()

@@ -31,6 +31,7 @@ type timers struct {
 	least   [64]int64   // by bucket: its earliest time
 	some    uint64      // buckets that are not empty, as a set
 	last    uint64      // key of the time last taken
+	soon    uint64      // how much the earliest time is before math.MaxInt64; 0: there is no timer
 	n       int
 	sweepAt int
 }
@@ -47,19 +48,23 @@ func timeKey(at int64) uint64 { return uint64(at) ^ 1<<63 }
 func (h *timers) len() int { return h.n }
 
 // next is the time of the earliest timer; math.MaxInt64 where there is none: later than any time there is.
-func (h *timers) next() int64 {
+func (h *timers) next() int64 { return int64(math.MaxInt64 - h.soon) }
+
+// look finds the earliest timer again.
+func (h *timers) look() {
+	at := int64(math.MaxInt64)
 	if n := len(h.due); n > 0 {
-		return h.due[n-1].at
+		at = h.due[n-1].at
+	} else if h.some != 0 {
+		at = h.least[bits.TrailingZeros64(h.some)]
 	}
-	if h.some == 0 {
-		return math.MaxInt64
-	}
-	return h.least[bits.TrailingZeros64(h.some)]
+	h.soon = uint64(math.MaxInt64) - uint64(at)
 }
 
 // push adds a timer.
 func (h *timers) push(t timer) {
 	h.n++
+	h.soon = max(h.soon, uint64(math.MaxInt64)-uint64(t.at))
 	if key := timeKey(t.at); key > h.last {
 		h.put(t, bits.Len64(key^h.last)-1)
 		return
@@ -89,6 +94,7 @@ func (h *timers) pop() timer {
 	t := h.due[last]
 	h.due = h.due[:last]
 	h.n--
+	h.look()
 	return t
 }
 
@@ -128,6 +134,7 @@ func (h *timers) sweep(counts func(timer) bool) {
 		}
 	}
 	h.sweepAt = 2 * h.n
+	h.look()
 }
 
 // swept is a list without what does not count, in order.

@@ -89,8 +89,10 @@ func (c *compiled) newUnit(sh *shard, number int32) unit {
 
 // unit is one rule in one shard.
 type unit interface {
-	// event takes an event that matters to the rule.
-	event(sh *shard, it *index.Item, key []byte, ev *event.Event)
+	// event takes an event that matters to the rule; keys are those that the item's may be of.
+	event(sh *shard, it *index.Item, keys []byte, ev *event.Event)
+	// stretch takes a stretch's items of the rule that follow each other, at least one.
+	stretch(sh *shard, s *stretch, items []index.Item)
 	// settle fires the timer of a key.
 	settle(sh *shard, key int32, at int64)
 	// isArmed reports whether the timer of a key is set for a time.
@@ -112,11 +114,25 @@ type unit interface {
 // filterUnit runs a filter, which remembers nothing.
 type filterUnit struct{ machine *machine.Filter }
 
-func (u *filterUnit) event(sh *shard, it *index.Item, key []byte, ev *event.Event) {
-	sh.x.Key = key
+func (u *filterUnit) event(sh *shard, it *index.Item, keys []byte, ev *event.Event) {
+	sh.key = it.AppendKey(sh.key[:0], keys, ev)
+	sh.x.Key = sh.key
 	for mask := it.Mask; mask != 0; mask &= mask - 1 {
 		u.machine.Event(&sh.x, ev, bits.TrailingZeros64(mask))
 	}
+}
+
+func (u *filterUnit) stretch(sh *shard, s *stretch, items []index.Item) {
+	for i := range items {
+		it := &items[i]
+		ev := &s.job.events[it.Event]
+		if sh.turned != it.Event {
+			sh.turnIn(it, ev.At)
+		}
+		sh.now.ordinal = s.ordinal + it.Event - s.from
+		u.event(sh, it, s.job.found.Keys, ev)
+	}
+	sh.account(items[0].Rule)
 }
 
 func (u *filterUnit) settle(*shard, int32, int64)  {}
@@ -202,28 +218,71 @@ func (u *keyed[K, M]) keys() int {
 
 func (u *keyed[K, M]) isArmed(key int32, at int64) bool { return u.table.at(key).armed == at }
 
-func (u *keyed[K, M]) event(sh *shard, it *index.Item, key []byte, ev *event.Event) {
-	id, c := u.table.find(it.Hash, key)
-	if id < 0 && u.disk != nil {
-		id, c = u.fetch(sh, it.Hash, key)
+func (u *keyed[K, M]) event(sh *shard, it *index.Item, keys []byte, ev *event.Event) {
+	id, k := int32(-1), (*keyEntry[cell[K]])(nil)
+	if it.Plain {
+		id, k = u.table.findText(it.Hash, it.Key.Bytes(ev.Text))
+	} else {
+		id, k = u.table.find(it.Hash, it.Key.Bytes(keys))
+	}
+	if id < 0 && u.disk != nil && u.disk.cold > 0 {
+		sh.key = it.AppendKey(sh.key[:0], keys, ev)
+		id, k = u.fetch(sh, it.Hash, sh.key)
 	}
 	if id < 0 {
 		if u.ignores != nil && u.ignores(it.Mask, it.Until) {
 			return
 		}
-		if u.lazy != nil {
-			u.lookAt(sh, looksForOne, ev.At)
-		}
-		if u.keys() >= sh.x.Limits.KeysPerRule/slots/2 {
-			u.makeRoom(sh, byte(it.Hash%slots), ev.At)
-		}
-		id = u.add(it.Hash, key)
-		c = u.table.at(id)
+		id, k = u.come(sh, it, keys, ev)
 	}
-	c.seen = ev.At
-	sh.x.Key = key
-	u.machine.Event(&sh.x, &c.state, ev, it.Mask, it.Until)
-	u.after(sh, id, c)
+	u.give(sh, id, k, ev, it)
+}
+
+// give gives an event to the machine for its key.
+func (u *keyed[K, M]) give(sh *shard, id int32, k *keyEntry[cell[K]], ev *event.Event, it *index.Item) {
+	k.value.seen = ev.At
+	if k.size <= shortKey {
+		sh.x.Key = k.short[:k.size]
+	} else {
+		sh.x.Key = u.table.bytes(k)
+	}
+	u.machine.Event(&sh.x, &k.value.state, ev, it.Mask, it.Until)
+	u.after(sh, id, &k.value)
+}
+
+// stretch does what event does, an item after the other. What most keys need stands here
+// once more: a text of one word is found without a call for its bytes.
+func (u *keyed[K, M]) stretch(sh *shard, s *stretch, items []index.Item) {
+	events, before := s.job.events, s.ordinal-s.from
+	for i := range items {
+		it := &items[i]
+		ev := &events[it.Event]
+		if sh.turned != it.Event {
+			sh.turnIn(it, ev.At)
+		}
+		sh.now.ordinal = before + it.Event
+		if it.Plain {
+			if id, k := u.table.findText(it.Hash, it.Key.Bytes(ev.Text)); id >= 0 {
+				u.give(sh, id, k, ev, it)
+				continue
+			}
+		}
+		u.event(sh, it, s.job.found.Keys, ev)
+	}
+	sh.account(items[0].Rule)
+}
+
+// come makes a key of an item that the table has not.
+func (u *keyed[K, M]) come(sh *shard, it *index.Item, keys []byte, ev *event.Event) (int32, *keyEntry[cell[K]]) {
+	if u.lazy != nil {
+		u.lookAt(sh, looksForOne, ev.At)
+	}
+	if u.keys() >= sh.x.Limits.KeysPerRule/slots/2 {
+		u.makeRoom(sh, byte(it.Hash%slots), ev.At)
+	}
+	sh.key = it.AppendKey(sh.key[:0], keys, ev)
+	id := u.add(it.Hash, sh.key)
+	return id, u.table.keys.at(id)
 }
 
 // add makes room for a new key.

@@ -25,8 +25,18 @@ type Item struct {
 	Rule  int32
 	Mask  uint64    // bits of the tests it passed
 	Hash  uint64    // of the key
-	Key   event.Ref // the key's bytes, in Routed.Keys
+	Key   event.Ref // the key's bytes, in Routed.Keys; where Plain is set, in the event's Text
+	Plain bool      // the key is one text, as the event has it, with no zero in it
 	Until bool      // it is an until event of the pattern
+}
+
+// AppendKey appends the item's key in the form of [event.AppendKey]; keys are those of the
+// Routed that has it, ev is its event.
+func (it *Item) AppendKey(b, keys []byte, ev *event.Event) []byte {
+	if it.Plain {
+		return event.AppendTextKey(b, it.Key.Bytes(ev.Text))
+	}
+	return append(b, it.Key.Bytes(keys)...)
 }
 
 // Index is the compiled form of all tests of a rule set.
@@ -42,7 +52,7 @@ type typeIndex struct {
 	keyAt   map[string]int32 // by text: number of a key spec
 	columns []int32          // tests that are evaluated over the whole batch
 	groups  []group          // of the columns, where there is nothing else: see narrow.go
-	byText  *slot            // not nil: the key of all groups is this text, and none joins
+	byText  *keySpec         // not nil: the key of all groups is one text, and none joins
 	paths   []path
 	conds   []condition // distinct ones
 	condAt  map[string]int32
@@ -65,6 +75,7 @@ type keySpec struct {
 	parts []func(*eval.Frame) event.Value
 	slots []int // not nil: the parts are fields, read straight from their slots
 	text  *slot // not nil: the key is this text
+	hash  int   // where in Slots its hash is; 0: nowhere
 }
 
 // New compiles the tests of a rule set over its event types.
@@ -165,7 +176,7 @@ func (ti *typeIndex) keySpec(exprs []*plan.Expr, c eval.Compiler) int32 {
 	}
 	if len(exprs) == 1 && len(k.slots) == 1 && ti.layout.Slots[k.slots[0]].Type.Kind == event.String {
 		s := slotOf(ti.layout, k.slots[0])
-		k.text = &s
+		k.text, k.hash = &s, max(0, ti.layout.HashAt(k.slots[0]))
 	}
 	i := int32(len(ti.keys))
 	ti.keyAt[text] = i

@@ -45,7 +45,9 @@ func (ti *typeIndex) group(rules []Rule) {
 		g.tests |= 1 << c
 		g.bits = append(g.bits, bitOf{test: 1 << c, bit: t.bit, until: t.until})
 	}
-	ti.byText = ti.keys[ti.groups[0].key].text
+	if k := &ti.keys[ti.groups[0].key]; k.text != nil {
+		ti.byText = k
+	}
 	for i := range ti.groups {
 		g := &ti.groups[i]
 		for j := range ti.groups {
@@ -109,31 +111,69 @@ func (r *Router) passed(columns, word, words, lane int) uint64 {
 
 // textItems makes the items of some lanes of a word, where the key of all is one text.
 func (r *Router) textItems(ti *typeIndex, w *typeWork, word, words int, some uint64) {
-	keys, s := r.into.Keys, ti.byText
+	if len(ti.groups) == 1 && len(r.into.Lists) == 1 {
+		r.ruleItems(ti, w, word, words, some)
+		return
+	}
 	for ; some != 0; some &= some - 1 {
 		lane := bits.TrailingZeros64(some)
 		r.at = w.lanes.at[64*word+lane]
 		ev := &w.lanes.events[r.at]
-		passed := uint64(1)
-		if len(ti.columns) > 1 {
-			passed = r.passed(len(ti.columns), word, words, lane)
-		}
-		if ev.Slots[s.word]&s.mask == 0 {
+		passed := r.passed(len(ti.columns), word, words, lane)
+		if s := ti.byText.text; ev.Slots[s.word]&s.mask == 0 {
 			r.passBy(ti, passed)
 			continue
 		}
-		start := len(keys)
-		keys = event.AppendTextKey(keys, event.Ref(ev.Slots[s.at]).Bytes(ev.Text))
-		hash, ref := event.KeyHash(keys[start:]), event.MakeRef(start, len(keys)-start)
+		hash, ref, plain := r.textKey(ti.byText, ev)
 		for i := range ti.groups {
 			g := &ti.groups[i]
 			if passed&g.tests != 0 {
 				mask, until := g.means(passed)
-				r.put(r.listOf(g.rule, hash), g.rule, mask, hash, ref, until)
+				r.put(r.listOf(g.rule, hash), g.rule, mask, hash, ref, plain, until)
 			}
 		}
 	}
-	r.into.Keys = keys
+}
+
+// ruleItems is textItems where there is one rule and one list: what most of the time of
+// routing goes to.
+func (r *Router) ruleItems(ti *typeIndex, w *typeWork, word, words int, some uint64) {
+	g, k, columns := &ti.groups[0], ti.byText, len(ti.columns)
+	s, hashAt := *k.text, uint(k.hash)
+	mask, until := g.bits[0].bit, g.bits[0].until
+	events := w.lanes.events[64*word:] // all are of the type
+	list := slices.Grow(r.into.Lists[0], 64)
+	for ; some != 0; some &= some - 1 {
+		lane := bits.TrailingZeros64(some)
+		slots := events[lane].Slots
+		if columns > 1 {
+			mask, until = g.means(r.passed(columns, word, words, lane))
+		}
+		if slots[s.word]&s.mask == 0 {
+			r.NilKeys.add(g.rule)
+			continue
+		}
+		list = list[:len(list)+1]
+		it := &list[len(list)-1]
+		it.Event, it.Rule, it.Mask, it.Until = int32(64*word+lane), g.rule, mask, until
+		if hashAt < uint(len(slots)) && hashAt != 0 && slots[hashAt] != 0 {
+			it.Hash, it.Key, it.Plain = slots[hashAt], event.Ref(slots[s.at]), true
+		} else {
+			it.Hash, it.Key, it.Plain = r.textKey(k, &events[lane])
+		}
+	}
+	r.into.Lists[0] = list
+}
+
+// textKey is the key of an event, which is a text: made, unless the event has its hash.
+func (r *Router) textKey(k *keySpec, ev *event.Event) (hash uint64, ref event.Ref, plain bool) {
+	ref = event.Ref(ev.Slots[k.text.at])
+	if k.hash != 0 && k.hash < len(ev.Slots) && ev.Slots[k.hash] != 0 {
+		return ev.Slots[k.hash], ref, true
+	}
+	start := len(r.into.Keys)
+	r.into.Keys = event.AppendTextKey(r.into.Keys, ref.Bytes(ev.Text))
+	return event.KeyHash(r.into.Keys[start:]), event.MakeRef(start, len(r.into.Keys)-start), false
 }
 
 // passBy counts an event whose key is nil.

@@ -98,6 +98,7 @@ type typeWork struct {
 type keyValue struct {
 	event uint64 // the event it is of
 	isNil bool
+	plain bool // see Item
 	ref   event.Ref
 	hash  uint64
 }
@@ -431,10 +432,10 @@ func (r *Router) give(ti *typeIndex, spec, rule int32, ev *event.Event, mask uin
 		hash = uint64(ev.Offset) * 0x9E3779B97F4A7C15 >> 32
 	}
 	to := r.listOf(rule, hash)
-	if mayJoin && r.joins(to, rule, k, hash, mask, until) {
+	if mayJoin && r.joins(to, rule, ev, k, hash, mask, until) {
 		return
 	}
-	r.put(to, rule, mask, hash, k.ref, until)
+	r.put(to, rule, mask, hash, k.ref, k.plain, until)
 }
 
 // listOf is the list that items of a rule and key go to.
@@ -447,22 +448,22 @@ func (r *Router) listOf(rule int32, hash uint64) int {
 
 // put appends an item of the event at hand. It is filled in place: a copy of what was just
 // written in parts stalls.
-func (r *Router) put(to int, rule int32, mask, hash uint64, key event.Ref, until bool) {
+func (r *Router) put(to int, rule int32, mask, hash uint64, key event.Ref, plain, until bool) {
 	list := r.into.Lists[to]
 	if len(list) == cap(list) {
 		list = slices.Grow(list, 1)
 	}
 	list = list[:len(list)+1]
 	it := &list[len(list)-1]
-	it.Event, it.Rule, it.Mask, it.Hash, it.Key, it.Until = r.at, rule, mask, hash, key, until
+	it.Event, it.Rule, it.Mask, it.Hash, it.Key, it.Plain, it.Until = r.at, rule, mask, hash, key, plain, until
 	r.into.Lists[to] = list
 }
 
 // joins adds tests to the event's item of the rule and key in a list, if there is one.
-func (r *Router) joins(to int, rule int32, k *keyValue, hash, mask uint64, until bool) bool {
+func (r *Router) joins(to int, rule int32, ev *event.Event, k *keyValue, hash, mask uint64, until bool) bool {
 	list := r.into.Lists[to]
 	for i := len(list) - 1; i >= r.starts[to] && list[i].Rule == rule; i-- {
-		if list[i].Hash == hash && bytes.Equal(list[i].Key.Bytes(r.into.Keys), k.ref.Bytes(r.into.Keys)) {
+		if list[i].Hash == hash && r.sameKey(&list[i], k, ev) {
 			list[i].Mask |= mask
 			list[i].Until = list[i].Until || until
 			return true
@@ -471,22 +472,33 @@ func (r *Router) joins(to int, rule int32, k *keyValue, hash, mask uint64, until
 	return false
 }
 
+// sameKey reports whether a key of the event at hand is that of one of its items.
+func (r *Router) sameKey(it *Item, k *keyValue, ev *event.Event) bool {
+	switch {
+	case it.Plain && k.plain:
+		return it.Key == k.ref || bytes.Equal(it.Key.Bytes(ev.Text), k.ref.Bytes(ev.Text))
+	case it.Plain != k.plain: // one is of a text that is computed
+		other := Item{Key: k.ref, Plain: k.plain}
+		return bytes.Equal(it.AppendKey(nil, r.into.Keys, ev), other.AppendKey(nil, r.into.Keys, ev))
+	}
+	return bytes.Equal(it.Key.Bytes(r.into.Keys), k.ref.Bytes(r.into.Keys))
+}
+
 // key takes the event's key under a spec, once.
 func (r *Router) key(ti *typeIndex, spec, rule int32, ev *event.Event) *keyValue {
 	k := &r.keys[spec]
 	if k.event == r.event {
 		return k
 	}
-	k.event, k.isNil = r.event, false
-	keys := r.into.Keys
-	start := len(keys)
+	k.event, k.isNil, k.plain = r.event, false, false
 	if s := ti.keys[spec].text; s != nil { // as most
 		if k.isNil = ev.Slots[s.word]&s.mask == 0; !k.isNil {
-			keys = event.AppendTextKey(keys, event.Ref(ev.Slots[s.at]).Bytes(ev.Text))
+			k.hash, k.ref, k.plain = r.textKey(&ti.keys[spec], ev)
 		}
-	} else {
-		keys = r.appendKey(ti, spec, rule, ev, k)
+		return k
 	}
+	start := len(r.into.Keys)
+	keys := r.appendKey(ti, spec, rule, ev, k)
 	if k.isNil {
 		r.into.Keys = keys[:start]
 		return k
