@@ -86,7 +86,7 @@ func (j *job) eventsIn(from, to int) (n int) {
 // pass moves time on by the events of a stretch, and sets the times that late ones count at.
 func (e *Engine) pass(p *partition, j *job, from, to int32) {
 	p.arrived += uint64(to - from)
-	if first, last := &j.events[from], &j.events[to-1]; j.inOrder && first.Time >= e.merge.clock(p) {
+	if first, last := &j.events[from], &j.events[to-1]; j.common.InOrder && first.Time >= e.merge.clock(p) {
 		p.see(last.Time)
 		e.merge.reached = last.Time
 		return

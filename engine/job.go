@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"math"
 	"runtime/debug"
 
 	"github.com/cepheus-cep/cepheus/engine/index"
@@ -26,7 +25,7 @@ type job struct {
 	found   index.Routed
 	starts  []int32
 	cursors []int // direct lane, by shard: how far its list is worked off
-	inOrder bool  // the events' times never decrease
+	common  event.Common
 	dead    []Dead
 	counts  counts
 	after   int64  // position after the batch
@@ -171,26 +170,27 @@ func (w *worker) decode(j *job) {
 }
 
 // number gives the events the number of their partition, and the time they count at if
-// they are not late.
+// they are not late, where they have another one.
 func (j *job) number(part int32) {
-	j.inOrder = true
-	last := int64(math.MinInt64)
-	for i := range j.events {
-		ev := &j.events[i]
-		if ev.Part != part {
-			ev.Part = part
+	j.common = j.batch.Common
+	if j.batch.Decoded != nil && !j.common.Known {
+		for i := range j.events {
+			j.events[i].At = j.events[i].Time
 		}
-		if ev.At != ev.Time {
-			ev.At = ev.Time
+	}
+	if !j.common.Known {
+		j.common = event.CommonOf(j.events)
+	}
+	if j.common.Part != part {
+		for i := range j.events {
+			j.events[i].Part = part
 		}
-		j.inOrder = j.inOrder && last <= ev.Time
-		last = ev.Time
 	}
 }
 
 // route finds what the events matter to.
 func (j *job) route(router *index.Router, direct bool) {
-	router.Route(j.events, &j.found)
+	router.RouteAs(j.events, &j.common, &j.found)
 	if direct {
 		j.cursors = append(j.cursors[:0], make([]int, len(j.found.Lists))...)
 		return
@@ -233,6 +233,7 @@ func (j *job) reset() {
 	j.arena.Reset()
 	clear(j.dead)
 	j.at, j.dead = j.at[:0], j.dead[:0]
+	j.common = event.Common{}
 	j.events, j.err, j.broken, j.next, j.taken, j.held = nil, nil, nil, 0, 0, 0
 	j.counts = counts{nilKeys: j.counts.nilKeys[:0], faults: j.counts.faults[:0]}
 	j.done = make(chan struct{})

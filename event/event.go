@@ -140,6 +140,9 @@ type Batch struct {
 	// engine numbers their partitions and sets the times they count at; their memory is
 	// the source's, which must not use it again while the engine runs.
 	Decoded []Event
+	// Common is what is known of the Decoded. Where it is known, their times in At are those
+	// in Time whenever the source hands them on.
+	Common  Common
 	Header  [][]byte // CSV: the header row of each partition, by Part; set by the source, kept by Reset
 	AtEnd   bool     // the source stands at the end of its log for now
 	Stamped bool     // the records' times are time stamps that the log keeps; else they are of arrival
@@ -147,6 +150,7 @@ type Batch struct {
 
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {
+	b.Common = Common{}
 	b.Text, b.Records, b.Decoded, b.AtEnd, b.Stamped = b.Text[:0], b.Records[:0], nil, false, false
 }
 

@@ -38,7 +38,7 @@ func (f *feed) Next(_ context.Context, into *event.Batch) error {
 		f.full = nil
 	}
 	b := &f.s.batches[f.next]
-	into.Text, into.Records, into.Decoded = b.text, b.records, b.decoded
+	into.Text, into.Records, into.Decoded, into.Common = b.text, b.records, b.decoded, b.common
 	f.next++
 	f.given += len(b.records)
 	return nil
@@ -89,7 +89,7 @@ func (p *paced) give(into *event.Batch, due int) {
 	to := p.in + n
 	into.Text, into.Records = b.text, b.records[p.in:to:to]
 	if b.decoded != nil {
-		into.Decoded = b.decoded[p.in:to:to]
+		into.Decoded, into.Common = b.decoded[p.in:to:to], b.common.Among(p.in, to)
 	}
 	p.given += n
 	if p.in = to; p.in == len(b.records) {

@@ -25,6 +25,7 @@ type loadedBatch struct {
 	text    []byte
 	records []event.RecordRef
 	decoded []event.Event // nil in mode JSON
+	common  event.Common  // of decoded
 }
 
 // load renders events and splits them into batches.
@@ -111,6 +112,9 @@ func (s *stream) decode(set *plan.Set) error {
 			events[j].Slots, slots = slots[:k:k], slots[k:]
 		}
 		b.decoded, events = events[:n:n], events[n:]
+		if c := event.CommonOf(b.decoded); c.InOrder { // else the engine sets times, run after run
+			b.common = c
+		}
 	}
 	return nil
 }

@@ -11,6 +11,8 @@ import (
 type lanes struct {
 	events []event.Event
 	at     []int32
+	slots  []uint64 // not nil: lane i is event i, and these are the Slots of all, width each
+	width  int
 }
 
 // words is the length of a bitmap with a bit a lane.
@@ -62,6 +64,11 @@ func (c *condition) fillNumbers(col *column, l *lanes) {
 		col.settle(c.not, len(l.at))
 		return
 	}
+	if l.slots != nil {
+		c.fillTogether(col, l)
+		col.settle(c.not, len(l.at))
+		return
+	}
 	for w := range col.val {
 		var got uint64
 		part := l.at[64*w : min(64*w+64, len(l.at))]
@@ -78,6 +85,27 @@ func (c *condition) fillNumbers(col *column, l *lanes) {
 		col.val[w] = got
 	}
 	col.settle(c.not, len(l.at))
+}
+
+// fillTogether is fillNumbers where all slots stand together.
+func (c *condition) fillTogether(col *column, l *lanes) {
+	word, mask, at, isFloat := c.field.word, c.field.mask, c.field.at, c.field.isFloat
+	lo, span := c.bound.lo, uint64(c.bound.hi-c.bound.lo)
+	slots := l.slots
+	for w := range col.val {
+		var got uint64
+		for i := range min(64, len(l.at)-64*w) {
+			x := int64(slots[at])
+			if isFloat {
+				x = ordered(uint64(x))
+			}
+			if uint64(x-lo) <= span && slots[word]&mask != 0 {
+				got |= 1 << i
+			}
+			slots = slots[l.width:]
+		}
+		col.val[w] = got
+	}
 }
 
 func (c *condition) fillTexts(col *column, l *lanes) {

@@ -219,7 +219,16 @@ func TestRouteFindsWhatAPlainSearchFinds(t *testing.T) {
 				events[i] = some[rapid.IntRange(0, len(some)-1).Draw(t, "which")]
 			}
 			router.Counted()
-			if router.Route(events, &routed); len(events) == 1 {
+			together := make([]uint64, 0, 5*len(events))
+			for i := range events {
+				together = append(together, events[i].Slots...)
+				events[i].Slots = together[5*i:][:5]
+			}
+			common := event.CommonOf(events)
+			if rapid.Bool().Draw(t, "unknown") {
+				common = event.Common{}
+			}
+			if router.RouteAs(events, &common, &routed); len(events) == 1 {
 				router.Counted()
 				router.RouteOne(&events[0], &routed)
 			}

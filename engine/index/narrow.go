@@ -143,9 +143,18 @@ func (r *Router) ruleItems(ti *typeIndex, w *typeWork, word, words int, some uin
 	mask, until := g.bits[0].bit, g.bits[0].until
 	events := w.lanes.events[64*word:] // all are of the type
 	list := slices.Grow(r.into.Lists[0], 64)
+	together, width := w.lanes.slots, w.lanes.width
+	if together != nil {
+		together = together[64*word*width:]
+	}
 	for ; some != 0; some &= some - 1 {
 		lane := bits.TrailingZeros64(some)
-		slots := events[lane].Slots
+		var slots []uint64
+		if together != nil {
+			slots = together[lane*width:][:width]
+		} else {
+			slots = events[lane].Slots
+		}
 		if columns > 1 {
 			mask, until = g.means(r.passed(columns, word, words, lane))
 		}

@@ -42,8 +42,9 @@ type Router struct {
 	frame  eval.Frame
 	types  []typeWork
 	batch  uint64
-	event  uint64 // number of the event at hand
-	at     int32  // its place in the batch
+	event  uint64  // number of the event at hand
+	at     int32   // its place in the batch
+	each   []int32 // every number up to the longest batch that was of one type
 	keys   []keyValue
 	head   []int32 // by event of the batch: its first hit, + 1
 	hits   []hit
@@ -90,6 +91,7 @@ type hit struct{ test, next int32 }
 // typeWork is what a router has of one type while it routes a batch.
 type typeWork struct {
 	lanes   lanes
+	own     []int32  // memory for lanes.at
 	columns []column // by condition
 	lane    int      // of the event at hand
 }
@@ -149,12 +151,21 @@ func (r *Router) RouteOne(ev *event.Event, into *Routed) { r.Route(unsafe.Slice(
 
 // Route fills into with an item for each event, rule and key that matter to each other.
 func (r *Router) Route(events []event.Event, into *Routed) {
+	r.RouteAs(events, &event.Common{}, into)
+}
+
+// RouteAs is Route of events of which something is known.
+func (r *Router) RouteAs(events []event.Event, common *event.Common, into *Routed) {
 	if len(into.Lists) == 0 {
 		into.Lists = make([][]Item, r.spread.Lists)
 	}
 	into.Reset()
 	r.into = into
-	r.part(events)
+	if r.batch++; !common.Known || common.Type < 0 || len(events) == 0 {
+		r.part(events)
+	} else {
+		r.partAs(events, common)
+	}
 	if t := r.onlyType(events); t >= 0 && r.ix.types[t].groups != nil {
 		r.routeNarrow(&r.ix.types[t], &r.types[t])
 		return
@@ -185,14 +196,34 @@ func (r *Router) onlyType(events []event.Event) int {
 // part sorts the events of a batch by type.
 func (r *Router) part(events []event.Event) {
 	for t := range r.types {
-		r.types[t].lanes.events, r.types[t].lanes.at = events, r.types[t].lanes.at[:0]
-		r.types[t].lane = 0
+		r.types[t].begin(events)
 	}
-	r.batch++
 	for i := range events {
 		l := &r.types[events[i].Type].lanes
 		l.at = append(l.at, int32(i))
 	}
+	for t := range r.types {
+		r.types[t].own = r.types[t].lanes.at
+	}
+}
+
+// partAs is part of a batch whose events are known to be of one type.
+func (r *Router) partAs(events []event.Event, common *event.Common) {
+	for t := range r.types {
+		r.types[t].begin(events)
+	}
+	l := &r.types[common.Type].lanes
+	l.slots, l.width = common.Words, common.Width
+	for len(r.each) < len(events) {
+		r.each = append(r.each, int32(len(r.each)))
+	}
+	l.at = r.each[:len(events)]
+}
+
+// begin forgets the batch before.
+func (w *typeWork) begin(events []event.Event) {
+	w.lane = 0
+	w.lanes = lanes{events: events, at: w.own[:0]}
 }
 
 // forgetHits makes room for the hits of n events.
