@@ -27,7 +27,7 @@ const (
 // A name says where its blob is, page and word, so that it is found without a look at
 // its class.
 type Blobs struct {
-	pages   [][]uint64
+	pages   []*[pageWords]uint64
 	classes [maxClass + 1]class
 	large   [][]uint64
 	freed   []uint32 // free places in large
@@ -84,7 +84,7 @@ func (b *Blobs) place(cl *class, words uint32) uint32 {
 		}
 		cl.left = pageWords / words
 		cl.next = uint32(len(b.pages)) << pageShift
-		b.pages = append(b.pages, make([]uint64, cl.left*words))
+		b.pages = append(b.pages, new([pageWords]uint64))
 	}
 	at := cl.next
 	cl.next += words
@@ -112,6 +112,17 @@ func (b *Blobs) Get(name Blob) []uint64 {
 	at := uint32(name >> blobLenBit)
 	words := b.pages[at>>pageShift][at&(pageWords-1):]
 	return words[: name&(1<<blobLenBit-1) : name&(1<<blobLenBit-1)]
+}
+
+// First returns a blob's first word, nil of the empty one: for what reads and writes so
+// much at each event that the bounds of each access cost more than the access. The others
+// follow it, as many as Put was asked for.
+func (b *Blobs) First(name Blob) *uint64 {
+	if name>>56-1 >= ownPage-1 {
+		return unsafe.SliceData(b.getLarge(name))
+	}
+	at := uint32(name >> blobLenBit)
+	return &b.pages[at>>pageShift][at&(pageWords-1)]
 }
 
 // getLarge returns the words of a blob with a page of its own, and none of the empty one.

@@ -28,7 +28,7 @@ type Log struct {
 	spare    [][]uint64            // room of segments that are free
 	page     *[segmentWords]uint64 // the segment that is written; nil: none is
 	open     uint32                // its number
-	word     uint32                // how many of its words are
+	rest     uint32                // how many words it has left; 0 where none is written
 	hand     int                   // where tidy goes on
 	live     int
 	bytes    int64 // room of the segments
@@ -75,23 +75,25 @@ const (
 
 // Hold keeps what an alert shows of ev, for one holder.
 func (l *Log) Hold(ev *event.Event) Shown {
-	n := uint32(headWords + wordsFor(int(ev.Raw)))
-	if isUnusual(ev) || n > maxShared || l.word+n > segmentWords || l.page == nil {
+	n := uint32((uint64(ev.Raw) + headWords*8 + 7) / 8)
+	if n >= min(l.rest, maxShared) || isUnusual(ev) {
 		return l.holdAny(ev)
 	}
-	words := l.page[l.word:][:n]
 	if l.free == 0 {
 		l.more()
 	}
-	ref := l.free
+	ref, word := l.free, segmentWords-l.rest
 	e := l.of(ref)
 	l.free = Shown(e.at)
-	*e = shown{at: l.take(n), words: uint16(n), holders: 1}
+	*e = shown{at: l.open<<segmentShift | word, words: uint16(n), holders: 1}
+	l.rest -= n
 	l.live++
 	l.held += int64(n)
-	head := (*[headWords]uint64)(words)
+	// The page has n words from there on, and one more: no bounds need be looked at.
+	to := unsafe.Add(unsafe.Pointer(l.page), uintptr(word)*8)
+	head := (*[headWords]uint64)(to)
 	head[0], head[1], head[2] = uint64(ref)<<32|uint64(ev.Raw), uint64(ev.Time), placeOf(ev)
-	copy(asBytes(words)[headWords*8:], ev.JSON())
+	copy(unsafe.Slice((*byte)(unsafe.Add(to, headWords*8)), ev.Raw), ev.JSON())
 	return ref
 }
 
@@ -139,8 +141,8 @@ func (l *Log) holdAny(ev *event.Event) Shown {
 // take takes n words of the segment that is written, which has them, and says where they
 // are.
 func (l *Log) take(n uint32) uint32 {
-	at := l.open<<segmentShift | l.word
-	l.word += n
+	at := l.open<<segmentShift | (segmentWords - l.rest)
+	l.rest -= n
 	return at
 }
 
@@ -153,7 +155,7 @@ func (l *Log) room(n int, e *shown) []uint64 {
 		l.bytes += int64(n) * 8
 		return l.segments[s].words
 	}
-	if l.rest() < n && l.bytes > 16*l.held+slack {
+	if int(l.rest) < n && l.bytes > 16*l.held+slack {
 		l.tidy()
 	}
 	at, words := l.write(n)
@@ -161,20 +163,12 @@ func (l *Log) room(n int, e *shown) []uint64 {
 	return words
 }
 
-// rest is the number of words that the segment that is written has left.
-func (l *Log) rest() int {
-	if l.page == nil {
-		return 0
-	}
-	return segmentWords - int(l.word)
-}
-
 // write gives n words at the end of the segment that is written.
 func (l *Log) write(n int) (uint32, []uint64) {
-	if n > l.rest() {
+	if n > int(l.rest) {
 		l.begin()
 	}
-	words := l.page[l.word:][:n:n]
+	words := l.page[segmentWords-l.rest:][:n:n]
 	return l.take(uint32(n)), words
 }
 
@@ -188,10 +182,10 @@ func (l *Log) begin() {
 	}
 	if l.page != nil {
 		s := &l.segments[l.open]
-		s.used = l.word
-		s.live -= segmentWords - l.word
+		s.used = segmentWords - l.rest
+		s.live -= l.rest
 	}
-	l.open, l.word, l.page = l.segment(words), 0, (*[segmentWords]uint64)(words)
+	l.open, l.rest, l.page = l.segment(words), segmentWords, (*[segmentWords]uint64)(words)
 	l.segments[l.open].live = segmentWords
 	l.bytes += segmentWords * 8
 }
@@ -262,7 +256,8 @@ func (l *Log) Release(ref Shown) {
 		return
 	}
 	e := l.of(ref)
-	if e.holders--; e.holders > 0 {
+	if e.holders > 1 {
+		e.holders--
 		return
 	}
 	n, words := e.at>>segmentShift, uint32(e.words)
@@ -286,8 +281,8 @@ func (l *Log) left(n, words uint32) {
 		l.drop(n)
 	case n != l.open:
 		l.drop(n)
-	case s.live == segmentWords-l.word:
-		s.live, l.word = segmentWords, 0
+	case s.live == l.rest:
+		s.live, l.rest = segmentWords, segmentWords
 	}
 }
 

@@ -10,6 +10,16 @@ func CompileGeneral(rule *plan.Rule, c eval.Compiler) (*Pattern, error) {
 	return compilePattern(rule, c)
 }
 
+// Counts reports that having follows from the number of events.
+func (w *Window) Counts() bool { return w.counted != nil }
+
+// Asking is the window with its having asked for as an expression.
+func Asking(w *Window) *Window {
+	asks := *w
+	asks.counted = nil
+	return &asks
+}
+
 // IsLine reports whether the runs of a pattern wait in rooms.
 func (p *Pattern) IsLine() bool { return p.line != nil }
 

@@ -74,33 +74,41 @@ func (t *trail) add(x *Context, at int64, ref keep.Shown) { t.addAfter(x, math.M
 // adds one. The oldest one is not looked at for nothing: in a long ring it is far from all
 // else that is needed.
 func (t *trail) addAfter(x *Context, until, at int64, ref keep.Shown) {
-	if t.live == t.size {
-		t.makeRoom(x, until)
-	}
-	times, shown := t.split(x.rooms.Get(t.room))
+	first := x.rooms.First(t.room)
 	if until != math.MinInt64 {
-		t.dropUntil(x, times, shown, until)
+		t.dropUntil(x, first, until)
 	}
-	times[t.place(t.live)] = uint64(at)
-	next := t.next
+	t.push(x, first, at, ref)
+}
+
+// push adds an event to a trail whose room has the first word that is given.
+func (t *trail) push(x *Context, first *uint64, at int64, ref keep.Shown) {
+	if t.live == t.size {
+		t.resize(x, moreOf(t.size))
+		first = x.rooms.First(t.room)
+	}
+	*timeAt(first, t.place(t.live)) = at
+	next := uint32(t.next)
+	place := shownAt(first, t.size, next)
 	if t.live >= MaxEvidence {
-		x.Log.Release(shown[next])
+		x.Log.Release(*place)
 	}
-	shown[next] = ref
-	if next++; int(next) == len(shown) {
+	*place = ref
+	if next++; next == min(t.size, MaxEvidence) {
 		next = 0
 	}
-	t.next, t.newest = next, at
+	t.next, t.newest = uint8(next), at
 	t.live++
 }
 
-// makeRoom makes room for one more event in a trail that is full, unless events are
-// about to leave it.
-func (t *trail) makeRoom(x *Context, until int64) {
-	if t.size > 0 && until != math.MinInt64 && t.at(x, 0) <= until {
-		return
-	}
-	t.resize(x, moreOf(t.size))
+// timeAt and shownAt are places of the rings in a room whose first word is given. Nothing
+// looks at their bounds: place is below the size, or below shownOf of it.
+func timeAt(first *uint64, place uint32) *int64 {
+	return (*int64)(unsafe.Add(unsafe.Pointer(first), uintptr(place)*8))
+}
+
+func shownAt(first *uint64, size, place uint32) *keep.Shown {
+	return (*keep.Shown)(unsafe.Add(unsafe.Pointer(first), uintptr(size)*8+uintptr(place)*4))
 }
 
 // expire drops the events of a time and before.
@@ -108,21 +116,24 @@ func (t *trail) expire(x *Context, until int64) {
 	if t.live == 0 {
 		return
 	}
-	times, shown := t.rings(x)
-	t.dropUntil(x, times, shown, until)
+	t.dropUntil(x, x.rooms.First(t.room), until)
 }
 
-// dropUntil drops the events of a time and before, given the rings.
-func (t *trail) dropUntil(x *Context, times []uint64, shown []keep.Shown, until int64) {
-	for t.live > 0 && int64(times[t.head]) <= until {
-		if t.live <= MaxEvidence {
-			x.Log.Release(shown[t.oldest(len(shown))])
+// dropUntil drops the events of a time and before, given the first word of the room.
+func (t *trail) dropUntil(x *Context, first *uint64, until int64) {
+	live, head, size := t.live, t.head, t.size
+	for live > 0 && *timeAt(first, head) <= until {
+		if size <= MaxEvidence {
+			x.Log.Release(*shownAt(first, size, head)) // the two rings go together
+		} else if live <= MaxEvidence {
+			x.Log.Release(*shownAt(first, size, uint32(oldestOf(int(t.next), int(live), MaxEvidence))))
 		}
-		t.live--
-		if t.head++; t.head == t.size {
-			t.head = 0
+		live--
+		if head++; head == size {
+			head = 0
 		}
 	}
+	t.live, t.head = live, head
 }
 
 // drop takes the oldest event out, given the ring of what is shown.

@@ -22,10 +22,11 @@ type Window struct {
 	heads   []head  // one an input
 	parts   []named // one a window of the rule
 	at      []place
-	states  int   // how many windows have a state
-	alone   bool  // there is one window, and it has none: the trail is all there is of it
-	longest int64 // of the windows of time
-	lasting bool  // one is not of time
+	states  int       // how many windows have a state
+	alone   bool      // there is one window, and it has none: the trail is all there is of it
+	longest int64     // of the windows of time
+	counted *interval // of the numbers of events with which having holds; nil: it is to be asked
+	lasting bool      // one is not of time
 }
 
 // named is one window of the rule, with the aggregates over it.
@@ -76,7 +77,38 @@ func CompileWindow(rule *plan.Rule, c eval.Compiler) (*Window, error) {
 		}
 	}
 	w.alone = len(w.parts) == 1 && w.states == 0
+	if w.alone && !w.lasting && len(w.heads) == 1 && w.heads[0].where == nil {
+		w.counted = w.heldCounts(rule.Inputs[0].Having)
+	}
 	return w, nil
+}
+
+// interval is numbers from low up to high.
+type interval struct{ low, high int64 }
+
+// heldCounts are the numbers of events with which having holds, if it compares just that
+// with a constant.
+func (w *Window) heldCounts(having *plan.Expr) *interval {
+	if having == nil || len(having.Args) != 2 {
+		return nil
+	}
+	a, b := having.Args[0], having.Args[1]
+	if a.Op != plan.OpAgg || w.rule.Aggs[a.Index].Func != windows.Count || b.Op != plan.OpConst || b.Const.Kind != event.Int {
+		return nil
+	}
+	switch n := int64(b.Const.N); having.Op {
+	case plan.OpEq:
+		return &interval{n, n}
+	case plan.OpLt:
+		return &interval{math.MinInt64, max(n, math.MinInt64+1) - 1}
+	case plan.OpLe:
+		return &interval{math.MinInt64, n}
+	case plan.OpGt:
+		return &interval{min(n, math.MaxInt64-1) + 1, math.MaxInt64}
+	case plan.OpGe:
+		return &interval{n, math.MaxInt64}
+	}
+	return nil
 }
 
 func (w *Window) compilePart(n int) error {
@@ -140,6 +172,10 @@ func (w *Window) head(mask uint64) *head {
 
 // Event takes an event that passed the test of the input whose bit mask is.
 func (w *Window) Event(x *Context, k *WindowKey, ev *event.Event, mask uint64, _ bool) {
+	if w.counted != nil && k.more == nil && ev.Time == ev.At {
+		w.count(x, k, ev)
+		return
+	}
 	h := w.head(mask)
 	x.Frame.Event = ev
 	if h.readsKey {
@@ -151,11 +187,36 @@ func (w *Window) Event(x *Context, k *WindowKey, ev *event.Event, mask uint64, _
 	w.add(x, k, ev, h)
 	x.window = windowAggs{w: w, k: k}
 	x.Frame.Aggs = &x.window
-	held := h.having == nil || h.having(&x.Frame)
+	if w.turns(k, h.having == nil || h.having(&x.Frame)) {
+		w.alert(x, k, ev, h)
+	}
+}
+
+// turns notes whether having held, and reports whether that makes an alert.
+func (w *Window) turns(k *WindowKey, held bool) bool {
 	before := k.held
 	k.held = held && w.rule.Once
-	if held && !(w.rule.Once && before) {
-		w.alert(x, k, ev, h)
+	return held && !before
+}
+
+// count is Event for one window of time that is counted only, an event that is not late,
+// and a having that follows from the count: no expression is asked but for an alert.
+func (w *Window) count(x *Context, k *WindowKey, ev *event.Event) {
+	first := x.rooms.First(k.room)
+	if until := ev.At - w.longest; until < ev.At {
+		k.dropUntil(x, first, until) // first, so that the new one takes a place that is at hand
+	}
+	k.push(x, first, ev.At, x.show(ev))
+	if int(k.live) > x.Limits.EventsPerWindow || k.live > windows.MaxEvents {
+		w.bound(x, k)
+	} else if k.isSparse() {
+		k.shrink(x)
+	}
+	if n := int64(k.live); w.turns(k, n >= w.counted.low && n <= w.counted.high) {
+		x.Frame.Event = ev
+		x.window = windowAggs{w: w, k: k}
+		x.Frame.Aggs = &x.window
+		w.alert(x, k, ev, &w.heads[0])
 	}
 }
 

@@ -132,6 +132,41 @@ func TestWindowsShowTheirEvents(t *testing.T) {
 	})
 }
 
+// TestCountsAreComparedWithoutAsking compares windows whose having is an interval of
+// counts with the same ones that ask it as an expression.
+func TestCountsAreComparedWithoutAsking(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		op := rapid.SampledFrom([]string{"==", "<", "<=", ">", ">="}).Draw(t, "op")
+		n := rapid.SampledFrom([]string{"0", "3", "21", "25", "-1", "9223372036854775807"}).Draw(t, "count")
+		once := rapid.SampledFrom([]string{"", " once"}).Draw(t, "once")
+		text := `rule r { from a window sliding 30s having count() ` + op + " " + n + once + ` emit { n: count() } }`
+		counts, asks := newWindowRig(t, text), newWindowRig(t, text)
+		if !counts.Counts() {
+			t.Fatalf("%s is asked", text)
+		}
+		asks.Window = machine.Asking(asks.Window)
+		if rapid.Bool().Draw(t, "bounded") {
+			counts.x.Limits.EventsPerWindow, asks.x.Limits.EventsPerWindow = 22, 22
+		}
+		now := int64(0)
+		for i := range rapid.Int64Range(1, 120).Draw(t, "events") {
+			now += rapid.SampledFrom([]int64{0, 0, 1e9, 1e9, 2e9, 15e9}).Draw(t, "later")
+			own := now - rapid.SampledFrom([]int64{0, 0, 0, 0, 0, 0, 0, 5e9}).Draw(t, "late")
+			counts.feed(i, own, now)
+			asks.feed(i, own, now)
+			if rapid.IntRange(0, 9).Draw(t, "then") == 0 {
+				counts.reload(t)
+			}
+		}
+		if diff := cmp.Diff(asks.made, counts.made); diff != "" {
+			t.Fatalf("%s: %s", text, diff)
+		}
+		if a, b := asks.Append(&asks.x, nil, &asks.key), counts.Append(&counts.x, nil, &counts.key); !bytes.Equal(a, b) {
+			t.Fatalf("%s: the key is\n%x\nwant\n%x", text, b, a)
+		}
+	})
+}
+
 // sizesOf counts the events of each window, the newest last.
 func sizesOf(spans []int64, lasts []int, list [][2]int64, most int) []int {
 	var sizes []int
