@@ -26,6 +26,8 @@ type Log struct {
 	segments []segment
 	freed    []uint32              // numbers of segments without room
 	spare    [][]uint64            // room of segments that are free
+	idle     int                   // how many of them nobody has asked for since turn was 0
+	turn     int                   // segments begun since then
 	page     *[segmentWords]uint64 // the segment that is written; nil: none is
 	open     uint32                // its number
 	rest     uint32                // how many words it has left; 0 where none is written
@@ -59,8 +61,9 @@ const (
 	segmentShift = 13 // 64 KiB
 	segmentWords = 1 << segmentShift
 	maxShared    = segmentWords / 4 // words of an event that shares a segment
-	maxSpare     = 16
-	slack        = 1 << 20 // bytes that may be wasted whatever is held
+	maxSpare     = 256
+	spareTurn    = 2 * maxSpare // segments begun until those of the spare that are idle go
+	slack        = 1 << 20      // bytes that may be wasted whatever is held
 )
 
 // Words of an event in a segment: its name and length, its own time, its place, then,
@@ -174,12 +177,7 @@ func (l *Log) write(n int) (uint32, []uint64) {
 
 // begin starts a segment to write to.
 func (l *Log) begin() {
-	var words []uint64
-	if last := len(l.spare) - 1; last >= 0 {
-		words, l.spare = l.spare[last], l.spare[:last]
-	} else {
-		words = make([]uint64, segmentWords)
-	}
+	words := l.spareWords()
 	if l.page != nil {
 		s := &l.segments[l.open]
 		s.used = segmentWords - l.rest
@@ -188,6 +186,26 @@ func (l *Log) begin() {
 	l.open, l.rest, l.page = l.segment(words), segmentWords, (*[segmentWords]uint64)(words)
 	l.segments[l.open].live = segmentWords
 	l.bytes += segmentWords * 8
+}
+
+// spareWords is room for a segment: of one that is free, if there is any. Where windows of
+// many keys end at once most segments become free together, and are wanted again soon; those
+// that were not wanted for long are given up.
+func (l *Log) spareWords() []uint64 {
+	if l.turn++; l.turn == spareTurn {
+		keep := len(l.spare) - l.idle
+		clear(l.spare[keep:])
+		l.spare, l.idle, l.turn = l.spare[:keep], keep, 0
+	}
+	last := len(l.spare) - 1
+	if last < 0 {
+		return make([]uint64, segmentWords)
+	}
+	words := l.spare[last]
+	l.spare[last] = nil
+	l.spare = l.spare[:last]
+	l.idle = min(l.idle, last)
+	return words
 }
 
 // segment gives words a number.

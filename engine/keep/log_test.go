@@ -123,6 +123,32 @@ func TestLogUsesItsRoomAgain(t *testing.T) {
 	}
 }
 
+// TestLogUsesRoomThatIsFreeAtOnce: what is held in turns, and let go of all at once, takes
+// no new room in the next turn; room that is not wanted any more is given up.
+func TestLogUsesRoomThatIsFreeAtOnce(t *testing.T) {
+	var l Log
+	ev := kept(2, 100, false)
+	held := make([]Shown, 60_000)
+	turn := func(n int) {
+		for i := range n {
+			held[i] = l.Hold(&ev)
+		}
+		for i := range n {
+			l.Release(held[i])
+		}
+	}
+	turn(len(held))
+	if n := testing.AllocsPerRun(10, func() { turn(len(held)) }); n != 0 {
+		t.Errorf("%v allocations to keep and release %d events", n, len(held))
+	}
+	for range 2 * spareTurn {
+		turn(1000)
+	}
+	if n := len(l.spare); n > 4 {
+		t.Errorf("%d segments are spared for 1,000 events", n)
+	}
+}
+
 func TestEventWithTooManyHoldersIsCopied(t *testing.T) {
 	var l Log
 	ev := kept(2, 100, false)
