@@ -38,6 +38,39 @@ func (p *Program) Put(b *Buckets, at int64, args []Arg) { p.PutAtMost(b, at, arg
 // such aggregates takes the same memory whatever it holds, and a batch holds what the
 // rule says: they take every event.
 func (p *Program) PutAtMost(b *Buckets, at int64, args []Arg, most int) (refused int) {
+	if p.totals && len(b.open) == 1 {
+		if w := &b.open[0]; at < w.End && at >= w.Start && len(w.State.mem) == p.fixed {
+			p.addTotals(&w.State, at, args)
+			return 0
+		}
+	}
+	return p.putAny(b, at, args, most)
+}
+
+// room is a window with the words of its State next to it: most keys have one at a time.
+type room struct {
+	window [1]Bucket
+	words  [roomWords]uint64
+}
+
+// roomWords is how many words fill a room up to 128 bytes.
+const roomWords = 6
+
+// furnish gives a key its first memory.
+func (p *Program) furnish(b *Buckets) {
+	if p.fixed == 0 || p.fixed > roomWords {
+		return
+	}
+	r := new(room)
+	r.window[0].State.mem = r.words[:p.fixed:p.fixed]
+	b.open = r.window[:0]
+}
+
+// putAny is PutAtMost for all kinds, open windows or none, and whatever they add up.
+func (p *Program) putAny(b *Buckets, at int64, args []Arg, most int) (refused int) {
+	if b.open == nil {
+		p.furnish(b)
+	}
 	switch p.spec.Kind {
 	case Tumbling:
 		p.openTumbling(b, at)

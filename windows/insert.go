@@ -45,6 +45,23 @@ func (p *Program) insert(s *State, at int64, args []Arg, most int) (whole bool) 
 	return whole
 }
 
+// addTotals is insert for a State that has its memory, where columns keep counts and sums
+// alone.
+func (p *Program) addTotals(s *State, at int64, args []Arg) {
+	s.setInserted(s.inserted() + 1)
+	for i := range p.cols {
+		c := &p.cols[i]
+		v, ok := take(c, &args[c.arg])
+		if !ok {
+			continue
+		}
+		s.mem[c.taken]++
+		if !c.total || !p.addTotal(s, c, v) {
+			p.sums(s, c, v, at, false)
+		}
+	}
+}
+
 // addTotal adds a value to the only sum of a column, where that is done without a detour.
 func (p *Program) addTotal(s *State, c *column, v uint64) bool {
 	w := c.sum[sumX]

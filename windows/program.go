@@ -54,13 +54,14 @@ type Program struct {
 	aggs    []aggregate
 	cols    []column
 
-	fixed int // words of accumulators at the front of a State's memory
-	bits  int // bitmaps: one a column
-	queue int // monotone queues
-	width int // words of a row: the time, then values
-	timed bool
-	span  int // word with the window's length in nanoseconds, for rate; -1
-	ext   extShape
+	fixed  int // words of accumulators at the front of a State's memory
+	bits   int // bitmaps: one a column
+	queue  int // monotone queues
+	width  int // words of a row: the time, then values
+	timed  bool
+	totals bool // inserting: columns keep counts and sums alone, and windows do not overlap
+	span   int  // word with the window's length in nanoseconds, for rate; -1
+	ext    extShape
 }
 
 // aggregate is an Agg tied to its column; col is -1 for count() and rate().
@@ -206,10 +207,12 @@ func (p *Program) compile(aggs []Agg) error {
 		p.aggs = append(p.aggs, aggregate{fn: a.Func, kind: a.Arg, col: byAgg[i], param: a.Param, tail: -1})
 		p.need(&p.aggs[i])
 	}
+	p.totals = p.bounded && p.spec.Kind == Tumbling && p.ext.tails == 0
 	for i := range p.cols {
 		c := &p.cols[i]
 		c.plain = len(c.slots()) == 0 && c.fresh < 0 && c.dict < 0 && c.order < 0
 		c.total = c.plain && c.sum[sumX] >= 0 && c.sum[sumXX] < 0 && c.sum[sumT] < 0
+		p.totals = p.totals && c.plain
 	}
 	return nil
 }

@@ -43,6 +43,24 @@ func (a *argument) put(ev *event.Event, to *windows.Arg) {
 	}
 }
 
+// field is an argument that is a plain field without text: where its value is, the bit
+// that says it is there, and the number of the argument.
+type field struct {
+	slot, word, arg int32
+	mask            uint64
+}
+
+// putFields is put for many of them.
+func putFields(args []windows.Arg, fields []field, slots []uint64) {
+	for i := range fields {
+		f := &fields[i]
+		to := &args[f.arg]
+		if to.Take = slots[f.word]&f.mask != 0; to.Take {
+			to.N = slots[f.slot]
+		}
+	}
+}
+
 // of evaluates the argument for the frame's event. Text is valid as long as the
 // event is.
 func (a *argument) of(f *eval.Frame) windows.Arg {

@@ -21,7 +21,8 @@ type head struct {
 	suppressBy []func(*eval.Frame) event.Value
 	derived    [][]func(*eval.Frame) event.Value
 	args       []argument
-	readsKey   bool // before there is an alert
+	fields     []field // instead of them, where all that is read is fields: see Window.fields
+	readsKey   bool    // before there is an alert
 }
 
 func compileHead(in *plan.Input, c eval.Compiler) head {

@@ -76,11 +76,31 @@ func CompileWindow(rule *plan.Rule, c eval.Compiler) (*Window, error) {
 			return nil, err
 		}
 	}
+	for i := range w.heads {
+		w.heads[i].fields = w.fields(&w.heads[i])
+	}
 	w.alone = len(w.parts) == 1 && w.states == 0
 	if w.alone && !w.lasting && len(w.heads) == 1 && w.heads[0].where == nil {
 		w.counted = w.heldCounts(rule.Inputs[0].Having)
 	}
 	return w, nil
+}
+
+// fields are the arguments that the only window reads, if all of them are fields of
+// events that are not text.
+func (w *Window) fields(h *head) []field {
+	if len(w.parts) != 1 {
+		return nil
+	}
+	var out []field
+	for _, n := range w.parts[0].reads {
+		a := &h.args[w.parts[0].aggs[n]]
+		if a.slot == 0 || a.text {
+			return nil
+		}
+		out = append(out, field{slot: int32(a.slot), word: int32(a.bit / 64), mask: 1 << (a.bit % 64), arg: int32(n)})
+	}
+	return out
 }
 
 // interval is numbers from low up to high.
@@ -331,6 +351,10 @@ func (p *named) arguments(x *Context, h *head) []windows.Arg {
 	if len(x.args) < len(p.aggs) {
 		x.args = make([]windows.Arg, len(p.aggs))
 	}
+	if h.fields != nil {
+		putFields(x.args, h.fields, x.Frame.Event.Slots)
+		return x.args
+	}
 	for _, n := range p.reads {
 		if a := &h.args[p.aggs[n]]; a.slot > 0 {
 			a.put(x.Frame.Event, &x.args[n])
@@ -338,7 +362,7 @@ func (p *named) arguments(x *Context, h *head) []windows.Arg {
 			x.argument(a, &x.args[n])
 		}
 	}
-	return x.args[:len(p.aggs)]
+	return x.args
 }
 
 // recount takes out of a window that is counted only what has left it at a time.
