@@ -14,7 +14,7 @@ import (
 // is chance, so that nobody can choose values that collide; nothing that can be seen
 // depends on it, since results follow the numbers of events, never the table.
 type dict struct {
-	table   []uint32 // entry + 1; 0: empty. A power of two long
+	table   []uint64 // hash, then entry + 1; 0: empty. A power of two long
 	entries []entry
 	text    []byte
 	free    uint32 // head of the list of free entries, linked by first; entry + 1
@@ -132,12 +132,16 @@ func (d *dict) find(hash uint32, v uint64, s string) (uint32, bool) {
 		return 0, false
 	}
 	mask := uint32(len(d.table) - 1)
-	for i := hash & mask; d.table[i] != 0; i = (i + 1) & mask {
-		if d.equal(&d.entries[d.table[i]-1], hash, v, s) {
-			return d.table[i] - 1, true
+	for i := hash & mask; ; i = (i + 1) & mask {
+		at := d.table[i]
+		if at == 0 {
+			return 0, false
+		}
+		// The entries are far away: one of another hash is not looked at.
+		if id := uint32(at) - 1; uint32(at>>32) == hash && d.equal(&d.entries[id], hash, v, s) {
+			return id, true
 		}
 	}
-	return 0, false
 }
 
 func (d *dict) insert(hash uint32, v uint64, s string) uint32 {
@@ -164,17 +168,17 @@ func (d *dict) insert(hash uint32, v uint64, s string) uint32 {
 
 // place enters an entry into the table.
 func (d *dict) place(id uint32) {
-	mask := uint32(len(d.table) - 1)
-	i := d.entries[id].hash & mask
+	mask, hash := uint32(len(d.table)-1), d.entries[id].hash
+	i := hash & mask
 	for d.table[i] != 0 {
 		i = (i + 1) & mask
 	}
-	d.table[i] = id + 1
+	d.table[i] = uint64(hash)<<32 | uint64(id+1)
 }
 
 // rehash builds a table of n places from the live entries and the new one.
 func (d *dict) rehash(n int, fresh uint32) {
-	d.table = make([]uint32, n)
+	d.table = make([]uint64, n)
 	for i := range d.entries {
 		if d.entries[i].count > 0 || uint32(i) == fresh {
 			d.place(uint32(i))
@@ -239,11 +243,11 @@ func (d *dict) unplace(id uint32) {
 	}
 	mask := uint32(len(d.table) - 1)
 	i := d.entries[id].hash & mask
-	for d.table[i] != id+1 {
+	for uint32(d.table[i]) != id+1 {
 		i = (i + 1) & mask
 	}
 	for j := (i + 1) & mask; d.table[j] != 0; j = (j + 1) & mask {
-		home := d.entries[d.table[j]-1].hash & mask
+		home := uint32(d.table[j]>>32) & mask
 		if (j-home)&mask >= (j-i)&mask {
 			d.table[i] = d.table[j]
 			i = j
@@ -275,7 +279,7 @@ func (d *dict) compact() {
 }
 
 func (d *dict) bytes() int {
-	n := int(unsafe.Sizeof(*d)) + 4*cap(d.table) + int(unsafe.Sizeof(entry{}))*cap(d.entries) + cap(d.text)
+	n := int(unsafe.Sizeof(*d)) + 8*cap(d.table) + int(unsafe.Sizeof(entry{}))*cap(d.entries) + cap(d.text)
 	if d.ranked != nil {
 		n += d.ranked.keys.bytes()
 	}

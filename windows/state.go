@@ -87,6 +87,16 @@ func getBit(b []uint64, i uint32) bool { return b[i/64]&(1<<(i%64)) != 0 }
 func setBit(b []uint64, i uint32)      { b[i/64] |= 1 << (i % 64) }
 func clearBit(b []uint64, i uint32)    { b[i/64] &^= 1 << (i % 64) }
 
+// orBits sets those of n bits of a bitmap, from bit to on, that are set in another one
+// from bit i on.
+func orBits(b []uint64, to uint32, from []uint64, i, n uint32) {
+	for n > 0 {
+		k := min(n, 64-i%64, 64-to%64) // stays in a word of each
+		b[to/64] |= from[i/64] >> (i % 64) & (math.MaxUint64 >> (64 - k)) << (to % 64)
+		to, i, n = to+k, i+k, n-k
+	}
+}
+
 // rowless reports that events leave nothing but their number.
 func (p *Program) rowless() bool { return p.width == 0 && p.bits == 0 }
 
@@ -145,11 +155,9 @@ func (p *Program) resize(s *State, size uint32) {
 		copy(mem[to.rows+n:], rows[:int(s.live)*p.width-n])
 		for c := range p.bits {
 			old, moved := s.mem[from.bits+c*from.bitWords:], mem[to.bits+c*to.bitWords:]
-			for i := range s.live {
-				if getBit(old, s.slot(i)) {
-					setBit(moved, i)
-				}
-			}
+			n := min(s.live, s.size-s.head)
+			orBits(moved, 0, old, s.head, n)
+			orBits(moved, n, old, 0, s.live-n)
 		}
 		for i := range p.cols {
 			for side, w := range p.cols[i].best {
