@@ -43,20 +43,24 @@ func (a *argument) put(ev *event.Event, to *windows.Arg) {
 	}
 }
 
-// field is an argument that is a plain field without text: where its value is, the bit
-// that says it is there, and the number of the argument.
+// field is an argument that is a plain field: where its value is, the bit that says it is
+// there, and the number of the argument.
 type field struct {
-	slot, word, arg int32
 	mask            uint64
+	slot, word, arg int32
+	text            bool
 }
 
 // putFields is put for many of them.
-func putFields(args []windows.Arg, fields []field, slots []uint64) {
+func putFields(args []windows.Arg, fields []field, ev *event.Event) {
+	slots := ev.Slots
 	for i := range fields {
 		f := &fields[i]
 		to := &args[f.arg]
 		if to.Take = slots[f.word]&f.mask != 0; to.Take {
-			to.N = slots[f.slot]
+			if to.N = slots[f.slot]; f.text {
+				to.S = ev.String(to.N)
+			}
 		}
 	}
 }

@@ -87,7 +87,7 @@ func CompileWindow(rule *plan.Rule, c eval.Compiler) (*Window, error) {
 }
 
 // fields are the arguments that the only window reads, if all of them are fields of
-// events that are not text.
+// events.
 func (w *Window) fields(h *head) []field {
 	if len(w.parts) != 1 {
 		return nil
@@ -95,10 +95,10 @@ func (w *Window) fields(h *head) []field {
 	var out []field
 	for _, n := range w.parts[0].reads {
 		a := &h.args[w.parts[0].aggs[n]]
-		if a.slot == 0 || a.text {
+		if a.slot == 0 {
 			return nil
 		}
-		out = append(out, field{slot: int32(a.slot), word: int32(a.bit / 64), mask: 1 << (a.bit % 64), arg: int32(n)})
+		out = append(out, field{slot: int32(a.slot), word: int32(a.bit / 64), mask: 1 << (a.bit % 64), arg: int32(n), text: a.text})
 	}
 	return out
 }
@@ -275,6 +275,10 @@ func (w *Window) add(x *Context, k *WindowKey, ev *event.Event, h *head) {
 		}
 		return
 	}
+	if len(w.parts) == 1 && !w.lasting && k.more != nil && ev.Time == ev.At {
+		w.addSole(x, k, ev, h)
+		return
+	}
 	before := k.live
 	until := int64(math.MinInt64)
 	if w.alone {
@@ -293,6 +297,23 @@ func (w *Window) add(x *Context, k *WindowKey, ev *event.Event, h *head) {
 	if k.more != nil {
 		k.left(before + 1 - k.live)
 	}
+}
+
+// addSole is add for a rule with one window, which is of time and has a state, and an event
+// that is not late: what leaves the window leaves the trail.
+func (w *Window) addSole(x *Context, k *WindowKey, ev *event.Event, h *head) {
+	p := &w.parts[0]
+	before := k.live
+	if p.state >= 0 {
+		p.program.Add(&k.more.states[0], ev.At, p.arguments(x, h))
+	}
+	k.addAfter(x, p.until(ev.At), ev.At, x.show(ev))
+	if int(k.live) > x.Limits.EventsPerWindow || k.live > windows.MaxEvents {
+		w.bound(x, k)
+	} else if k.isSparse() {
+		k.shrink(x)
+	}
+	k.left(before + 1 - k.live)
 }
 
 // newMore makes what a key has besides its trail, in one piece where that is one state.
@@ -352,7 +373,7 @@ func (p *named) arguments(x *Context, h *head) []windows.Arg {
 		x.args = make([]windows.Arg, len(p.aggs))
 	}
 	if h.fields != nil {
-		putFields(x.args, h.fields, x.Frame.Event.Slots)
+		putFields(x.args, h.fields, x.Frame.Event)
 		return x.args
 	}
 	for _, n := range p.reads {
