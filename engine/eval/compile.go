@@ -1,6 +1,8 @@
 package eval
 
 import (
+	"math"
+
 	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/lang/plan"
 )
@@ -47,6 +49,30 @@ func (c Compiler) Condition(e *plan.Expr) (holds func(*Frame) bool, fails bool) 
 		return c.Bool(e), true
 	}
 	return fn, false
+}
+
+// Bits compiles an expression of kind Int, Float, Time or Duration for the N of its value,
+// false where that is nil, without making a Value; nil where it can fail as it runs.
+func (c Compiler) Bits(e *plan.Expr) func(*Frame) (uint64, bool) {
+	u := unit{Compiler: c}
+	var fn func(*Frame) (uint64, bool)
+	if e.Type.Kind == event.Float {
+		x := u.float(e)
+		fn = func(f *Frame) (uint64, bool) {
+			x, ok := x(f)
+			return math.Float64bits(x), ok && !math.IsNaN(x) && !math.IsInf(x, 0)
+		}
+	} else {
+		n := u.whole(e)
+		fn = func(f *Frame) (uint64, bool) {
+			n, ok := n(f)
+			return uint64(n), ok
+		}
+	}
+	if u.faults {
+		return nil
+	}
+	return fn
 }
 
 // Value compiles an expression for its value: a fault is nil. Strings share memory
@@ -427,11 +453,13 @@ func (u *unit) typed(e *plan.Expr) valueFn {
 		}
 	case k == event.Float:
 		fn := u.float(e)
-		return func(f *Frame) event.Value {
-			if x, ok := fn(f); ok {
-				return event.OfFloat(x)
+		return func(f *Frame) (v event.Value) {
+			// As event.OfFloat, in place: a Value that is written part by part and then
+			// copied waits for all stores before it.
+			if x, ok := fn(f); ok && !math.IsNaN(x) && !math.IsInf(x, 0) {
+				v.Kind, v.N = event.Float, math.Float64bits(x)
 			}
-			return event.Value{}
+			return v
 		}
 	case textual(k):
 		fn := u.text(e)

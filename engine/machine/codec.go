@@ -264,6 +264,9 @@ func (p *Pattern) Append(x *Context, b []byte, k *PatternKey) []byte {
 		p.appendLine(out, k)
 		return out.finish(b)
 	}
+	if k.general == nil {
+		k = &PatternKey{seq: k.seq, general: &general{}}
+	}
 	out.uint(k.seq)
 	out.bool(k.waits)
 	out.int(k.due)
@@ -370,6 +373,7 @@ func (p *Pattern) Decode(x *Context, b []byte, k *PatternKey) error {
 	if p.line != nil {
 		return p.readLine(in, k)
 	}
+	k.begin(x)
 	k.seq, k.waits, k.due = in.uint(), in.bool(), in.int()
 	for range in.count() {
 		k.leads = append(k.leads, in.int())

@@ -66,6 +66,7 @@ type Context struct {
 	pools      poolScratch
 	point      []byte
 	spareRuns  []run
+	spareKeys  []*general
 	takenOther []taken
 	lines      map[*Pattern]*lineStore
 	lineRun    run        // see Pattern.show

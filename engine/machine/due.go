@@ -10,7 +10,7 @@ func (p *Pattern) Due(k *PatternKey) int64 {
 	case p.line != nil && p.line.ends < 0 && p.line.ripens < 0:
 	case k.line.open > 0:
 		return p.absent(&k.line)
-	case k.waits && len(k.runs) > 0:
+	case k.general != nil && k.waits && len(k.runs) > 0:
 		return k.due
 	}
 	return math.MaxInt64

@@ -338,7 +338,7 @@ func (p *Pattern) sortDone(x *Context, s *lineStore) {
 // its number of events. It is valid until the next call.
 func (p *Pattern) show(x *Context, k *lineKey, i int32) *run {
 	s, r := k.store, &x.lineRun
-	if s.l.logs > 0 {
+	if x.lineView.begin(x); s.l.logs > 0 {
 		x.lineView.lists = s.logs
 	}
 	w := &s.runs[i]

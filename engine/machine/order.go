@@ -15,13 +15,15 @@ import (
 // the condition asks for greater ones in the run, so that an event with the number n finds
 // the runs with less than n, at most n, or n itself.
 type order struct {
-	steps   uint64                        // that the run's side reads
-	step    int                           // one of them
-	own     bool                          // it is the only one, and that of the room
-	run     func(*eval.Frame) event.Value // the run's side; neither can fail as it runs
-	event   func(*eval.Frame) event.Value // the event's side
-	field   int                           // the event's side is this slot, a number of that kind; -1: it is more
-	words   int                           // of the layout, before the slots
+	steps   uint64                           // that the run's side reads
+	step    int                              // one of them
+	own     bool                             // it is the only one, and that of the room
+	run     func(*eval.Frame) event.Value    // the run's side; neither can fail as it runs
+	event   func(*eval.Frame) event.Value    // the event's side
+	runBits func(*eval.Frame) (uint64, bool) // run of numbers, without making a Value; else nil
+	bits    func(*eval.Frame) (uint64, bool) // event of numbers
+	field   int                              // the event's side is this slot, a number of that kind; -1: it is more
+	words   int                              // of the layout, before the slots
 	kind    event.Kind
 	turn    uint64 // all bits set: greater ones are found
 	equal   bool
@@ -85,9 +87,12 @@ func (p *Pattern) orderBy(c eval.Compiler, e *plan.Expr) *order {
 	o.step = bits.TrailingZeros64(stepsRead(run))
 	o.field, o.words = -1, c.Types[c.Event].Layout.Words()
 	if mine.Op == plan.OpField && mine.Type.Kind != event.String && mine.Type.Kind != event.IP {
-		o.field, o.kind = mine.Index, mine.Type.Kind
+		o.field = mine.Index
 	}
 	o.steps, o.run, o.event, o.indexAt = stepsRead(run), c.Value(run), c.Value(mine), indexAtLeast
+	if o.kind = mine.Type.Kind; o.kind != event.String && o.kind != event.IP {
+		o.runBits, o.bits = c.Bits(run), c.Bits(mine)
+	}
 	return o
 }
 
@@ -150,17 +155,33 @@ func (o *order) number(v event.Value) (uint64, bool) {
 	return v.N ^ 1<<63 ^ o.turn, true
 }
 
-// asked is the number of the event at hand.
-func (o *order) asked(f *eval.Frame) (uint64, bool) {
-	if o.field < 0 || !f.Event.Has(o.field) {
-		return o.number(o.event(f))
+// numberOf is number of what one of the sides gives for a frame; bits nil: by its Value.
+func (o *order) numberOf(f *eval.Frame, bits func(*eval.Frame) (uint64, bool), value func(*eval.Frame) event.Value) (uint64, bool) {
+	if bits == nil {
+		return o.number(value(f))
 	}
-	n := f.Event.Slots[o.field+o.words]
+	n, ok := bits(f)
+	if !ok {
+		return 0, o.equal
+	}
+	return o.numberOfBits(n)
+}
+
+// numberOfBits is number of a number that is there.
+func (o *order) numberOfBits(n uint64) (uint64, bool) {
 	if o.kind != event.Float {
 		return n ^ 1<<63 ^ o.turn, true
 	}
 	x := math.Float64frombits(n)
 	return floatNumber(x) ^ o.turn, !math.IsNaN(x)
+}
+
+// asked is the number of the event at hand.
+func (o *order) asked(f *eval.Frame) (uint64, bool) {
+	if o.field < 0 || !f.Event.Has(o.field) {
+		return o.numberOf(f, o.bits, o.event)
+	}
+	return o.numberOfBits(f.Event.Slots[o.field+o.words])
 }
 
 // floatNumber puts floats in order; -0 is 0.
@@ -184,7 +205,7 @@ func (p *Pattern) rank(x *Context, k *lineKey, o *order, i int32, ev *event.Even
 	} else {
 		p.bindFrame(x, &x.lineView, p.show(x, k, i), o.steps, false)
 	}
-	n, ok := o.number(o.run(&x.Frame))
+	n, ok := o.numberOf(&x.Frame, o.runBits, o.run)
 	if !ok {
 		n = math.MaxUint64 // less than nothing, and at the bottom of a heap
 	}

@@ -245,6 +245,7 @@ func (w *poolWriter) write() {
 // replay lets a run take the events of the path. It holds none: the pool does.
 func (w *poolWriter) replay() {
 	first, end := &w.path[0], &w.path[len(w.path)-1]
+	w.key.begin(w.x)
 	w.key.lists = w.key.lists[:0]
 	w.run = run{stage: -1, accs: w.p.newStates(), binds: w.run.binds[:0], total: int64(len(w.path)), id: end.id}
 	w.run.ownStart, w.run.ownLast = w.x.Keep.Time(w.refAt(first.at)), w.ev.Time

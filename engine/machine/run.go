@@ -11,12 +11,18 @@ import (
 	"github.com/cepheus-cep/cepheus/windows"
 )
 
-// PatternKey is what one key remembers of a pattern: its open runs in order of start,
+// PatternKey is what one key remembers of a pattern: that of a line has no more than line
+// and seq, and is small.
+type PatternKey struct {
+	line     lineKey
+	seq      uint64 // events seen so far
+	*general        // of other patterns; nil: none of it
+}
+
+// general is what a key of the general machine remembers: its open runs in order of start,
 // the lists of events that repeated stages share, and the last events of negations
 // that stand at the start.
-type PatternKey struct {
-	line  lineKey // of a line, which has this and seq alone
-	seq   uint64  // events seen so far
+type general struct {
 	waits bool
 	runs  []run
 	lists []list
@@ -58,11 +64,42 @@ func (p *Pattern) Empty(k *PatternKey) bool {
 	if p.line != nil {
 		return k.line.open == 0
 	}
-	return len(k.runs) == 0 && len(k.leads) == 0 && k.pool == nil
+	return k.general == nil || len(k.runs) == 0 && len(k.leads) == 0 && k.pool == nil
 }
 
 // Runs is the number of open runs.
-func (k *PatternKey) Runs() int { return len(k.runs) + int(k.line.open) }
+func (k *PatternKey) Runs() int {
+	if k.general == nil {
+		return int(k.line.open)
+	}
+	return len(k.runs)
+}
+
+// begin gives the key a memory of the general machine, if it has none.
+func (k *PatternKey) begin(x *Context) {
+	if k.general != nil {
+		return
+	}
+	if last := len(x.spareKeys) - 1; last >= 0 {
+		k.general, x.spareKeys = x.spareKeys[last], x.spareKeys[:last]
+		return
+	}
+	k.general = &general{}
+}
+
+// end gives the memory of a key that remembers nothing back.
+func (p *Pattern) end(x *Context, k *PatternKey) {
+	if k.general != nil && p.Empty(k) {
+		*k.general = general{}
+		if len(x.spareKeys) < mostSpareKeys {
+			x.spareKeys = append(x.spareKeys, k.general)
+		}
+		k.general = nil
+	}
+}
+
+// mostSpareKeys is how many memories of keys are kept to be used again.
+const mostSpareKeys = 1024
 
 // Event takes an event of the key. mask is the set of steps whose tests it passed.
 func (p *Pattern) Event(x *Context, k *PatternKey, ev *event.Event, mask uint64, until bool) {
@@ -83,15 +120,22 @@ func (p *Pattern) Event(x *Context, k *PatternKey, ev *event.Event, mask uint64,
 		p.lineEvent(x, k, ev, mask)
 		return
 	}
-	if len(k.runs) == 0 && k.pool == nil && mask&p.first == 0 {
+	if (k.general == nil || len(k.runs) == 0 && k.pool == nil) && mask&p.first == 0 {
 		return
 	}
+	k.begin(x)
 	k.seq++
 	x.done = x.done[:0]
 	if p.pool != nil {
 		p.poolEvent(x, k, ev, mask)
-		return
+	} else {
+		p.runsEvent(x, k, ev, mask)
 	}
+	p.end(x, k)
+}
+
+// runsEvent lets all runs see an event.
+func (p *Pattern) runsEvent(x *Context, k *PatternKey, ev *event.Event, mask uint64) {
 	switch {
 	case p.mode == plan.SelectAll:
 		p.branchAll(x, k, ev, mask)
@@ -451,12 +495,16 @@ func (p *Pattern) Settle(x *Context, k *PatternKey, now int64) {
 		}
 		return
 	}
+	if k.general == nil {
+		return
+	}
 	for k.waits && k.due <= now {
 		p.settleDue(x, k)
 	}
 	p.expire(x, k, now)
 	p.expirePool(x, k, now)
 	p.forgetLeads(k, now)
+	p.end(x, k)
 }
 
 // settleDue completes the runs whose deadline is k.due, if there still are any, and
@@ -518,6 +566,9 @@ func (p *Pattern) Deadline(k *PatternKey) int64 {
 	next := int64(math.MaxInt64)
 	if k.line.open > 0 {
 		return k.line.idle
+	}
+	if k.general == nil {
+		return next
 	}
 	if n := len(k.runs); n > 0 {
 		next = p.expiry(&k.runs[n-1])
@@ -609,6 +660,9 @@ func (p *Pattern) Release(x *Context, k *PatternKey) {
 
 func (p *Pattern) dropAll(x *Context, k *PatternKey) {
 	p.dropLine(x, &k.line)
+	if k.general == nil {
+		return
+	}
 	p.dropPool(x, k, k.pool.len())
 	for i := range k.runs {
 		k.runs[i].gone = true
