@@ -30,6 +30,7 @@ import (
 type line struct {
 	rooms  []room // a room leads to later ones only
 	start  []roomWay
+	waits  int    // rooms, but for the last ones, in which a run can wait
 	awake  int    // rooms, but for the last ones, in which no event matters
 	starts uint64 // steps that can begin a run
 	ends   int    // the room whose runs wait for an absence; -1: none
@@ -203,11 +204,18 @@ func (l *line) build(p *Pattern) {
 		l.starts |= w.step
 	}
 	l.endings(p)
-	l.awake = len(l.rooms)
+	l.waits = len(l.rooms)
+	for l.waits > 1 && l.rooms[l.waits-1].isEnd() {
+		l.waits--
+	}
+	l.awake = l.waits
 	for l.awake > 0 && l.rooms[l.awake-1].wakes == 0 && !l.rooms[l.awake-1].only {
 		l.awake--
 	}
 }
+
+// isEnd reports whether a run that comes to the room is complete.
+func (r *room) isEnd() bool { return r.done && r.min <= 1 }
 
 func (p *Pattern) wayTo(stage int, entry []int) roomWay {
 	s := &p.stages[stage]

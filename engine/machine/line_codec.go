@@ -80,7 +80,7 @@ func (k *lineKey) readWaiter(in *recordReader) {
 	w := &s.runs[i]
 	w.start, w.ownStart, w.value = in.int(), in.int(), uint64(in.int())
 	room := in.int()
-	if w.room = int32(room); room < 0 || room >= int64(len(s.l.rooms)) {
+	if w.room = int32(room); room < 0 || room >= int64(s.l.waits) {
 		w.room = -1
 	}
 	w.began, w.took = in.uint(), in.uint()

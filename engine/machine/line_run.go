@@ -145,7 +145,7 @@ func (p *Pattern) arrive(x *Context, key *PatternKey, to int, i int32, ev *event
 	p.bindLine(x, key, i, r, ev)
 	w := &k.store.runs[i]
 	w.took = key.seq
-	if r.done && r.min <= 1 {
+	if r.isEnd() {
 		k.settleLog(i, r)
 		k.finish(x, i)
 		return

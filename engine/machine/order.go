@@ -216,36 +216,44 @@ func (p *Pattern) rank(x *Context, k *lineKey, o *order, i int32, ev *event.Even
 // find lists the runs of a room that the event at hand finds, in x.found.
 func (k *lineKey) find(x *Context, o *order, st *roomState) []int32 {
 	n, ok := o.asked(&x.Frame)
-	if !ok {
-		return nil
-	}
-	first := st.head
-	switch {
-	case st.index > 0:
-		x.found = x.found[:0]
-		return k.findInHeap(x, o, st, n)
-	case st.index < 0:
-		first = *k.store.tables[-st.index].bucket(n)
-	}
-	if first = k.nextFound(o, first, n); first == 0 {
-		return nil
+	if !ok || !o.equal && (n < st.least || n == st.least && !o.most) {
+		return nil // mostly, and no run has been looked at
 	}
 	x.found = x.found[:0]
-	for i := first; i != 0; i = k.nextFound(o, k.store.runs[i].behind, n) {
-		x.found = append(x.found, i)
+	switch {
+	case o.equal:
+		k.findEqual(x, st, n)
+	case st.index > 0:
+		return k.findInHeap(x, o, st, n)
+	default:
+		k.findInQueue(x, o, st, n)
 	}
 	return x.found
 }
 
-// nextFound is the first of the linked runs from i on that the number n finds; 0: none.
-// Mostly there is none, and most runs are found because their value is less.
-func (k *lineKey) nextFound(o *order, i int32, n uint64) int32 {
-	for runs := k.store.runs; i != 0; i = runs[i].behind {
-		if w := &runs[i]; w.value < n && !o.equal || w.value == n && !w.unknown && (o.equal || o.most) {
-			return i
+// findEqual finds the runs of a room that have the number n.
+func (k *lineKey) findEqual(x *Context, st *roomState, n uint64) {
+	i, runs := st.head, k.store.runs
+	if st.index < 0 {
+		i = *k.store.tables[-st.index].bucket(n)
+	}
+	for ; i != 0; i = runs[i].behind {
+		if w := &runs[i]; w.value == n && !w.unknown {
+			x.found = append(x.found, i)
 		}
 	}
-	return 0
+}
+
+// findInQueue finds the runs of a room that is a queue, and what the least number is.
+func (k *lineKey) findInQueue(x *Context, o *order, st *roomState, n uint64) {
+	st.least = math.MaxUint64
+	for i, runs := st.head, k.store.runs; i != 0; i = runs[i].behind {
+		w := &runs[i]
+		st.least = min(st.least, w.value)
+		if w.value < n || w.value == n && o.most && !w.unknown {
+			x.found = append(x.found, i)
+		}
+	}
 }
 
 // findInHeap finds the runs of a room that has a heap.

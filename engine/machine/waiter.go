@@ -54,7 +54,9 @@ func (k *lineKey) taken(sp *span, log int) int64 {
 // roomState is the runs that wait in one room of one key, in the order in which they came.
 type roomState struct {
 	head, tail, n int32
-	index         int32 // number of a heap, less that of a table, in place of the links; 0: none
+	index         int32  // number of a heap, less that of a table, in place of the links; 0: none
+	least         uint64 // of a room with an order: no run's value is less
+	_             uint64 // two to a line of the cache
 }
 
 // logMark goes with the list of a log.
@@ -101,8 +103,13 @@ func (x *Context) lineOf(p *Pattern) *lineStore {
 	return s
 }
 
-// width is the number of rooms in a row: lines of the cache.
-func (l *line) width() int { return (len(l.rooms) + 3) &^ 3 }
+// width is the number of rooms in a row: one, or lines of the cache.
+func (l *line) width() int {
+	if l.waits == 1 {
+		return 1
+	}
+	return (l.waits + 1) &^ 1
+}
 
 // newRun makes an empty run.
 func (s *lineStore) newRun() int32 {
@@ -161,7 +168,7 @@ func (s *lineStore) spansOf(i int32) []span {
 // rooms are the states of the key's rooms; log is the number of one of its logs.
 func (k *lineKey) rooms() []roomState {
 	n := int(k.row) * k.store.l.width()
-	return k.store.rooms[n : n+len(k.store.l.rooms)]
+	return k.store.rooms[n : n+k.store.l.waits]
 }
 
 func (k *lineKey) room(r int) *roomState { return &k.rooms()[r] }
@@ -273,9 +280,14 @@ func (k *lineKey) enter(r int, i int32) {
 	w.room = int32(r)
 	st.n++
 	k.store.moved = true
-	if o := s.l.rooms[r].order; o != nil && (st.index != 0 || st.n > o.indexAt) {
-		k.enterIndex(o, st, i)
-		return
+	if o := s.l.rooms[r].order; o != nil {
+		if st.n == 1 || w.value < st.least {
+			st.least = w.value
+		}
+		if st.index != 0 || st.n > o.indexAt {
+			k.enterIndex(o, st, i)
+			return
+		}
 	}
 	at := st.tail
 	if r == s.l.ripens {
