@@ -46,10 +46,11 @@ type Context struct {
 
 	Log keep.Log // what windows show of events
 
-	heldAs keep.Ref   // the copy of the event at hand; 0: none yet
-	shows  keep.Shown // what is shown of it, as long as anyone holds that; 0: nothing yet
-	ident  [2]uint64  // hash of its identity, if known
-	known  bool
+	heldAs     keep.Ref   // the copy of the event at hand; 0: none yet
+	shows      keep.Shown // what is shown of it, as long as anyone holds that; 0: nothing yet
+	identities identities
+	ident      [2]uint64 // hash of its identity, if known
+	known      bool
 
 	views      []event.Event // two a step of the frame: its first and last event
 	lists      []listView    // one a step
@@ -143,7 +144,7 @@ func (x *Context) show(ev *event.Event) keep.Shown {
 // identity hashes the identity of ev, the event at hand, once for all machines.
 func (x *Context) identity(ev *event.Event) [2]uint64 {
 	if !x.known {
-		x.ident, x.known = identity(x.Frame.World, ev), true
+		x.ident, x.known = x.identities.of(x.Frame.World, ev), true
 	}
 	return x.ident
 }

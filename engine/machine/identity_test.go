@@ -2,10 +2,37 @@ package machine
 
 import (
 	"math/big"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/cepheus-cep/cepheus/engine/eval"
+	"github.com/cepheus-cep/cepheus/event"
 )
+
+// TestIdentitiesAreHashedAsTheyRead: what is put together by words is the text of the
+// identity.
+func TestIdentitiesAreHashedAsTheyRead(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var all identities
+		w := &eval.World{}
+		for range rapid.IntRange(1, 4).Draw(t, "partitions") {
+			w.Partitions = append(w.Partitions, event.Partition{
+				Source: strings.Repeat("s", rapid.IntRange(0, 60).Draw(t, "source")),
+				Topic:  strings.Repeat("t", rapid.IntRange(0, 9).Draw(t, "topic")),
+				Number: rapid.Int32().Draw(t, "number"),
+			})
+			for range 3 {
+				most := int64(1) << rapid.IntRange(0, 62).Draw(t, "bits")
+				ev := &event.Event{Part: int32(rapid.IntRange(0, len(w.Partitions)-1).Draw(t, "of")), Offset: rapid.Int64Range(-1, most).Draw(t, "offset")}
+				if got, want := all.of(w, ev), identity(w, ev); got != want {
+					t.Fatalf("%s: %x, want %x", ev.AppendIdentity(nil, w.Partitions), got, want)
+				}
+			}
+		}
+	})
+}
 
 // TestFoldIsThePolynomialItSays compares with arithmetic on big numbers.
 func TestFoldIsThePolynomialItSays(t *testing.T) {

@@ -373,7 +373,7 @@ func (p *Pattern) sum(x *Context, k *lineKey, i int32, r *run) {
 		case b.n == 0:
 		case b.list < 0:
 			ev := x.Keep.View(b.ref, &x.seen)
-			r.id, r.ownLast = r.id.fold(l.step, identity(x.Frame.World, ev)), ev.Time
+			r.id, r.ownLast = r.id.fold(l.step, x.identities.of(x.Frame.World, ev)), ev.Time
 		default:
 			sp := &spans[log]
 			r.id = r.id.join(sp.id.stretch(sp.before, b.n), b.n)

@@ -171,7 +171,7 @@ func (w *poolWriter) identityAt(at int) [2]uint64 {
 	if at == w.last {
 		return w.x.identity(w.ev)
 	}
-	return identity(w.x.Frame.World, w.x.Keep.View(w.refAt(at), &w.view))
+	return w.x.identities.of(w.x.Frame.World, w.x.Keep.View(w.refAt(at), &w.view))
 }
 
 func (w *poolWriter) refAt(at int) keep.Ref {
