@@ -23,10 +23,10 @@ func (p *Pattern) appendLine(out *recordWriter, key *PatternKey) {
 		return
 	}
 	for n := range p.line.logs {
-		l, m := &k.store.logs[k.log(n)], &k.store.marks[k.log(n)]
+		l := &k.store.logs[k.log(n)]
 		l.append(out)
-		out.id(m.id)
-		out.id(m.before)
+		out.id(l.id)
+		out.id(l.before)
 	}
 	for i := k.oldest; i != 0; i = k.store.runs[i].newer {
 		k.appendWaiter(out, i)
@@ -59,9 +59,9 @@ func (p *Pattern) readLine(in *recordReader, key *PatternKey) error {
 		k.store = in.x.lineOf(p)
 		k.row = k.store.newRow()
 		for n := range p.line.logs {
-			l, m := &k.store.logs[k.log(n)], &k.store.marks[k.log(n)]
+			l := &k.store.logs[k.log(n)]
 			l.read(in)
-			*m = logMark{id: in.id(), before: in.id()}
+			l.id, l.before = in.id(), in.id()
 		}
 		for range open {
 			k.readWaiter(in)

@@ -59,6 +59,7 @@ func (p *Pattern) wake(x *Context, key *PatternKey, st *roomState, r *room, ev *
 	}
 	if r.log >= 0 && mask&r.step != 0 && st.n > 0 {
 		p.grow(x, key, r, ev)
+		st.end++
 		p.repeat(x, key, st, r, ev)
 	}
 	if r.only && st.n > 0 {
@@ -81,10 +82,33 @@ func (k *lineKey) enough(x *Context, st *roomState, r *room) []int32 {
 		x.found = s.all(st, x.found)
 		return x.found
 	}
-	for i := st.head; i != 0 && (r.log < 0 || k.turns(i, r) >= int64(r.min)); i = s.runs[i].behind {
+	if r.log >= 0 {
+		k.enoughOfLog(x, st, r)
+		return x.found
+	}
+	for i := st.head; i != 0; i = s.runs[i].behind {
 		x.found = append(x.found, i)
 	}
 	return x.found
+}
+
+// enoughOfLog is enough for a room with a log. Runs stand in it in the order in which their
+// stretches begin.
+func (k *lineKey) enoughOfLog(x *Context, st *roomState, r *room) {
+	if st.end < st.enough {
+		return
+	}
+	s := k.store
+	for i := st.head; i != 0; i = s.runs[i].behind {
+		from := s.spansOf(i)[r.log].from
+		if st.end-from < int64(r.min) {
+			if i == st.head {
+				st.enough = from + int64(r.min) // that of a run which has left
+			}
+			return
+		}
+		x.found = append(x.found, i)
+	}
 }
 
 // able lists the runs of a room that may be able to go on, in x.found.
@@ -256,7 +280,6 @@ func (p *Pattern) leaveLog(x *Context, k *lineKey, n int) {
 	releaseAll(x, l.head)
 	releaseAll(x, l.tail)
 	*l = list{head: reuse(l.head), tail: reuse(l.tail)}
-	s.marks[n] = logMark{}
 }
 
 // reuse is an empty list with the memory of one, unless that is much.

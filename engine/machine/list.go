@@ -21,6 +21,8 @@ type list struct {
 	leaf    int32
 	took    uint64 // number (seq) of the event appended last
 	trim    int64  // length at which to look for events before every holder's stretch
+	id      ID     // of a line: fold of all events that the list ever had
+	before  ID     // the same without the last one
 }
 
 // trimAtLeast is the least length at which a list is looked through for events that

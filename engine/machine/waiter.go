@@ -56,13 +56,9 @@ type roomState struct {
 	head, tail, n int32
 	index         int32  // number of a heap, less that of a table, in place of the links; 0: none
 	least         uint64 // of a room with an order: no run's value is less
-	_             uint64 // two to a line of the cache
-}
-
-// logMark goes with the list of a log.
-type logMark struct {
-	id     ID // fold of all its events
-	before ID // the same without the last one
+	// Of a room with a log: the number after its last event, and the one from which on a run
+	// may have the turns to go on. Mostly it has not, and the log need not be looked at.
+	end, enough int64
 }
 
 // lineStore is what one shard keeps of all keys of a line. Number 0 of runs, rows, heaps
@@ -77,8 +73,7 @@ type lineStore struct {
 
 	rooms []roomState // by row, then room
 	logs  []list      // by row, then log
-	marks []logMark
-	rows  []int32 // free ones
+	rows  []int32     // free ones
 
 	heaps       []heap
 	spareHeaps  []int32
@@ -149,7 +144,7 @@ func (s *lineStore) newRow() int32 {
 		s.rooms = append(s.rooms, roomState{})
 	}
 	for range s.l.logs {
-		s.logs, s.marks = append(s.logs, list{}), append(s.marks, logMark{})
+		s.logs = append(s.logs, list{})
 	}
 	return int32(row)
 }
@@ -280,7 +275,9 @@ func (k *lineKey) enter(r int, i int32) {
 	w.room = int32(r)
 	st.n++
 	k.store.moved = true
-	if o := s.l.rooms[r].order; o != nil {
+	if s.l.rooms[r].log >= 0 {
+		k.enterLog(st, &s.l.rooms[r], i)
+	} else if o := s.l.rooms[r].order; o != nil {
 		if st.n == 1 || w.value < st.least {
 			st.least = w.value
 		}
@@ -296,6 +293,15 @@ func (k *lineKey) enter(r int, i int32) {
 		}
 	}
 	k.insert(st, at, i)
+}
+
+// enterLog notes what a run that comes into a room makes of its log, which has its first
+// event already.
+func (k *lineKey) enterLog(st *roomState, r *room, i int32) {
+	st.end = k.store.logs[k.log(r.log)].end()
+	if st.n == 1 {
+		st.enough = k.store.spansOf(i)[r.log].from + int64(r.min)
+	}
 }
 
 // insert puts a run behind another one of the room; 0: at the front.
@@ -345,7 +351,7 @@ func (k *lineKey) settleLog(i int32, r *room) {
 	}
 	s, n := k.store, k.log(r.log)
 	l, sp := &s.logs[n], &s.spansOf(i)[r.log]
-	sp.n, sp.id = l.end()-sp.from, s.marks[n].id
+	sp.n, sp.id = l.end()-sp.from, l.id
 	s.runs[i].took = l.took
 	l.spare(sp.from + sp.n)
 }
@@ -372,7 +378,7 @@ func (p *Pattern) bindLine(x *Context, key *PatternKey, i int32, r *room, ev *ev
 	l, sp := &k.store.logs[n], &k.store.spansOf(i)[r.log]
 	l.holders++
 	sp.from, sp.n = l.newest, taking
-	sp.before, sp.id = k.store.marks[n].before, ID{}
+	sp.before, sp.id = l.before, ID{}
 }
 
 // grow adds the event at hand to a log.
@@ -382,6 +388,5 @@ func (p *Pattern) grow(x *Context, key *PatternKey, r *room, ev *event.Event) {
 	l, leaf := &k.store.logs[n], &p.leaves[r.leaf]
 	l.leaf = int32(leaf.index)
 	p.append(x, l, key.seq, ev, leaf.keepAll)
-	m := &k.store.marks[n]
-	m.before, m.id = m.id, m.id.fold(leaf.step, x.identity(ev))
+	l.before, l.id = l.id, l.id.fold(leaf.step, x.identity(ev))
 }
