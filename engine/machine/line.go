@@ -36,6 +36,7 @@ type line struct {
 	ends   int    // the room whose runs wait for an absence; -1: none
 	ripens int    // the room whose runs wait for within to pass as a match; -1: none
 	gaps   []int  // rooms whose runs end when a gap has passed
+	sieve  *order // nil, or all rooms but those in which no event matters are sieved, by the same number of the event
 	sees   bool   // some room is for the key's next event alone: events that fit no step matter too
 	leaves int
 	logs   int
@@ -96,7 +97,20 @@ func (p *Pattern) newLine(c eval.Compiler) *line {
 		p.bareWays(r.next)
 		r.sieved = r.order != nil && r.barred == 0 && !r.only
 	}
+	l.sieve = l.oneSieve()
 	return l
+}
+
+// oneSieve is the order by which all rooms that an event can matter to ask the same of it.
+func (l *line) oneSieve() *order {
+	first := l.rooms[0].order
+	for i := range l.rooms[:l.awake] {
+		r := &l.rooms[i]
+		if o := r.order; !r.sieved || o.equal || o.field < 0 || o.field != first.field || o.turn != first.turn {
+			return nil
+		}
+	}
+	return first
 }
 
 // bareWays finds the ways whose rest needs no more of the frame than some events.

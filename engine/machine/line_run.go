@@ -18,6 +18,11 @@ func (p *Pattern) lineEvent(x *Context, key *PatternKey, ev *event.Event, mask u
 		return
 	}
 	key.seq++
+	if l.sieve != nil && mask&l.starts == 0 {
+		if n, ok := l.sieve.asked(&x.Frame); !ok || n < k.least {
+			return
+		}
+	}
 	x.done32 = x.done32[:0]
 	if mask&k.wants != 0 || l.sees && k.open > 0 {
 		states := k.rooms()[:l.awake]
@@ -59,7 +64,9 @@ func (p *Pattern) wake(x *Context, key *PatternKey, st *roomState, r *room, ev *
 	}
 	if r.log >= 0 && mask&r.step != 0 && st.n > 0 {
 		p.grow(x, key, r, ev)
-		st.end++
+		if st.end++; st.end == st.enough {
+			key.line.store.moved = true // more matters to the room
+		}
 		p.repeat(x, key, st, r, ev)
 	}
 	if r.only && st.n > 0 {

@@ -246,6 +246,7 @@ func (k *lineKey) findEqual(x *Context, st *roomState, n uint64) {
 
 // findInQueue finds the runs of a room that is a queue, and what the least number is.
 func (k *lineKey) findInQueue(x *Context, o *order, st *roomState, n uint64) {
+	before := st.least
 	st.least = math.MaxUint64
 	for i, runs := st.head, k.store.runs; i != 0; i = runs[i].behind {
 		w := &runs[i]
@@ -254,6 +255,7 @@ func (k *lineKey) findInQueue(x *Context, o *order, st *roomState, n uint64) {
 			x.found = append(x.found, i)
 		}
 	}
+	k.store.moved = k.store.moved || st.least > before // fewer events matter
 }
 
 // findInHeap finds the runs of a room that has a heap.

@@ -18,6 +18,7 @@ type lineKey struct {
 	newest int32
 	open   int32
 	wants  uint64 // steps that matter to a run, one at least
+	least  uint64 // of a sieved line: events with a lesser number find no run
 	next   int64  // nothing is due before, where a run is open
 	idle   int64  // when the engine must settle the key if no event comes
 }
@@ -177,13 +178,8 @@ func (p *Pattern) tidy(k *lineKey) {
 		k.wants, k.next, k.idle = 0, math.MaxInt64, math.MaxInt64
 		return
 	}
-	k.wants = 0
 	states := k.rooms()
-	for r := range states[:p.line.awake] {
-		if states[r].n > 0 {
-			k.wants |= p.line.rooms[r].wakes
-		}
-	}
+	k.tidyWants(p.line, states[:p.line.awake])
 	k.next, k.idle = p.ends(&k.store.runs[k.oldest]), p.ends(&k.store.runs[k.newest])
 	if p.line.ends >= 0 || p.line.ripens >= 0 {
 		due := p.absent(k)
@@ -191,6 +187,22 @@ func (p *Pattern) tidy(k *lineKey) {
 	}
 	if len(p.line.gaps) > 0 {
 		p.tidyGaps(k, states)
+	}
+}
+
+// tidyWants notes what matters to the runs in the rooms.
+func (k *lineKey) tidyWants(l *line, states []roomState) {
+	k.wants, k.least = 0, math.MaxUint64
+	for i := range states {
+		st, r := &states[i], &l.rooms[i]
+		switch {
+		case st.n == 0:
+		case r.log >= 0 && st.end < st.enough:
+			k.wants |= r.step // none can go on, or be ended by what follows
+		default:
+			k.wants |= r.wakes
+			k.least = min(k.least, st.least)
+		}
 	}
 }
 
