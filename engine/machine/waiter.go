@@ -129,7 +129,7 @@ func (s *lineStore) newRun() int32 {
 func (s *lineStore) bytes() int64 {
 	runs, rows := int64(len(s.runs)-s.spares), int64(len(s.rooms)/s.l.width()-len(s.rows))
 	run := int64(unsafe.Sizeof(waiter{})) + int64(s.l.leaves)*int64(unsafe.Sizeof(keep.Ref(0))) + int64(s.l.logs)*int64(unsafe.Sizeof(span{}))
-	row := int64(s.l.width())*int64(unsafe.Sizeof(roomState{})) + int64(s.l.logs)*int64(unsafe.Sizeof(list{})+unsafe.Sizeof(logMark{}))
+	row := int64(s.l.width())*int64(unsafe.Sizeof(roomState{})) + int64(s.l.logs)*int64(unsafe.Sizeof(list{}))
 	return runs*run + rows*row
 }
 
