@@ -5,8 +5,10 @@
 //	go run ./benchmarks -peers     ours and Esper, Siddhi, Flink CEP in turn (make bench-peers)
 //	go run ./benchmarks -growth    how an event's cost grows (make bench-growth)
 //	go run ./benchmarks -memory    how memory goes over a long stream (make bench-memory)
+//	go run ./benchmarks -state-sizes
+//	                               bytes a key, on disk and in memory
 //
-// The last one has rules for everything that remembers, under limits that are reached,
+// That of memory has rules for everything that remembers, under limits that are reached,
 // over keys that come once and never again; it fails where the last quarter of the stream
 // takes a fifth more memory than the second.
 //
@@ -19,6 +21,8 @@
 //	memory_rules.go  its rules and limits
 //	curve.go         its drawing
 //	engine.go        its engine, in this process
+//	statesizes.go    bytes a key: its page
+//	statesize/       what is measured there
 //	gen/             the generators of the events
 //	workload/        rules, and the oracle that counts matches
 //	measure/         one measurement

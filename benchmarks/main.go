@@ -25,6 +25,8 @@ type options struct {
 	growth bool
 	only   string
 
+	stateSizes bool
+
 	peers   bool
 	quick   bool
 	harness string
@@ -41,6 +43,7 @@ func main() {
 	flag.StringVar(&o.heap, "heap", "", "with -memory: write a heap profile to this file at the end of the events")
 	flag.BoolVar(&o.growth, "growth", false, "measure how costs grow")
 	flag.StringVar(&o.only, "only", "", "with -growth: this curve alone")
+	flag.BoolVar(&o.stateSizes, "state-sizes", false, "print what a key costs on disk and in memory")
 	flag.BoolVar(&o.peers, "peers", false, "measure ours and the peers in turn")
 	flag.BoolVar(&o.quick, "quick", false, "with -peers: few workloads, little warm-up")
 	flag.StringVar(&o.harness, "harness", filepath.Join("benchmarks", "peers"), "with -peers: the folder of the peers' harness")
@@ -62,10 +65,12 @@ func run(ctx context.Context, o options) error {
 		return printMemory(os.Stdout, o)
 	case o.growth:
 		return printGrowth(ctx, os.Stdout, o)
+	case o.stateSizes:
+		return printStateSizes(ctx, os.Stdout, o)
 	case o.peers:
 		return comparePeers(ctx, os.Stdout, o)
 	}
-	return errors.New("nothing to do: -memory, -growth or -peers (cepheus bench measures the workloads)")
+	return errors.New("nothing to do: -memory, -growth, -state-sizes or -peers (cepheus bench measures the workloads)")
 }
 
 // parent is what measures.
