@@ -58,7 +58,7 @@ func (u *keyed[K, M]) fetch(sh *shard, hash uint64, key []byte) (int32, *keyEntr
 	}
 	id, err := u.load(sh, hash, key, record)
 	if err != nil {
-		panic(storeError{fmt.Errorf("state of rule %s: %w", sh.rules[u.number].rule.Name, err)})
+		panic(storeError{fmt.Errorf("state of rule %s, key %x: %w", sh.rules[u.number].rule.Name, key[:min(len(key), 64)], err)})
 	}
 	return id, u.table.keys.at(id)
 }
@@ -77,6 +77,7 @@ func (u *keyed[K, M]) load(sh *shard, hash uint64, key, record []byte) (int32, e
 	sh.x.Key = u.table.key(id)
 	defer func() { sh.x.Key = was }()
 	sh.x.BeforeDecode()
+	sh.x.Since = seen
 	if err := u.machine.Decode(&sh.x, rest, &c.state); err != nil {
 		return -1, err
 	}
@@ -89,12 +90,12 @@ func (u *keyed[K, M]) load(sh *shard, hash uint64, key, record []byte) (int32, e
 
 // appendCell writes what a key has beside its state, readCell reads it.
 func appendCell[K any](b []byte, c *cell[K]) []byte {
-	b = binary.AppendVarint(b, c.seen)
+	b = event.AppendSpan(b, c.seen, 0)
 	return c.filed.append(b, c.seen)
 }
 
 func readCell(b []byte) (seen int64, filed filing, rest []byte, err error) {
-	seen, n := binary.Varint(b)
+	seen, n := event.ReadSpan(b, 0)
 	if n <= 0 {
 		return 0, filing{}, nil, machine.ErrRecord
 	}

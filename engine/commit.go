@@ -112,7 +112,7 @@ func (e *Engine) send(effects []*effect) {
 //	TableSilences   see saveSilences
 //	TableDedup      see saveMarks
 //	TableIdle       see saveStep
-//	TableMeta       see putNames, saveFiles and restoreTime
+//	TableMeta       see putNames, saveFiles, restoreTime and shapes.save
 func (e *Engine) save() {
 	if !e.named {
 		e.putNames()
@@ -127,6 +127,7 @@ func (e *Engine) save() {
 	e.commits.batch().Put(state.TableMeta, []byte(metaTime), binary.AppendVarint(nil, e.merge.watermark()))
 	e.saveStep()
 	e.saveSilences()
+	e.shapes.save(e.commits.batch())
 }
 
 // saveKeys puts what changed in the keys of all shards into the batch; each shard writes
@@ -182,10 +183,11 @@ func (e *Engine) savePartition(p *partition) {
 	e.commits.batch().Put(state.TablePositions, name, b)
 
 	key := keyPrefix(nil, string(name))
+	codec := newEventCodec(e.o.Set, e.shapes)
 	for i, ev := range p.unsaved.came {
 		if ev != nil {
 			order := p.unsaved.upTo + 1 + uint64(i)
-			e.commits.batch().Put(state.TableWaiting, binary.BigEndian.AppendUint64(key, order), appendEvent(nil, e.o.Set, ev))
+			e.commits.batch().Put(state.TableWaiting, binary.BigEndian.AppendUint64(key, order), codec.AppendEvent(nil, ev, nil, 0))
 		}
 	}
 	for _, order := range p.unsaved.went {

@@ -154,7 +154,7 @@ func (e *Engine) saveMarks(p *partition) {
 		}
 		for n := max(m.first, m.stored[1]); n < m.next(); n++ {
 			q := m.list[m.head+int(n-m.first)]
-			e.row = binary.AppendVarint(e.row[:0], q.at)
+			e.row = event.AppendSpan(e.row[:0], q.at, 0)
 			e.row = append(e.row, m.ids.key(q.id)...)
 			e.commits.batch().Put(state.TableDedup, binary.BigEndian.AppendUint64(key, n), e.row)
 		}
@@ -203,7 +203,7 @@ func cutMarkKey(b []byte) (typ string, number uint64, ok bool) {
 // load takes back the next mark that was saved; false where it makes no sense. A limit
 // that is lower now is heeded: as many of the oldest are forgotten.
 func (m *marks) load(number uint64, value []byte) bool {
-	at, used := binary.Varint(value)
+	at, used := event.ReadSpan(value, 0)
 	if used <= 0 {
 		return false
 	}

@@ -37,7 +37,7 @@ type filing struct {
 func (f filing) append(b []byte, seen int64) []byte {
 	b = append(b, f.part)
 	if f.part != unfiled {
-		b = binary.AppendVarint(b, f.at-seen)
+		b = event.AppendSpan(b, f.at, seen)
 	}
 	return b
 }
@@ -50,11 +50,11 @@ func readFiling(b []byte, seen int64) (f filing, rest []byte, ok bool) {
 	if f.part == unfiled {
 		return f, b, true
 	}
-	d, n := binary.Varint(b)
+	at, n := event.ReadSpan(b, seen)
 	if n <= 0 {
 		return f, nil, false
 	}
-	f.at = seen + d
+	f.at = at
 	return f, b[n:], true
 }
 

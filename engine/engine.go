@@ -247,6 +247,7 @@ type Engine struct {
 	rules   []compiled
 	world   *eval.World
 	files   files
+	shapes  *shapes // of the events in records
 	index   *index.Index
 	shards  []*shard
 	readers []*reader
@@ -291,7 +292,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{o: o, store: o.Store, world: &eval.World{Types: o.Set.Types}}
+	e := &Engine{o: o, store: o.Store, world: &eval.World{Types: o.Set.Types}, shapes: newShapes()}
 	e.alerts, _ = o.Outbox.(AlertOutbox)
 	e.stats.Watermark, e.merge.reached, e.strata = math.MinInt64, math.MinInt64, 1
 	e.clock, e.quiet.given = newClock(o.Now), o.Steps

@@ -274,6 +274,27 @@ func (r *stepReader) varint() int64 {
 	return n
 }
 
+func (r *stepReader) uvarint() uint64 {
+	n, used := binary.Uvarint(r.b)
+	if used <= 0 {
+		r.b, r.bad = nil, true
+		return 0
+	}
+	r.b = r.b[used:]
+	return n
+}
+
+// span reads a time that was written as its distance from another one.
+func (r *stepReader) span(base int64) int64 {
+	t, used := event.ReadSpan(r.b, base)
+	if used <= 0 {
+		r.b, r.bad = nil, true
+		return 0
+	}
+	r.b = r.b[used:]
+	return t
+}
+
 func (r *stepReader) text() string {
 	n, used := binary.Uvarint(r.b)
 	if used <= 0 || n > uint64(len(r.b)-used) {

@@ -26,6 +26,9 @@ func (e *Engine) restore(ctx context.Context) error {
 	if err := e.restorePartitions(); err != nil {
 		return err
 	}
+	if err := e.shapes.restore(ctx, e.store); err != nil {
+		return err
+	}
 	if err := e.restoreTime(); err != nil {
 		return err
 	}
@@ -38,12 +41,12 @@ func (e *Engine) restore(ctx context.Context) error {
 	e.direct = e.isDirect()
 	if e.strata > 1 {
 		e.maker = maker{
-			set: e.o.Set, codec: newEventCodec(e.o.Set), router: e.index.NewRouter(e.world, index.Spread{}),
+			set: e.o.Set, codec: newEventCodec(e.o.Set, e.shapes), router: e.index.NewRouter(e.world, index.Spread{}),
 			part: e.partitionNumber(event.Partition{Source: derivedSource}),
 		}
 	}
 	for _, sh := range e.shards {
-		sh.x.Codec = newEventCodec(e.o.Set)
+		sh.x.Codec = newEventCodec(e.o.Set, e.shapes)
 	}
 	if !e.store.Durable() {
 		return nil
@@ -187,12 +190,12 @@ func (e *Engine) restorePartition(ctx context.Context, source Source, p *partiti
 
 // restoreWaiting takes back the events that wait for their time, in a job of their own.
 func (e *Engine) restoreWaiting(ctx context.Context, p *partition) error {
-	codec := newEventCodec(e.o.Set)
+	codec := newEventCodec(e.o.Set, e.shapes)
 	prefix := keyPrefix(nil, string(p.AppendName(nil)))
 	j := &job{source: p.source, held: 1} // held for ever: it is not of the reader's
 	var orders []uint64
 	err := e.store.Scan(ctx, state.TableWaiting, prefix, nil, func(key, value []byte) error {
-		ev, err := codec.ReadEvent(value)
+		ev, err := codec.ReadEvent(value, nil, 0)
 		if err != nil || len(key) != len(prefix)+8 {
 			return fmt.Errorf("%w: waiting event of %s: %w", errState, p.Source, err)
 		}

@@ -239,13 +239,13 @@ func (s *silences) take(list []*silence) {
 
 // encode appends the record of a silence.
 func (q *silence) encode(b []byte) []byte {
-	b = binary.AppendVarint(b, q.until)
+	b = event.AppendSpan(b, q.until, 0)
 	b = binary.AppendUvarint(b, q.counted)
 	return binary.AppendUvarint(b, q.number)
 }
 
 func decodeSilence(b []byte) (*silence, error) {
-	until, n := binary.Varint(b)
+	until, n := event.ReadSpan(b, 0)
 	if n <= 0 {
 		return nil, fmt.Errorf("silence of %d bytes: no end", len(b))
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,77 +13,208 @@ import (
 
 // eventCodec keeps events in records as what they came from, the record's JSON, with
 // the name of their type; they are decoded anew when read. So a state outlives changes
-// of which fields the rules read.
+// of which fields the rules read. The JSON is written as values in a shape.
 type eventCodec struct {
 	set      *plan.Set
+	shapes   *shapes
 	decoders map[string]*event.Decoder
 	batch    event.Batch
 	arena    event.Arena
+	last     []*shape // by type: of the last event written
+	own      taken    // of the event at hand
+	before   taken    // of the one before it in the record
+	scratch  pieces
+	text     []byte
 }
 
-func newEventCodec(set *plan.Set) *eventCodec {
-	return &eventCodec{set: set, decoders: map[string]*event.Decoder{}}
+// taken is an event's record, copied, and its values in a shape.
+type taken struct {
+	json   []byte
+	shape  *shape // nil: it has none
+	values [][]byte
 }
 
-// appendEvent appends an event: type, partition, offset, times, the identity where the
-// record does not say it (a rule made the event), record.
-func appendEvent(b []byte, set *plan.Set, ev *event.Event) []byte {
-	name := set.Types[ev.Type].Schema.Name
-	b = binary.AppendUvarint(b, uint64(len(name)))
-	b = append(b, name...)
-	b = binary.AppendUvarint(b, uint64(ev.Part))
-	b = binary.AppendVarint(b, ev.Offset)
-	b = binary.AppendVarint(b, ev.Time)
-	b = binary.AppendVarint(b, ev.At-ev.Time)
-	var id []byte
-	if ev.ID != 0 && set.Types[ev.Type].Schema.IDField == "" {
-		id = ev.ID.Bytes(ev.Text)
+func newEventCodec(set *plan.Set, s *shapes) *eventCodec {
+	return &eventCodec{set: set, shapes: s, decoders: map[string]*event.Decoder{}, last: make([]*shape, len(set.Types))}
+}
+
+// What the head of an event says beside the number of its shape, 0 for none.
+const (
+	lateEvent   = 1 << iota // it counts at another time than its own, which follows
+	namedEvent              // it has an identity that its record does not say, which follows
+	headOfShape = iota      // bits below the number
+)
+
+// AppendEvent implements [machine.EventCodec]: head, the type's name where there is no
+// shape, partition, offset, time, what the head says, then the values or the record.
+func (c *eventCodec) AppendEvent(b []byte, ev, after *event.Event, base int64) []byte {
+	typ := &c.set.Types[ev.Type].Schema
+	c.own, c.before = c.before, c.own
+	sh := c.take(ev, typ.Name)
+	id := madeID(ev, typ)
+	b = binary.AppendUvarint(b, headOf(sh, ev, id))
+	if sh == nil {
+		b = append(binary.AppendUvarint(b, uint64(len(typ.Name))), typ.Name...)
 	}
-	b = append(binary.AppendUvarint(b, uint64(len(id))), id...)
-	return append(b, ev.JSON()...)
+	b = binary.AppendUvarint(b, uint64(ev.Part))
+	b = binary.AppendVarint(b, ev.Offset-offsetAfter(after, ev.Part))
+	b = event.AppendSpan(b, ev.Time, base)
+	if ev.At != ev.Time {
+		b = event.AppendSpan(b, ev.At, ev.Time)
+	}
+	if len(id) > 0 {
+		b = append(binary.AppendUvarint(b, uint64(len(id))), id...)
+	}
+	if sh == nil {
+		return append(b, ev.JSON()...)
+	}
+	before := c.valuesBefore(sh, after)
+	for i, v := range c.own.values {
+		var was []byte
+		if before != nil {
+			was = before[i]
+		}
+		b = appendValue(b, v, was)
+	}
+	return b
 }
 
-// AppendEvent implements [machine.EventCodec].
-func (c *eventCodec) AppendEvent(b []byte, ev *event.Event) []byte { return appendEvent(b, c.set, ev) }
+// take takes an event's record apart and returns its shape, nil where it has none. Most
+// events have the shape of the last one of their type.
+func (c *eventCodec) take(ev *event.Event, typ string) *shape {
+	c.own.json = append(c.own.json[:0], ev.JSON()...)
+	if sh := c.last[ev.Type]; sh != nil && c.own.fits(sh) {
+		return sh
+	}
+	c.own.shape = nil
+	if !c.scratch.take(c.own.json, typ) {
+		return nil
+	}
+	sh := c.shapes.of(typ, c.scratch.text)
+	if sh != nil && c.own.splitBy(sh, &c.scratch) {
+		c.last[ev.Type] = sh
+	}
+	return c.own.shape
+}
+
+// fits takes the record apart by a shape if it is of it, as far as that is seen at once.
+func (t *taken) fits(sh *shape) (ok bool) {
+	t.shape = nil
+	if t.values, ok = sh.split(t.values[:0], t.json); ok {
+		t.shape = sh
+	}
+	return ok
+}
+
+// splitBy takes the record apart by a shape. Its values follow from both alone, so that who
+// reads the record has the same.
+func (t *taken) splitBy(sh *shape, scratch *pieces) bool {
+	if t.fits(sh) {
+		return true
+	}
+	if !scratch.take(t.json, sh.typ) || string(scratch.text) != sh.text {
+		return false
+	}
+	t.values = append(t.values[:0], scratch.values...)
+	t.shape = sh
+	return true
+}
+
+// madeID is the identity of an event that a rule made: its record does not say it.
+func madeID(ev *event.Event, typ *event.Schema) []byte {
+	if ev.ID == 0 || typ.IDField != "" {
+		return nil
+	}
+	return ev.ID.Bytes(ev.Text)
+}
+
+func headOf(sh *shape, ev *event.Event, id []byte) (head uint64) {
+	if sh != nil {
+		head = sh.number << headOfShape
+	}
+	if ev.At != ev.Time {
+		head |= lateEvent
+	}
+	if len(id) > 0 {
+		head |= namedEvent
+	}
+	return head
+}
+
+// offsetAfter is the offset of the event before where it is of the same partition, else 0.
+func offsetAfter(after *event.Event, part int32) int64 {
+	if after == nil || after.Part != part {
+		return 0
+	}
+	return after.Offset
+}
+
+// valuesBefore are the values of the event before where it has the same shape, else nil.
+// Mostly it is the one written last, and has been taken apart.
+func (c *eventCodec) valuesBefore(sh *shape, after *event.Event) [][]byte {
+	if after == nil {
+		return nil
+	}
+	if c.before.shape != sh || !bytes.Equal(c.before.json, after.JSON()) {
+		c.before.json = append(c.before.json[:0], after.JSON()...)
+		if !c.before.splitBy(sh, &c.scratch) {
+			return nil
+		}
+	}
+	return c.before.values
+}
 
 var errEvent = errors.New("damaged event")
 
 // ReadEvent implements [machine.EventCodec].
-func (c *eventCodec) ReadEvent(b []byte) (*event.Event, error) {
-	n, used := binary.Uvarint(b)
-	if used <= 0 || n > uint64(len(b)-used) {
+func (c *eventCodec) ReadEvent(b []byte, after *event.Event, base int64) (*event.Event, error) {
+	r := stepReader{b: b}
+	head := r.uvarint()
+	typ, sh := "", (*shape)(nil)
+	if n := head >> headOfShape; n == 0 {
+		typ = r.text()
+	} else if sh = c.shapes.numbered(n); sh != nil {
+		typ = sh.typ
+	} else {
+		return nil, fmt.Errorf("%w: of shape %d", errEvent, n)
+	}
+	part := r.uvarint()
+	offset := r.varint() + offsetAfter(after, int32(part))
+	time := r.span(base)
+	at := time
+	if head&lateEvent != 0 {
+		at = r.span(time)
+	}
+	id := ""
+	if head&namedEvent != 0 {
+		id = r.text()
+	}
+	if r.bad || part > 1<<30 {
 		return nil, errEvent
 	}
-	name := string(b[used : used+int(n)])
-	b = b[used+int(n):]
-	part, used := binary.Uvarint(b)
-	if used <= 0 || part > 1<<30 {
-		return nil, errEvent
+	record, ok := c.record(r.b, sh, after)
+	if !ok {
+		return nil, fmt.Errorf("%w: its values", errEvent)
 	}
-	b = b[used:]
-	var numbers [3]int64
-	for i := range numbers {
-		v, used := binary.Varint(b)
-		if used <= 0 {
-			return nil, errEvent
-		}
-		numbers[i], b = v, b[used:]
-	}
-	n, used = binary.Uvarint(b)
-	if used <= 0 || n > uint64(len(b)-used) {
-		return nil, errEvent
-	}
-	id, b := b[used:used+int(n)], b[used+int(n):]
-	ev, err := c.decode(name, numbers[0], numbers[1], b)
+	ev, err := c.decode(typ, offset, time, record)
 	if err != nil {
 		return nil, err
 	}
-	if n > 0 && ev.ID == 0 {
+	if id != "" && ev.ID == 0 {
 		ev.ID = event.MakeRef(len(ev.Text), len(id))
-		ev.Text = slices.Concat(ev.Text, id)
+		ev.Text = slices.Concat(ev.Text, []byte(id))
 	}
-	ev.Part, ev.Time, ev.At = int32(part), numbers[1], numbers[1]+numbers[2]
+	ev.Part, ev.Time, ev.At = int32(part), time, at
 	return ev, nil
+}
+
+// record is an event's record: as it stands in b, or the values there put into a shape.
+func (c *eventCodec) record(b []byte, sh *shape, after *event.Event) (record []byte, ok bool) {
+	if sh == nil {
+		return b, true
+	}
+	c.text, ok = sh.fill(c.text[:0], b, c.valuesBefore(sh, after))
+	return c.text, ok
 }
 
 // decode decodes a record that is known to be of a type. The event is valid until the

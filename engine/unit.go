@@ -376,6 +376,7 @@ func (u *keyed[K, M]) saveKey(sh *shard, id int32, c *cell[K]) {
 	k := u.table.keys.at(id)
 	key := sh.recordKey(u.disk.prefix, byte(k.hash%slots), u.table.key(id))
 	u.file(sh, c, key)
+	sh.x.Since = c.seen
 	sh.scratch = appendCell(sh.scratch[:0], c)
 	sh.scratch = u.machine.Append(&sh.x, sh.scratch, &c.state)
 	sh.records.Put(state.TableKeys, key, sh.scratch)

@@ -16,7 +16,7 @@ const (
 	formatFile    = "FORMAT"
 	formatTemp    = "FORMAT.tmp"
 	formatPrefix  = "cepheus-state "
-	formatVersion = "1"
+	formatVersion = "2"
 	treeDir       = "tree"
 )
 

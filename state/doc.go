@@ -36,7 +36,7 @@
 //
 // # On disk
 //
-//	DIR/FORMAT   "cepheus-state 1": the version of everything below; made last
+//	DIR/FORMAT   "cepheus-state 2": the version of everything below; made last
 //	DIR/EPOCH    the mark: the last complete epoch, and how far Badger's MANIFEST went
 //	DIR/tree/    Badger's files
 //

@@ -48,11 +48,7 @@ func (p *Program) appendEvents(b []byte, s *State) []byte {
 		slot := s.slot(i)
 		if p.timed {
 			t := int64(p.row(s, slot)[0])
-			if i == 0 {
-				b = binary.AppendVarint(b, t)
-			} else {
-				b = binary.AppendUvarint(b, uint64(t-before))
-			}
+			b = event.AppendSpan(b, t, before)
 			before = t
 		}
 		for c := 0; c < len(p.cols); c += 8 {
@@ -104,11 +100,38 @@ func (p *Program) takenBits(s *State, c int, slot uint32) (b byte) {
 }
 
 func appendNumber(b []byte, kind event.Kind, v uint64) []byte {
-	if kind == event.Float {
-		return binary.LittleEndian.AppendUint64(b, v)
+	switch kind {
+	case event.Float:
+		return appendFloat(b, v)
+	case event.Time:
+		return event.AppendSpan(b, int64(v), 0)
 	}
 	return binary.AppendVarint(b, int64(v))
 }
+
+// Most numbers that people write have few digits, and few of them after the point: such a
+// float is written as its digits and, in the three lowest bits, how many stand after the
+// point; any other one as its eight bytes, after wideFloat.
+const (
+	maxPoint  = 4
+	wideFloat = 7
+	pointBits = 3
+)
+
+var tens = [...]float64{1, 1e1, 1e2, 1e3, 1e4}
+
+func appendFloat(b []byte, v uint64) []byte {
+	f := math.Float64frombits(v)
+	for point := 0; point <= maxPoint; point++ {
+		n := math.Round(f * tens[point])
+		if math.Abs(n) < 1<<53 && math.Float64bits(n/tens[point]) == v {
+			return binary.AppendUvarint(b, zigzag(int64(n))<<pointBits|uint64(point))
+		}
+	}
+	return binary.LittleEndian.AppendUint64(append(b, wideFloat), v)
+}
+
+func zigzag(n int64) uint64 { return uint64(n<<1) ^ uint64(n>>63) }
 
 func appendText(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
@@ -421,11 +444,13 @@ func (p *Program) readTail(r *reader, s *State, a *aggregate) {
 // the terms of Append and Decode.
 func (p *Program) AppendBuckets(b []byte, w *Buckets) []byte {
 	b = binary.AppendUvarint(b, uint64(len(w.open)))
+	before := int64(0)
 	for i := range w.open {
 		o := &w.open[i]
-		b = binary.AppendVarint(b, o.Start)
-		b = binary.AppendUvarint(b, uint64(o.End-o.Start))
-		b = binary.AppendVarint(b, o.First)
+		b = event.AppendSpan(b, o.Start, before)
+		b = event.AppendSpan(b, o.End, o.Start)
+		b = event.AppendSpan(b, o.First, o.Start)
+		before = o.Start
 		alerted := byte(0)
 		if o.Alerted {
 			alerted = 1
@@ -440,17 +465,18 @@ func (p *Program) DecodeBuckets(b []byte, w *Buckets) error {
 	*w = Buckets{}
 	r := reader{b: b}
 	n := r.uvarint()
+	before := int64(0)
 	for i := uint64(0); i < n && r.err == nil; i++ {
-		start := r.varint()
-		length := r.uvarint()
-		end := start + int64(length)
-		if end < start || i > 0 && start < w.open[i-1].Start {
-			r.fail("a window from %d, %d long", start, length)
+		start := r.span(before)
+		end := r.span(start)
+		if end < start || i > 0 && start < before {
+			r.fail("a window from %d to %d", start, end)
 			break
 		}
+		before = start
 		w.push(start, end)
 		o := &w.open[i]
-		o.First, o.Alerted = r.varint(), r.flag() != 0
+		o.First, o.Alerted = r.span(start), r.flag() != 0
 		p.read(&r, &o.State)
 		if r.err == nil && o.State.inserted() == 0 {
 			r.fail("an empty window")
@@ -549,9 +575,30 @@ func (r *reader) repeated(texts *[]string) string {
 }
 
 func (r *reader) number(kind event.Kind) uint64 {
-	if kind != event.Float {
-		return uint64(r.varint())
+	switch kind {
+	case event.Float:
+		return r.float()
+	case event.Time:
+		return uint64(r.span(0))
 	}
+	return uint64(r.varint())
+}
+
+// float reads what appendFloat wrote.
+func (r *reader) float() uint64 {
+	head := r.uvarint()
+	point, n := head&(1<<pointBits-1), head>>pointBits
+	if head == wideFloat {
+		return r.wideFloat()
+	}
+	if point > maxPoint || n >= 1<<54 {
+		r.fail("a number with %d digits after the point", point)
+		return 0
+	}
+	return math.Float64bits(float64(int64(n>>1)^-int64(n&1)) / tens[point])
+}
+
+func (r *reader) wideFloat() uint64 {
 	b := r.bytes(8)
 	if r.err != nil {
 		return 0
@@ -564,14 +611,22 @@ func (r *reader) number(kind event.Kind) uint64 {
 	return v
 }
 
+// span reads a time that was written as its distance from another one.
+func (r *reader) span(base int64) int64 {
+	t, used := event.ReadSpan(r.b, base)
+	if used <= 0 {
+		r.fail("no time")
+		return 0
+	}
+	r.b = r.b[used:]
+	return t
+}
+
 // time reads the next time of events in order.
 func (r *reader) time(before int64, first bool) int64 {
-	if first {
-		return r.varint()
-	}
-	t := before + int64(r.uvarint())
-	if t < before { // wrapped
-		r.fail("a time beyond the last")
+	t := r.span(before)
+	if !first && t < before {
+		r.fail("times that go back")
 		return before
 	}
 	return t

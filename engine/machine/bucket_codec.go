@@ -2,9 +2,9 @@ package machine
 
 // Append appends the record of a key.
 func (b *Bucket) Append(x *Context, to []byte, k *BucketKey) []byte {
-	out := newWindowWriter(x)
+	out := newRecordWriter(x, recordOfBucket)
 	out.bool(k.held)
-	out.shown(k.recent.shown(x, MaxEvidence))
+	out.shown(k.recent.shown(x, MaxEvidence), nil)
 	text := b.program.AppendBuckets(nil, &k.open)
 	out.uint(uint64(len(text)))
 	out.body = append(out.body, text...)
@@ -13,10 +13,10 @@ func (b *Bucket) Append(x *Context, to []byte, k *BucketKey) []byte {
 
 // Decode reads what Append wrote into a key that is empty.
 func (b *Bucket) Decode(x *Context, record []byte, k *BucketKey) error {
-	in := recordOf(x, record, windowVersion)
+	in := newRecordReader(x, record, recordOfBucket)
 	*k = BucketKey{}
 	k.held = in.bool()
-	for _, ref := range in.shown() {
+	for _, ref := range in.shown(nil) {
 		k.recent.add(x, ref)
 	}
 	if text := in.bytes(); in.err == nil {

@@ -1,7 +1,6 @@
 package machine
 
 import (
-	"encoding/binary"
 	"errors"
 	"math"
 	"testing"
@@ -73,12 +72,12 @@ func (r *bucketRig) take(k *BucketKey, at int64) {
 // timesOnly writes events as their times.
 type timesOnly struct{}
 
-func (timesOnly) AppendEvent(b []byte, ev *event.Event) []byte {
-	return binary.AppendVarint(b, ev.Time)
+func (timesOnly) AppendEvent(b []byte, ev, _ *event.Event, base int64) []byte {
+	return event.AppendSpan(b, ev.Time, base)
 }
 
-func (timesOnly) ReadEvent(b []byte) (*event.Event, error) {
-	at, n := binary.Varint(b)
+func (timesOnly) ReadEvent(b []byte, _ *event.Event, base int64) (*event.Event, error) {
+	at, n := event.ReadSpan(b, base)
 	if n != len(b) {
 		return nil, errors.New("no time")
 	}

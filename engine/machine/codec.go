@@ -15,36 +15,41 @@ import (
 // EventCodec writes and reads the events within a key's record. The engine gives one:
 // it knows types and partitions by name.
 type EventCodec interface {
-	// AppendEvent appends an event, to be read back by ReadEvent.
-	AppendEvent(b []byte, ev *event.Event) []byte
-	// ReadEvent reads one event from the whole of b. It is valid until the next call.
-	ReadEvent(b []byte) (*event.Event, error)
+	// AppendEvent appends an event, to be read back by ReadEvent. after is the event that
+	// stands before it in the record, nil for the first, and base a time near its own: what
+	// it has in common with them need not be written.
+	AppendEvent(b []byte, ev, after *event.Event, base int64) []byte
+	// ReadEvent reads one event from the whole of b, given the same after and base. It is
+	// valid until the next call.
+	ReadEvent(b []byte, after *event.Event, base int64) (*event.Event, error)
 }
 
 // ErrRecord is wrapped by the errors of Decode.
 var ErrRecord = errors.New("damaged record of a key")
 
-// The first byte of a record: of patterns, and of windows.
-const (
-	recordVersion = 2
-	windowVersion = 2
-)
-
-// recordWriter writes a record: the events it names come first, each once.
+// recordWriter writes a record: the events it names come first, each once, in the order in
+// which they were kept.
 type recordWriter struct {
-	x       *Context
-	version byte
-	body    []byte
-	events  []keep.Ref
-	number  map[keep.Ref]int
+	x      *Context
+	kind   recordKind
+	body   []byte
+	events []keep.Ref // by number, less one
+	number map[keep.Ref]int
+	views  [2]event.Event // of an event and the one before it
 }
 
-func newRecordWriter(x *Context) *recordWriter {
-	return &recordWriter{x: x, version: recordVersion, number: map[keep.Ref]int{}}
+func newRecordWriter(x *Context, kind recordKind) *recordWriter {
+	return &recordWriter{x: x, kind: kind}
 }
 
 func (w *recordWriter) int(n int64)   { w.body = binary.AppendVarint(w.body, n) }
 func (w *recordWriter) uint(n uint64) { w.body = binary.AppendUvarint(w.body, n) }
+
+// span writes a time as its distance from another one.
+func (w *recordWriter) span(t, base int64) { w.body = event.AppendSpan(w.body, t, base) }
+
+// time writes a time as its distance from the key's last event.
+func (w *recordWriter) time(t int64) { w.span(t, w.x.Since) }
 
 func (w *recordWriter) bool(is bool) {
 	n := uint64(0)
@@ -62,6 +67,9 @@ func (w *recordWriter) ref(ref keep.Ref) {
 	}
 	n, ok := w.number[ref]
 	if !ok {
+		if w.number == nil {
+			w.number = map[keep.Ref]int{}
+		}
 		w.events = append(w.events, ref)
 		n = len(w.events)
 		w.number[ref] = n
@@ -84,34 +92,59 @@ func (w *recordWriter) state(p *windows.Program, s *windows.State) {
 
 // finish appends the whole record to b.
 func (w *recordWriter) finish(b []byte) []byte {
-	b = append(b, w.version)
-	b = binary.AppendUvarint(b, uint64(len(w.events)))
-	ranks := w.ranks()
-	for i, ref := range w.events {
-		var ev event.Event
-		text := w.x.Codec.AppendEvent(nil, w.x.Keep.View(ref, &ev))
-		b = binary.AppendUvarint(b, uint64(ranks[i]))
-		b = binary.AppendUvarint(b, uint64(len(text)))
-		b = append(b, text...)
+	b = append(b, byte(w.kind))
+	if w.kind.hasEvents() {
+		b = w.appendEvents(b)
 	}
 	return append(b, w.body...)
 }
 
-// ranks is the place of each event in the order in which they were kept: they are kept
-// in that order again when the record is read.
-func (w *recordWriter) ranks() []int {
-	byOrder := make([]int, len(w.events))
-	for i := range byOrder {
-		byOrder[i] = i
+// appendEvents appends how many events there are, and whether they were kept in the order
+// of their numbers; then each, with its number where they were not.
+func (w *recordWriter) appendEvents(b []byte) []byte {
+	order, inOrder := w.order()
+	head := uint64(len(w.events)) << 1
+	if !inOrder {
+		head |= 1
 	}
-	slices.SortFunc(byOrder, func(i, j int) int {
-		return cmp.Compare(w.x.Keep.Order(w.events[i]), w.x.Keep.Order(w.events[j]))
-	})
-	ranks := make([]int, len(w.events))
-	for rank, i := range byOrder {
-		ranks[i] = rank
+	b = binary.AppendUvarint(b, head)
+	var text []byte
+	var after *event.Event
+	for i, n := range order {
+		ev := w.x.Keep.View(w.events[n], &w.views[i&1])
+		if !inOrder {
+			b = binary.AppendUvarint(b, uint64(n))
+		}
+		text = w.x.Codec.AppendEvent(text[:0], ev, after, w.x.baseAfter(after))
+		b = binary.AppendUvarint(b, uint64(len(text)))
+		b = append(b, text...)
+		after = ev
 	}
-	return ranks
+	return b
+}
+
+// baseAfter is the time that an event's is near to: that of the one before it, else of the
+// key's last event.
+func (x *Context) baseAfter(after *event.Event) int64 {
+	if after == nil {
+		return x.Since
+	}
+	return after.Time
+}
+
+// order lists the events' numbers in the order in which they were kept: they are kept in
+// that order again when the record is read.
+func (w *recordWriter) order() (order []int, inOrder bool) {
+	order = make([]int, len(w.events))
+	for i := range order {
+		order[i] = i
+	}
+	byKept := func(i, j int) int { return cmp.Compare(w.x.Keep.Order(w.events[i]), w.x.Keep.Order(w.events[j])) }
+	if slices.IsSortedFunc(order, byKept) {
+		return order, true
+	}
+	slices.SortFunc(order, byKept)
+	return order, false
 }
 
 // recordReader reads a record. After an error all reads give zero.
@@ -122,45 +155,54 @@ type recordReader struct {
 	err    error
 }
 
-func newRecordReader(x *Context, b []byte) *recordReader { return recordOf(x, b, recordVersion) }
-
-// recordOf begins to read a record, which must be of a version.
-func recordOf(x *Context, b []byte, version byte) *recordReader {
+// newRecordReader begins to read a record, which must be of a kind.
+func newRecordReader(x *Context, b []byte, kind recordKind) *recordReader {
 	r := &recordReader{x: x, rest: b}
 	if len(b) == 0 {
 		r.fail("it is empty")
 		return r
 	}
-	if b[0] != version {
-		r.fail("it is of version %d and this release reads version %d: run the release that wrote it, or start with an empty state directory", b[0], version)
+	if recordKind(b[0]) != kind {
+		r.fail("it is of a %s, and this release runs the rule as a %s: run the release that wrote it, or start with an empty state directory", recordKind(b[0]), kind)
 		return r
 	}
 	r.rest = b[1:]
-	r.readEvents()
+	if kind.hasEvents() {
+		r.readEvents()
+	}
 	return r
 }
 
 // readEvents reads the record's events and keeps them in their old order.
 func (r *recordReader) readEvents() {
-	n := r.count()
-	texts, places := make([][]byte, n), make([]int, n)
-	for i := range n {
-		rank := r.uint()
-		if rank >= uint64(n) || texts[rank] != nil {
-			r.fail("event %d of rank %d", i+1, rank)
-			return
-		}
-		texts[rank], places[rank] = r.bytes(), i
+	head := r.uint()
+	n := head >> 1
+	if n > uint64(len(r.rest)) {
+		r.fail("%d events in %d bytes", n, len(r.rest))
+		return
 	}
 	kept := make([]keep.Ref, n)
-	r.events = kept[:0]
-	for rank, text := range texts {
-		ev, err := r.x.Codec.ReadEvent(text)
-		if err != nil {
-			r.fail("event %d: %v", places[rank]+1, err)
+	var view event.Event
+	var after *event.Event
+	for i := range kept {
+		number := uint64(i)
+		if head&1 != 0 {
+			number = r.uint()
+		}
+		text := r.bytes()
+		if r.err == nil && (number >= n || kept[number] != 0) {
+			r.fail("event %d of number %d", i+1, number)
+		}
+		if r.err != nil {
 			break
 		}
-		kept[places[rank]] = r.x.Keep.Hold(ev)
+		ev, err := r.x.Codec.ReadEvent(text, after, r.x.baseAfter(after))
+		if err != nil {
+			r.fail("event %d: %v", i+1, err)
+			break
+		}
+		kept[number] = r.x.Keep.Hold(ev)
+		after = r.x.Keep.View(kept[number], &view)
 	}
 	r.events = kept
 }
@@ -181,6 +223,15 @@ func (r *recordReader) uint() uint64 {
 	n, used := binary.Uvarint(r.rest)
 	return n * uint64(r.used(used))
 }
+
+// span reads a time that was written as its distance from another one.
+func (r *recordReader) span(base int64) int64 {
+	t, used := event.ReadSpan(r.rest, base)
+	return t * r.used(used)
+}
+
+// time reads a time that was written as its distance from the key's last event.
+func (r *recordReader) time() int64 { return r.span(r.x.Since) }
 
 // used takes n bytes away and returns 1, or fails and returns 0.
 func (r *recordReader) used(n int) int64 {
@@ -259,7 +310,7 @@ func (r *recordReader) finish() error {
 
 // Append appends the record of a key.
 func (p *Pattern) Append(x *Context, b []byte, k *PatternKey) []byte {
-	out := newRecordWriter(x)
+	out := newRecordWriter(x, p.recordKind())
 	if p.line != nil {
 		p.appendLine(out, k)
 		return out.finish(b)
@@ -269,10 +320,10 @@ func (p *Pattern) Append(x *Context, b []byte, k *PatternKey) []byte {
 	}
 	out.uint(k.seq)
 	out.bool(k.waits)
-	out.int(k.due)
+	out.time(k.due)
 	out.uint(uint64(len(k.leads)))
 	for _, at := range k.leads {
-		out.int(at)
+		out.time(at)
 	}
 	out.uint(uint64(len(k.lists)))
 	for i := range k.lists {
@@ -310,7 +361,11 @@ func (l *list) read(in *recordReader) {
 }
 
 func (p *Pattern) appendRun(out *recordWriter, r *run) {
-	for _, n := range []int64{r.start, r.last, r.ownStart, r.ownLast, r.total, int64(r.stage), int64(r.turns)} {
+	out.time(r.start)
+	out.span(r.last, r.start)
+	out.span(r.ownStart, r.start)
+	out.span(r.ownLast, r.last)
+	for _, n := range []int64{r.total, int64(r.stage), int64(r.turns)} {
 		out.int(n)
 	}
 	for _, n := range []uint64{r.began, r.took, r.id[0], r.id[1], r.hit} {
@@ -332,14 +387,17 @@ func (p *Pattern) appendRun(out *recordWriter, r *run) {
 	for _, c := range r.config {
 		out.uint(uint64(c.turns))
 		out.uint(uint64(c.at))
-		out.int(c.last)
+		out.span(c.last, r.last)
 		out.bool(c.stale)
 	}
 }
 
 func (p *Pattern) readRun(in *recordReader, r *run) {
 	var stage, turns int64
-	for _, n := range []*int64{&r.start, &r.last, &r.ownStart, &r.ownLast, &r.total, &stage, &turns} {
+	r.start = in.time()
+	r.last, r.ownStart = in.span(r.start), in.span(r.start)
+	r.ownLast = in.span(r.last)
+	for _, n := range []*int64{&r.total, &stage, &turns} {
 		*n = in.int()
 	}
 	r.stage, r.turns = int32(stage), int32(turns)
@@ -363,20 +421,20 @@ func (p *Pattern) readRun(in *recordReader, r *run) {
 	r.config = p.stages[r.stage].start()
 	for i := range r.config {
 		c := &r.config[i]
-		c.turns, c.at, c.last, c.stale = int32(in.uint()), int32(in.uint()), in.int(), in.bool()
+		c.turns, c.at, c.last, c.stale = int32(in.uint()), int32(in.uint()), in.span(r.last), in.bool()
 	}
 }
 
 // Decode reads what Append wrote into a key that is empty.
 func (p *Pattern) Decode(x *Context, b []byte, k *PatternKey) error {
-	in := newRecordReader(x, b)
+	in := newRecordReader(x, b, p.recordKind())
 	if p.line != nil {
 		return p.readLine(in, k)
 	}
 	k.begin(x)
-	k.seq, k.waits, k.due = in.uint(), in.bool(), in.int()
+	k.seq, k.waits, k.due = in.uint(), in.bool(), in.time()
 	for range in.count() {
-		k.leads = append(k.leads, in.int())
+		k.leads = append(k.leads, in.time())
 	}
 	for range in.count() {
 		var l list

@@ -39,6 +39,7 @@ type Context struct {
 	Keep   *keep.Store
 	Limits Limits
 	Codec  EventCodec    // for Append and Decode
+	Since  int64         // for Append and Decode: when the key's last event counted
 	Key    []byte        // the key at hand, in the form of event.AppendKey
 	Effect func(*Effect) // takes an effect; it is the machine's again after the call
 

@@ -35,9 +35,10 @@ func (p *Pattern) appendLine(out *recordWriter, key *PatternKey) {
 
 func (k *lineKey) appendWaiter(out *recordWriter, i int32) {
 	w := &k.store.runs[i]
-	for _, n := range []int64{w.start, w.ownStart, int64(w.value), int64(w.room)} {
-		out.int(n)
-	}
+	out.time(w.start)
+	out.span(w.ownStart, w.start)
+	out.span(int64(w.value), w.start) // most are times
+	out.int(int64(w.room))
 	out.uint(w.began)
 	out.uint(w.took)
 	for _, ref := range k.store.held(i) {
@@ -78,7 +79,8 @@ func (k *lineKey) readWaiter(in *recordReader) {
 	i := s.newRun()
 	k.link(i)
 	w := &s.runs[i]
-	w.start, w.ownStart, w.value = in.int(), in.int(), uint64(in.int())
+	w.start = in.time()
+	w.ownStart, w.value = in.span(w.start), uint64(in.span(w.start))
 	room := in.int()
 	if w.room = int32(room); room < 0 || room >= int64(s.l.waits) {
 		w.room = -1

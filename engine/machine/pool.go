@@ -216,10 +216,12 @@ func (s *poolScratch) retire(k *poolKey) {
 // appendPool writes a pool. How it is counted is not written: it is made anew.
 func (p *Pattern) appendPool(out *recordWriter, k *poolKey) {
 	out.uint(uint64(k.len()))
+	before := out.x.Since
 	for i := range k.len() {
 		e := k.events.at(i)
 		out.ref(e.ref)
-		out.int(e.at)
+		out.span(e.at, before)
+		before = e.at
 		out.uint(e.steps)
 	}
 }
@@ -234,8 +236,10 @@ func (p *Pattern) readPool(in *recordReader, x *Context, k *PatternKey) {
 		return
 	}
 	k.pool = x.pools.newKey()
+	before := in.x.Since
 	for range n {
-		e := pooled{ref: in.ref(), at: in.int(), steps: in.uint()}
+		e := pooled{ref: in.ref(), at: in.span(before), steps: in.uint()}
+		before = e.at
 		if (e.ref != 0) != p.pool.listed || e.steps == 0 || bits.Len64(e.steps) > len(p.leafAt) {
 			in.fail("an event of a pool for the steps %b", e.steps)
 			return

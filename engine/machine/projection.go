@@ -137,16 +137,16 @@ func (p *Projection) Release(_ *Context, k *ProjectionKey) { *k = ProjectionKey{
 
 // Append appends the record of a key.
 func (p *Projection) Append(x *Context, b []byte, k *ProjectionKey) []byte {
-	out := newRecordWriter(x)
-	out.int(k.last)
+	out := newRecordWriter(x, recordOfTable)
+	out.time(k.last)
 	out.state(p.program, &k.row)
 	return out.finish(b)
 }
 
 // Decode reads what Append wrote into a key that is empty.
 func (p *Projection) Decode(x *Context, b []byte, k *ProjectionKey) error {
-	in := newRecordReader(x, b)
-	k.last = in.int()
+	in := newRecordReader(x, b, recordOfTable)
+	k.last = in.time()
 	in.state(p.program, &k.row)
 	return in.finish()
 }

@@ -122,7 +122,7 @@ func (r *rig) reload(t interface{ Fatalf(string, ...any) }) {
 // plainCodec writes events as their numbers.
 type plainCodec struct{}
 
-func (plainCodec) AppendEvent(b []byte, ev *event.Event) []byte {
+func (plainCodec) AppendEvent(b []byte, ev, _ *event.Event, _ int64) []byte {
 	for _, n := range []int64{int64(ev.Type), ev.Offset, ev.Time, ev.At} {
 		b = binary.AppendVarint(b, n)
 	}
@@ -134,7 +134,7 @@ func (plainCodec) AppendEvent(b []byte, ev *event.Event) []byte {
 
 var errPlain = errors.New("no event")
 
-func (plainCodec) ReadEvent(b []byte) (*event.Event, error) {
+func (plainCodec) ReadEvent(b []byte, _ *event.Event, _ int64) (*event.Event, error) {
 	ev := &event.Event{}
 	var n [4]int64
 	for i := range n {

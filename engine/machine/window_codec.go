@@ -5,46 +5,58 @@ import (
 	"github.com/cepheus-cep/cepheus/event"
 )
 
-// newWindowWriter begins the record of a key of a window.
-func newWindowWriter(x *Context) *recordWriter { return &recordWriter{x: x, version: windowVersion} }
-
-// shown writes what an alert shows of events.
-func (w *recordWriter) shown(list []keep.Shown) {
+// shown writes what an alert shows of events. Of the newest ones times has the times that
+// they count at, the newest last; nil: they are not known.
+func (w *recordWriter) shown(list []keep.Shown, times []int64) {
 	w.uint(uint64(len(list)))
-	var ev event.Event
-	for _, ref := range list {
-		text := w.x.Codec.AppendEvent(nil, w.x.Log.View(ref, &ev))
+	var after *event.Event
+	var text []byte
+	for i, ref := range list {
+		ev := w.x.Log.View(ref, &w.views[i&1])
+		text = w.x.Codec.AppendEvent(text[:0], ev, after, w.x.baseOf(i, times, after))
 		w.uint(uint64(len(text)))
 		w.body = append(w.body, text...)
+		after = ev
 	}
+}
+
+// baseOf is the time that what is shown of an event is near to.
+func (x *Context) baseOf(i int, times []int64, after *event.Event) int64 {
+	if i < len(times) {
+		return times[i]
+	}
+	return x.baseAfter(after)
 }
 
 // shown reads what shown wrote, of at most MaxEvidence events, and holds it for the
 // caller.
-func (r *recordReader) shown() []keep.Shown {
+func (r *recordReader) shown(times []int64) []keep.Shown {
 	n := r.count()
 	if n > MaxEvidence {
 		r.fail("%d events to show", n)
 	}
 	var list []keep.Shown
+	var view event.Event
+	var after *event.Event
 	for i := 0; i < n && r.err == nil; i++ {
 		text := r.bytes()
 		if r.err != nil {
 			break
 		}
-		ev, err := r.x.Codec.ReadEvent(text)
+		ev, err := r.x.Codec.ReadEvent(text, after, r.x.baseOf(i, times, after))
 		if err != nil {
 			r.fail("event %d: %v", i+1, err)
 			break
 		}
 		list = append(list, r.x.Log.Hold(ev))
+		after = r.x.Log.View(list[i], &view)
 	}
 	return list
 }
 
 // Append appends the record of a key.
 func (w *Window) Append(x *Context, b []byte, k *WindowKey) []byte {
-	out := newWindowWriter(x)
+	out := newRecordWriter(x, recordOfWindow)
 	out.bool(k.held)
 	out.trail(&k.trail)
 	if k.live > 0 && k.more != nil {
@@ -59,14 +71,18 @@ func (w *Window) Append(x *Context, b []byte, k *WindowKey) []byte {
 // is shown of it.
 func (w *recordWriter) trail(t *trail) {
 	w.uint(uint64(t.live))
-	before := int64(0)
-	for i := range t.live {
-		at := t.at(w.x, i)
-		w.int(at - before) // modulo 2^64
-		before = at
+	times := make([]int64, t.live)
+	before := w.x.Since
+	for i := range times {
+		times[i] = t.at(w.x, uint32(i))
+		w.span(times[i], before)
+		before = times[i]
 	}
-	w.shown(t.shown(w.x))
+	w.shown(t.shown(w.x), newest(times, shownOf(t.live)))
 }
+
+// newest are the last n times, or all where there are less.
+func newest(times []int64, n int) []int64 { return times[max(0, len(times)-n):] }
 
 func (w *Window) appendMore(out *recordWriter, k *WindowKey) {
 	out.bool(true)
@@ -81,13 +97,13 @@ func (w *Window) appendMore(out *recordWriter, k *WindowKey) {
 	out.uint(uint64(len(k.more.late)))
 	for _, l := range k.more.late {
 		out.uint(uint64(l.number - k.more.first))
-		out.int(l.own)
+		out.time(l.own)
 	}
 }
 
 // Decode reads what Append wrote into a key that is empty.
 func (w *Window) Decode(x *Context, b []byte, k *WindowKey) error {
-	in := recordOf(x, b, windowVersion)
+	in := newRecordReader(x, b, recordOfWindow)
 	*k = WindowKey{}
 	k.held = in.bool()
 	in.trail(&k.trail)
@@ -105,15 +121,15 @@ func (w *Window) Decode(x *Context, b []byte, k *WindowKey) error {
 // trail reads what trail wrote into an empty trail.
 func (r *recordReader) trail(t *trail) {
 	times := make([]int64, r.count())
-	before := int64(0)
+	before := r.x.Since
 	for i := range times {
-		at := before + r.int()
+		at := r.span(before)
 		if i > 0 && at < before {
 			r.fail("times that go back")
 		}
 		times[i], before = at, at
 	}
-	shown := r.shown()
+	shown := r.shown(newest(times, MaxEvidence))
 	if len(shown) != shownOf(uint32(len(times))) {
 		r.fail("%d of %d events to show", len(shown), len(times))
 	}
@@ -152,7 +168,7 @@ func (w *Window) readMore(in *recordReader, k *WindowKey) {
 		}
 	}
 	for range in.count() {
-		k.more.late = append(k.more.late, lateEvent{number: uint32(in.uint()), own: in.int()})
+		k.more.late = append(k.more.late, lateEvent{number: uint32(in.uint()), own: in.time()})
 	}
 }
 
