@@ -11,13 +11,17 @@ import (
 	"syscall"
 )
 
+// Format is the version of a state directory and of all records in it, whoever writes
+// them. It is raised when any of them changes: golden files in the rooms that write them
+// see to it. A directory of another version is refused.
+const Format = "2"
+
 // The layout of a state directory.
 const (
-	formatFile    = "FORMAT"
-	formatTemp    = "FORMAT.tmp"
-	formatPrefix  = "cepheus-state "
-	formatVersion = "2"
-	treeDir       = "tree"
+	formatFile   = "FORMAT"
+	formatTemp   = "FORMAT.tmp"
+	formatPrefix = "cepheus-state "
+	treeDir      = "tree"
 )
 
 // LockedError says that another process holds the state directory.
@@ -55,7 +59,7 @@ type FormatError struct {
 // Error names both versions and the mend.
 func (e *FormatError) Error() string {
 	return fmt.Sprintf("state directory %s has format %q, this release reads %q; open it with the release that wrote it, or start on a fresh directory",
-		e.Dir, e.Found, formatPrefix+formatVersion)
+		e.Dir, e.Found, formatPrefix+Format)
 }
 
 // SpaceError says that a commit was refused because the disk is nearly full. Nothing
@@ -81,7 +85,7 @@ func prepareDir(dir string) (fresh bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("open state directory %s: %w", dir, err)
 	}
-	if found := strings.TrimSpace(string(text[:min(len(text), 80)])); found != formatPrefix+formatVersion {
+	if found := strings.TrimSpace(string(text[:min(len(text), 80)])); found != formatPrefix+Format {
 		return false, &FormatError{Dir: dir, Found: found}
 	}
 	return false, nil
@@ -93,7 +97,7 @@ func initDir(dir string) error {
 	if err := checkEmpty(dir); err != nil {
 		return err
 	}
-	if err := writeSynced(filepath.Join(dir, formatTemp), []byte(formatPrefix+formatVersion+"\n")); err != nil {
+	if err := writeSynced(filepath.Join(dir, formatTemp), []byte(formatPrefix+Format+"\n")); err != nil {
 		return fmt.Errorf("make state directory %s: %w", dir, err)
 	}
 	return nil

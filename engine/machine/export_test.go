@@ -35,3 +35,14 @@ func CompileHeaps(rule *plan.Rule, c eval.Compiler) (*Pattern, error) {
 	}
 	return p, err
 }
+
+// RecordKinds names all kinds of records.
+func RecordKinds() (names []string) {
+	for k := recordOfPattern; k < endOfRecordKinds; k++ {
+		names = append(names, k.String())
+	}
+	return names
+}
+
+// KindOf names the kind of a record.
+func KindOf(record []byte) string { return recordKind(record[0]).String() }

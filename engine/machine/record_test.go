@@ -27,6 +27,8 @@ type rig struct {
 	store keep.Store
 	set   *plan.Set
 	key   machine.PatternKey
+	tests []machine.Test
+	to    func(ev *event.Event, mask uint64, until, seen bool) // takes an event; seen: it passed a test
 	made  []string
 }
 
@@ -49,20 +51,37 @@ type compiler = func(*plan.Rule, eval.Compiler) (*machine.Pattern, error)
 // newRigOf makes a rig of a pattern compiled in a given way.
 func newRigOf(t failer, rule string, compile compiler) *rig {
 	t.Helper()
-	set, errs := lang.Compile([]*source.File{{Name: "r.cep", Text: header + rule}})
-	if errs.HasErrors() {
-		t.Fatal(errs.Error())
-	}
-	r := &rig{set: set}
-	world := &eval.World{Types: set.Types, Partitions: []event.Partition{{Source: "s"}}}
+	set := compileText(t, rule)
 	p, err := compile(set.Rules[0], eval.Compiler{Types: set.Types, Event: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
+	r := rigOf(set, p.Tests())
 	r.Pattern = p
+	r.to = func(ev *event.Event, mask uint64, until, seen bool) {
+		r.Settle(&r.x, &r.key, ev.At)
+		if seen {
+			r.Event(&r.x, &r.key, ev, mask, until)
+		}
+	}
+	return r
+}
+
+func compileText(t failer, rule string) *plan.Set {
+	t.Helper()
+	set, errs := lang.Compile([]*source.File{{Name: "r.cep", Text: header + rule}})
+	if errs.HasErrors() {
+		t.Fatal(errs.Error())
+	}
+	return set
+}
+
+// rigOf makes a rig without a machine.
+func rigOf(set *plan.Set, tests []machine.Test) *rig {
+	r := &rig{set: set, tests: tests}
 	r.x = machine.Context{
-		Frame: eval.Frame{World: world}, Keep: &r.store, Codec: plainCodec{}, Effect: r.take,
-		Limits: machine.Limits{}.WithDefaults(),
+		Frame: eval.Frame{World: &eval.World{Types: set.Types, Partitions: []event.Partition{{Source: "s"}}}},
+		Keep:  &r.store, Codec: plainCodec{}, Effect: r.take, Limits: machine.Limits{}.WithDefaults(),
 	}
 	return r
 }
@@ -82,7 +101,7 @@ func (r *rig) take(e *machine.Effect) {
 // feed hands the key one event of a type, as the index would.
 func (r *rig) feed(typ int, number int64, second, n int64) {
 	l := &r.set.Types[typ].Layout
-	ev := &event.Event{Type: int32(typ), Offset: number, Time: second * 1e9, At: second * 1e9, Slots: make([]uint64, l.Words()+len(l.Slots))}
+	ev := &event.Event{Type: int32(typ), Offset: number, Time: second * 1e9, At: second * 1e9, Slots: make([]uint64, l.Words()+len(l.Slots)), Side: make([]event.Value, 1)}
 	for i := range l.Slots {
 		ev.Slots[0] |= 1 << i
 		ev.Slots[l.Words()+i] = uint64(n)
@@ -90,7 +109,7 @@ func (r *rig) feed(typ int, number int64, second, n int64) {
 	frame := eval.Frame{Event: ev, World: r.x.Frame.World}
 	var mask uint64
 	until, seen := false, false
-	for _, test := range r.Tests() {
+	for _, test := range r.tests {
 		c := eval.Compiler{Types: r.set.Types, Event: typ}
 		if test.Type != typ || slices.ContainsFunc(test.Cond, func(e *plan.Expr) bool { return !c.Bool(e)(&frame) }) {
 			continue
@@ -98,10 +117,7 @@ func (r *rig) feed(typ int, number int64, second, n int64) {
 		mask, until, seen = mask|test.Bit, until || test.Until, true
 	}
 	r.x.Begin()
-	r.Settle(&r.x, &r.key, ev.At)
-	if seen {
-		r.Event(&r.x, &r.key, ev, mask, until)
-	}
+	r.to(ev, mask, until, seen)
 	r.x.End()
 }
 

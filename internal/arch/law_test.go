@@ -70,7 +70,7 @@ var libraryRooms = map[string][]string{
 }
 
 // testKits are packages that only tests import: what they may import is what tests may.
-var testKits = []string{"state/storetest"}
+var testKits = []string{"state/storetest", "state/golden"}
 
 func (f *file) forTests() bool { return f.test || slices.Contains(testKits, f.dir()) }
 
