@@ -58,7 +58,7 @@ func (u *keyed[K, M]) fetch(sh *shard, hash uint64, key []byte) (int32, *keyEntr
 	}
 	id, err := u.load(sh, hash, key, record)
 	if err != nil {
-		panic(storeError{fmt.Errorf("state of rule %s, key %x: %w", sh.rules[u.number].rule.Name, key[:min(len(key), 64)], err)})
+		panic(storeError{fmt.Errorf("state of rule %s, key %s: %w", sh.rules[u.number].rule.Name, keyInError(key), err)})
 	}
 	return id, u.table.keys.at(id)
 }

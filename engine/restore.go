@@ -196,8 +196,11 @@ func (e *Engine) restoreWaiting(ctx context.Context, p *partition) error {
 	var orders []uint64
 	err := e.store.Scan(ctx, state.TableWaiting, prefix, nil, func(key, value []byte) error {
 		ev, err := codec.ReadEvent(value, nil, 0)
-		if err != nil || len(key) != len(prefix)+8 {
-			return fmt.Errorf("%w: waiting event of %s: %w", errState, p.Source, err)
+		if err != nil {
+			return fmt.Errorf("%w: waiting event of %s, key %s: %w", errState, p.Source, keyInError(key), err)
+		}
+		if len(key) != len(prefix)+8 {
+			return fmt.Errorf("%w: waiting event of %s, key %s", errState, p.Source, keyInError(key))
 		}
 		own := *ev
 		own.Text, own.Slots = bytes.Clone(ev.Text), slices.Clone(ev.Slots)
@@ -286,3 +289,7 @@ func (e *Engine) restoreCounts(name string, n int) error {
 	}
 	return nil
 }
+
+// keyInError names a record's key in an error: as the store does, in hexadecimal, since it
+// may be anything.
+func keyInError(key []byte) string { return fmt.Sprintf("%x", key[:min(len(key), 64)]) }

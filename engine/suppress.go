@@ -213,7 +213,7 @@ func (e *Engine) restoreSilencesOf(ctx context.Context, rule string, s *silences
 	err := e.store.Scan(ctx, state.TableSilences, prefix, nil, func(key, value []byte) error {
 		q, err := decodeSilence(value)
 		if err != nil {
-			return fmt.Errorf("%w: rule %s: %w", errState, rule, err)
+			return fmt.Errorf("%w: rule %s, key %s: %w", errState, rule, keyInError(key[len(prefix):]), err)
 		}
 		q.key = string(key[len(prefix):])
 		list = append(list, q)
