@@ -453,45 +453,5 @@ func (p *Pattern) Decode(x *Context, b []byte, k *PatternKey) error {
 	if err := in.finish(); err != nil {
 		return err
 	}
-	return p.checkKey(k)
-}
-
-// checkKey refuses a record whose numbers would lead outside of what it holds.
-func (p *Pattern) checkKey(k *PatternKey) error {
-	if n := len(k.leads); n != 0 && n != len(p.leads) {
-		return fmt.Errorf("%w: %d negations at the start, the pattern has %d", ErrRecord, n, len(p.leads))
-	}
-	for _, i := range k.spare {
-		if int(i) >= len(k.lists) || i < 0 {
-			return fmt.Errorf("%w: spare list %d of %d", ErrRecord, i, len(k.lists))
-		}
-	}
-	for i := range k.runs {
-		if err := p.checkRun(k, &k.runs[i]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (p *Pattern) checkRun(k *PatternKey, r *run) error {
-	if r.stage < 0 || int(r.stage) >= len(p.stages) || len(r.binds) > len(p.leaves) {
-		return fmt.Errorf("%w: a run at stage %d with %d steps bound, the pattern has %d", ErrRecord, r.stage, len(r.binds), len(p.stages))
-	}
-	if s := &p.stages[r.stage]; s.root != nil && !s.root.sound(r.config) {
-		return fmt.Errorf("%w: a run outside of its group", ErrRecord)
-	}
-	for i := range r.binds {
-		b := &r.binds[i]
-		if b.list < 0 {
-			continue
-		}
-		if int(b.list) >= len(k.lists) {
-			return fmt.Errorf("%w: list %d of %d", ErrRecord, b.list, len(k.lists))
-		}
-		if l := &k.lists[b.list]; b.from < l.base || b.n < 0 || b.from+b.n > l.end() || l.skipped < 0 || int(l.leaf) != i {
-			return fmt.Errorf("%w: events %d to %d of a list from %d to %d", ErrRecord, b.from, b.from+b.n, l.base, l.end())
-		}
-	}
-	return nil
+	return p.checkKey(x, k)
 }

@@ -104,6 +104,9 @@ func (p *Pattern) fillRooms(x *Context, key *PatternKey) error {
 	if err := k.check(); err != nil {
 		return err
 	}
+	if err := p.checkLine(x, k); err != nil {
+		return err
+	}
 	var all []int32
 	for i := k.oldest; i != 0; i = k.store.runs[i].newer {
 		all = append(all, i)

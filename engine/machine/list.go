@@ -109,16 +109,19 @@ func (k *PatternKey) newList(leaf int32) int32 {
 func (p *Pattern) part(x *Context, k *PatternKey, b *bind, leaf int32) {
 	own := k.newList(leaf)
 	from, to := &k.lists[b.list], &k.lists[own]
-	for i := range b.n {
-		ref := from.at(b.from + i)
+	for n, end := b.from, b.from+b.n; n < end; {
+		ref := from.at(n)
 		if ref != 0 {
 			to.tail = append(to.tail, x.Keep.Share(ref))
+			n++
 			continue
 		}
 		if to.skipped == 0 {
 			to.head, to.tail = to.tail, nil
 		}
-		to.skipped++
+		out := min(end, from.base+int64(len(from.head))+from.skipped) - n
+		to.skipped += out
+		n += out
 	}
 	to.holders, to.took = 1, from.took
 	p.leave(x, k, b)
@@ -206,13 +209,14 @@ func (p *Pattern) trimLists(x *Context, k *PatternKey) {
 // advance drops the events before number n.
 func (l *list) advance(x *Context, n int64) {
 	head, tail := 0, 0
-	for ; l.base < n; l.base++ {
-		switch {
+	for by := int64(1); l.base < n; l.base += by {
+		switch by = 1; {
 		case head < len(l.head):
 			x.Keep.Release(l.head[head])
 			head++
 		case l.skipped > 0:
-			l.skipped--
+			by = min(l.skipped, n-l.base)
+			l.skipped -= by
 		default:
 			x.Keep.Release(l.tail[tail])
 			tail++

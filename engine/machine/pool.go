@@ -240,7 +240,7 @@ func (p *Pattern) readPool(in *recordReader, x *Context, k *PatternKey) {
 	for range n {
 		e := pooled{ref: in.ref(), at: in.span(before), steps: in.uint()}
 		before = e.at
-		if (e.ref != 0) != p.pool.listed || e.steps == 0 || bits.Len64(e.steps) > len(p.leafAt) {
+		if (e.ref != 0) != p.pool.listed || e.steps == 0 || bits.Len64(e.steps) > len(p.leafAt) || p.pool.listed && !p.couldPool(x, e.ref, e.steps) {
 			in.fail("an event of a pool for the steps %b", e.steps)
 			return
 		}
