@@ -2,6 +2,7 @@ package windows
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -82,7 +83,7 @@ func TestGoldenRecords(t *testing.T) {
 	}
 }
 
-func goldenBuckets(t *testing.T) (*Buckets, *Program) {
+func goldenBuckets(t testing.TB) (*Buckets, *Program) {
 	p, err := NewProgram(Spec{Kind: Hopping, Size: 60e9, Every: 20e9}, []Agg{{Func: Sum, Arg: event.Float}})
 	if err != nil {
 		t.Fatal(err)
@@ -93,4 +94,56 @@ func goldenBuckets(t *testing.T) (*Buckets, *Program) {
 	}
 	b.Open()[0].Alerted = true
 	return b, p
+}
+
+// FuzzState: whatever the bytes, an aggregate's state is refused, or is written and read
+// again as the same, and takes further events.
+func FuzzState(f *testing.F) {
+	var programs []*Program
+	var args []event.Kind
+	goldenPrograms(func(_, _ string, p *Program, arg event.Kind) {
+		var s State
+		feedGolden(p, &s, arg)
+		f.Add(uint8(len(programs)), p.Append(nil, &s))
+		programs, args = append(programs, p), append(args, arg)
+	})
+	f.Fuzz(func(t *testing.T, which uint8, b []byte) {
+		n := int(which) % len(programs)
+		p := programs[n]
+		var s, again State
+		if err := p.Decode(b, &s); err != nil {
+			if s.live != 0 || s.mem != nil || !errors.Is(err, ErrCorrupt) {
+				t.Fatalf("a state in spite of an error, or another one: %v", err)
+			}
+			return
+		}
+		once := p.Append(nil, &s)
+		if err := p.Decode(once, &again); err != nil || !bytes.Equal(once, p.Append(nil, &again)) {
+			t.Fatalf("%x is read, but what is written of it is not: %v", b, err)
+		}
+		p.Result(&s, 0)
+		at, ok := p.Newest(&s)
+		if !ok {
+			at = math.MaxInt64
+		}
+		p.Add(&s, at, []Arg{goldenValues[args[n]][0]})
+		p.Result(&s, 0)
+	})
+}
+
+// FuzzBuckets is the same for open windows.
+func FuzzBuckets(f *testing.F) {
+	buckets, p := goldenBuckets(f)
+	f.Add(p.AppendBuckets(nil, buckets))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var w, again Buckets
+		if err := p.DecodeBuckets(b, &w); err != nil {
+			return
+		}
+		once := p.AppendBuckets(nil, &w)
+		if err := p.DecodeBuckets(once, &again); err != nil || !bytes.Equal(once, p.AppendBuckets(nil, &again)) {
+			t.Fatalf("%x is read, but what is written of it is not: %v", b, err)
+		}
+		p.Close(&w, math.MaxInt64, func(*Bucket) {})
+	})
 }
