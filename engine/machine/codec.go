@@ -320,7 +320,9 @@ func (p *Pattern) Append(x *Context, b []byte, k *PatternKey) []byte {
 	}
 	out.uint(k.seq)
 	out.bool(k.waits)
-	out.time(k.due)
+	if k.waits {
+		out.time(k.due)
+	}
 	out.uint(uint64(len(k.leads)))
 	for _, at := range k.leads {
 		out.time(at)
@@ -432,7 +434,10 @@ func (p *Pattern) Decode(x *Context, b []byte, k *PatternKey) error {
 		return p.readLine(in, k)
 	}
 	k.begin(x)
-	k.seq, k.waits, k.due = in.uint(), in.bool(), in.time()
+	k.seq, k.waits = in.uint(), in.bool()
+	if k.waits {
+		k.due = in.time()
+	}
 	for range in.count() {
 		k.leads = append(k.leads, in.time())
 	}
