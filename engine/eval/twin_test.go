@@ -531,11 +531,31 @@ func compare(t *rapid.T, r *rig, f *Frame, e *plan.Expr, text string) {
 	if !same(got, want) || f.Fault.Count > 0 != w.fails {
 		t.Fatalf("%s\n%s: got %s (%d faults, %s), want %s (fails: %v)", text, e, show(got), f.Fault.Count, f.Fault.Last, show(want), w.fails)
 	}
-	if e.Type.Kind != event.Bool {
+	switch e.Type.Kind {
+	case event.Int, event.Float, event.Time, event.Duration:
+		compareBits(t, r, f, e, want, text)
+		return
+	case event.Bool:
+	default:
 		return
 	}
 	if is := r.compiler().Bool(e)(f); is != (want.Kind == event.Bool && want.Bool()) {
 		t.Fatalf("%s\n%s: as a condition %v, want %s", text, e, is, show(want))
+	}
+}
+
+// compareBits compares the number without a Value, where there is one, with the value.
+func compareBits(t *rapid.T, r *rig, f *Frame, e *plan.Expr, want event.Value, text string) {
+	bits := r.compiler().Bits(e)
+	if bits == nil {
+		return
+	}
+	got := event.Value{}
+	if n, ok := bits(f); ok {
+		got = event.Value{Kind: e.Type.Kind, N: n}
+	}
+	if !same(got, want) {
+		t.Fatalf("%s\n%s: as bits %s, want %s", text, e, show(got), show(want))
 	}
 }
 

@@ -28,7 +28,9 @@
 // compiled (newLine). The runs of a line wait in rooms, and an event opens those it matters
 // to; its cost does not grow with the runs that are open. A room whose step is repeated
 // has a log of the events that its runs share; one whose way on compares a value of the
-// event with one of the run has its runs in the order of that value. What a line means is
+// event with one of the run has its runs in the order of that value. So that most events
+// end at the key, a room knows from when on one can matter to it (the length of its log, the
+// least value of its runs), and the key knows it of its rooms. What a line means is
 // what the general machine of run.go makes of it: a test compares the two.
 //
 // A trail is the events of a key's largest window: their times, and what alerts show of
