@@ -93,35 +93,42 @@ func (t *keyTable[V]) find(hash uint64, key []byte) (int32, *keyEntry[V]) {
 }
 
 // findText is find of the key that is one text, of which [event.TextKeyHash] knows the hash:
-// the key itself need not be made, where it is short.
+// the key itself need not be made.
 func (t *keyTable[V]) findText(hash uint64, text []byte) (int32, *keyEntry[V]) {
-	places, size := t.places, int32(len(text)+textAround)
-	first, last, at := event.TextKeyWords(text)
-	if at < 0 || size > shortKey || len(places) == 0 {
-		return t.findLong(hash, text)
+	id := t.candidate(hash)
+	if id < 0 {
+		return -1, nil
 	}
-	for i := mix(hash); ; i++ {
-		p := places[i&uint64(len(places)-1)]
-		if p.id == 0 {
-			return -1, nil
-		}
-		if p.tag != uint32(hash>>32) {
-			continue
-		}
-		k := t.keys.at(p.id - 1)
-		if k.size == size && binary.LittleEndian.Uint64(k.short[:]) == first && binary.LittleEndian.Uint64(k.short[at:]) == last {
-			return p.id - 1, k
-		}
+	if k := t.keys.at(id); isTextKey(k.size, &k.short, text) {
+		return id, k
 	}
-}
-
-// findLong is findText of any text.
-func (t *keyTable[V]) findLong(hash uint64, text []byte) (int32, *keyEntry[V]) {
 	return t.find(hash, event.AppendTextKey(make([]byte, 0, 64), text))
 }
 
-// textAround is how many bytes a key of one text has beside the text: a tag before it, and
-// an end of zeros.
+// candidate is the number of the first key that may have a hash: where it is -1 there is
+// none that has, and else hardly ever another.
+func (t *keyTable[V]) candidate(hash uint64) int32 {
+	places := t.places
+	if len(places) == 0 {
+		return -1
+	}
+	for i := mix(hash); ; i++ {
+		p := places[i&uint64(len(places)-1)]
+		if p.tag == uint32(hash>>32) || p.id == 0 {
+			return p.id - 1
+		}
+	}
+}
+
+// isTextKey reports whether a key, which stands in its entry, is that of one text; false
+// also where one of them is long.
+func isTextKey(size int32, key *[shortKey]byte, text []byte) bool {
+	first, last, at := event.TextKeyWords(text)
+	return int(size) == len(text)+textAround && uint(at) <= shortKey-8 &&
+		binary.LittleEndian.Uint64(key[:]) == first && binary.LittleEndian.Uint64(key[at:]) == last
+}
+
+// textAround is how many bytes a key of one text has beside the text.
 const textAround = 3
 
 // same reports whether a key is that of an entry, whose size is that of the key.

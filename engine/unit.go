@@ -250,19 +250,25 @@ func (u *keyed[K, M]) give(sh *shard, id int32, k *keyEntry[cell[K]], ev *event.
 	u.after(sh, id, &k.value)
 }
 
-// stretch does what event does, an item after the other. What most keys need stands here
-// once more: a text of one word is found without a call for its bytes.
+// stretch does what event does, an item after the other. An item that changes nothing, for
+// its key is not there, is passed by without a look at its event: what was to happen before
+// it can as well happen later.
 func (u *keyed[K, M]) stretch(sh *shard, s *stretch, items []index.Item) {
 	events, before := s.job.events, s.ordinal-s.from
 	for i := range items {
 		it := &items[i]
+		id := u.table.candidate(it.Hash)
+		if id < 0 && u.ignores != nil && (u.disk == nil || u.disk.cold == 0) && u.ignores(it.Mask, it.Until) {
+			continue
+		}
 		ev := &events[it.Event]
 		if sh.turned != it.Event {
 			sh.turnIn(it, ev.At)
 		}
 		sh.now.ordinal = before + it.Event
-		if it.Plain {
-			if id, k := u.table.findText(it.Hash, it.Key.Bytes(ev.Text)); id >= 0 {
+		if id >= 0 && it.Plain {
+			// The number of a key that has gone just now is nobody's, or another key's.
+			if k := u.table.keys.at(id); isTextKey(k.size, &k.short, it.Key.Bytes(ev.Text)) {
 				u.give(sh, id, k, ev, it)
 				continue
 			}
