@@ -18,6 +18,14 @@ type lanes struct {
 // words is the length of a bitmap with a bit a lane.
 func (l *lanes) words() int { return (len(l.at) + 63) / 64 }
 
+// slotsOf are the slots of a lane, where lane i is event i.
+func (l *lanes) slotsOf(i int) []uint64 {
+	if l.slots != nil {
+		return l.slots[i*l.width:][:l.width]
+	}
+	return l.events[i].Slots
+}
+
 // column is what is known of one condition over the lanes of a batch.
 type column struct {
 	batch uint64 // it is of

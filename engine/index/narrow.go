@@ -136,42 +136,47 @@ func (r *Router) textItems(ti *typeIndex, w *typeWork, word, words int, some uin
 }
 
 // ruleItems is textItems where there is one rule and one list: what most of the time of
-// routing goes to.
+// routing goes to. All columns are tests of the rule, in the order of its bits.
 func (r *Router) ruleItems(ti *typeIndex, w *typeWork, word, words int, some uint64) {
-	g, k, columns := &ti.groups[0], ti.byText, len(ti.columns)
+	g, k := &ti.groups[0], ti.byText
 	s, hashAt := *k.text, uint(k.hash)
-	mask, until := g.bits[0].bit, g.bits[0].until
-	events := w.lanes.events[64*word:] // all are of the type
-	list := slices.Grow(r.into.Lists[0], 64)
-	together, width := w.lanes.slots, w.lanes.width
-	if together != nil {
-		together = together[64*word*width:]
+	r.word = r.word[:0]
+	for c := range g.bits {
+		r.word = append(r.word, r.narrow[c*words+word])
 	}
+	list := slices.Grow(r.into.Lists[0], 64)
 	for ; some != 0; some &= some - 1 {
 		lane := bits.TrailingZeros64(some)
-		var slots []uint64
-		if together != nil {
-			slots = together[lane*width:][:width]
-		} else {
-			slots = events[lane].Slots
-		}
-		if columns > 1 {
-			mask, until = g.means(r.passed(columns, word, words, lane))
-		}
+		slots := w.lanes.slotsOf(64*word + lane)
 		if slots[s.word]&s.mask == 0 {
 			r.NilKeys.add(g.rule)
 			continue
 		}
 		list = list[:len(list)+1]
 		it := &list[len(list)-1]
-		it.Event, it.Rule, it.Mask, it.Until = int32(64*word+lane), g.rule, mask, until
+		it.Event, it.Rule = int32(64*word+lane), g.rule
+		it.Mask, it.Until = g.meansAt(r.word, lane)
 		if hashAt < uint(len(slots)) && hashAt != 0 && slots[hashAt] != 0 {
 			it.Hash, it.Key, it.Plain = slots[hashAt], event.Ref(slots[s.at]), true
 		} else {
-			it.Hash, it.Key, it.Plain = r.textKey(k, &events[lane])
+			it.Hash, it.Key, it.Plain = r.textKey(k, &w.lanes.events[64*word+lane])
 		}
 	}
 	r.into.Lists[0] = list
+}
+
+// meansAt is what the tests that hold at a lane mean: words are those of all columns, which
+// are the group's.
+func (g *group) meansAt(words []uint64, lane int) (mask uint64, until bool) {
+	if len(g.bits) == 1 {
+		return g.bits[0].bit, g.bits[0].until
+	}
+	for c, x := range words {
+		if b := &g.bits[c]; x>>(lane&63)&1 != 0 {
+			mask, until = mask|b.bit, until || b.until
+		}
+	}
+	return mask, until
 }
 
 // textKey is the key of an event, which is a text: made, unless the event has its hash.

@@ -51,6 +51,7 @@ type Router struct {
 	order  []int32 // hits of the event at hand
 	bits   []uint64
 	narrow []uint64 // of a type with groups: the lanes at which each test holds
+	word   []uint64 // of narrow: those of the lanes at hand, by test
 	seen   []uint64 // by part: the event that it was last found in
 	into   *Routed
 	starts []int // by list: where the items of the event at hand begin
