@@ -34,6 +34,10 @@ type Options struct {
 	// operating system, where it can be asked.
 	FreeSpace func(dir string) (uint64, error)
 
+	// Step is called at each step of the store's work; an error stands for a crash there:
+	// the call under way returns it, and the store has to be opened again. For tests.
+	Step func(Step) error
+
 	// beforeWrite is called before each transaction, with its number since opening; an
 	// error stands for a failed write. For tests of torn epochs.
 	beforeWrite func(n int) error
@@ -137,7 +141,7 @@ func (s *Badger) open() error {
 		return fmt.Errorf("open state directory %s: %w", s.dir, err)
 	}
 	if fresh {
-		return finishDir(s.dir)
+		return s.opt.around(BeforeRename, AfterRename, func() error { return finishDir(s.dir) })
 	}
 	return nil
 }
@@ -167,7 +171,7 @@ func (s *Badger) openTree(fresh bool) (known mark, err error) {
 
 func (s *Badger) putMark() (err error) {
 	if s.mark == nil {
-		if s.mark, err = newMarker(s.dir); err != nil {
+		if s.mark, err = newMarker(s.dir, &s.opt); err != nil {
 			return err
 		}
 	}

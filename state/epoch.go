@@ -87,7 +87,7 @@ func (w *writer) flush() error {
 			return fmt.Errorf("write %d records: %w", len(w.txn), err)
 		}
 	}
-	if err := batch.Flush(); err != nil {
+	if err := s.opt.around(BeforeBatch, AfterBatch, batch.Flush); err != nil {
 		return fmt.Errorf("write %d records: %w", len(w.txn), err)
 	}
 	w.txn, w.size = w.txn[:0], 0

@@ -66,15 +66,16 @@ func readMark(dir string) (m mark, err error) {
 type marker struct {
 	dir  string
 	file *os.File
+	opt  *Options
 }
 
 // newMarker opens the mark of a state directory, or makes one.
-func newMarker(dir string) (*marker, error) {
+func newMarker(dir string, opt *Options) (*marker, error) {
 	f, err := os.OpenFile(filepath.Join(dir, markFile), os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	return &marker{dir: dir, file: f}, nil
+	return &marker{dir: dir, file: f, opt: opt}, nil
 }
 
 // put says that epoch is complete. The mark is smaller than a sector and overwritten in
@@ -84,8 +85,12 @@ func (m *marker) put(epoch uint64) error {
 	if err != nil {
 		return fmt.Errorf("mark epoch %d as complete: %w", epoch, err)
 	}
-	var buf [storedMarkSize]byte
-	if _, err := m.file.WriteAt(mark{epoch, end}.append(buf[:0]), 0); err != nil {
+	err = m.opt.around(BeforeMark, AfterMark, func() error {
+		var buf [storedMarkSize]byte
+		_, err := m.file.WriteAt(mark{epoch, end}.append(buf[:0]), 0)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("mark epoch %d as complete: %w", epoch, err)
 	}
 	return nil
