@@ -1,0 +1,85 @@
+package crashtest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/cepheus-cep/cepheus/lang/plan"
+	"github.com/cepheus-cep/cepheus/state"
+)
+
+// readAlerts reads what a sink's file holds, without repeats.
+func readAlerts(path string) (first []string, repeats int, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil || len(text) == 0 {
+		return nil, 0, err
+	}
+	return distinct(strings.Split(strings.TrimSuffix(string(text), "\n"), "\n"))
+}
+
+// distinct removes repeats by id, as a receiver that keeps ids does; a repeat that says
+// something else is a fault.
+func distinct(lines []string) (first []string, repeats int, err error) {
+	known := map[string]string{}
+	for _, line := range lines {
+		var a struct{ ID string }
+		if err := json.Unmarshal([]byte(line), &a); err != nil || a.ID == "" {
+			return nil, 0, fmt.Errorf("an alert that makes no sense: %w\n%.300s", err, line)
+		}
+		switch was, ok := known[a.ID]; {
+		case !ok:
+			known[a.ID] = line
+			first = append(first, line)
+		case was != line:
+			return nil, 0, fmt.Errorf("one id, two alerts:\n%.500s\n%.500s", was, line)
+		default:
+			repeats++
+		}
+	}
+	return first, repeats, nil
+}
+
+// records returns all that a state directory holds, as text by table and key. Of the
+// states of patterns it is their keys only: their records number events from where the key
+// was last forgotten, which may be any time at which nothing of it is alive. Silences are
+// numbered too.
+func records(ctx context.Context, set *plan.Set, dir string) (map[string]string, error) {
+	s, err := state.OpenBadger(dir, state.Options{NoSync: true, MemTable: 1 << 20})
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	patterns := map[string]bool{}
+	for _, rule := range set.Rules {
+		patterns[rule.Name] = rule.Pattern != nil
+	}
+	all := map[string]string{}
+	for table := state.TableMeta; table <= state.TableSilences; table++ {
+		err := s.Scan(ctx, table, nil, nil, func(k, v []byte) error {
+			switch {
+			case table == state.TableKeys && patterns[string(k[1:1+k[0]])]:
+				v = nil
+			case table == state.TableSilences:
+				v = withoutLast(v)
+			}
+			all[fmt.Sprintf("%s %q", table, k)] = fmt.Sprintf("%q", v)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// withoutLast cuts the varint off that v ends with.
+func withoutLast(v []byte) []byte {
+	v = v[:len(v)-1]
+	for len(v) > 0 && v[len(v)-1] >= 0x80 {
+		v = v[:len(v)-1]
+	}
+	return v
+}
