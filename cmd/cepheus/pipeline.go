@@ -130,6 +130,7 @@ func (p *pipeline) engineOptions(store engine.Store, outbox *state.Outbox, d *si
 		Files:     lookup.New(lookup.Options{Now: p.world.now}),
 		Log:       p.log,
 	}
+	o.EpochEvents = p.verb.Epoch
 	for _, in := range p.inputs {
 		o.Inputs = append(o.Inputs, engine.Input{Source: in, Decode: p.verb.decoding()})
 	}

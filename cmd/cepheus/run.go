@@ -24,6 +24,7 @@ type runVerb struct {
 	TypeField   string   `name:"type-field" type:"given" placeholder:"NAME" xor:"type" help:"The field that holds a record's event type; without it, type."`
 	State       string   `name:"state" type:"given" placeholder:"DIR" help:"Keep the state in this folder, and go on from what is in it. Without it the state is in memory."`
 	Final       bool     `name:"final" help:"With --state: the end of the inputs is the end of time, which closes windows and decides absences."`
+	Epoch       int      `name:"epoch" hidden:"" help:"With --state: how many records an epoch has at most."`
 	DeadLetters string   `name:"dead-letters" type:"given" placeholder:"FILE" default:"dead-letters.jsonl" help:"Where records that cannot be decoded are kept, with the reason; made when there is one, up to 64 MiB."`
 }
 

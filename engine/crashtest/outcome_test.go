@@ -2,10 +2,12 @@ package crashtest
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/cepheus-cep/cepheus/lang/plan"
 	"github.com/cepheus-cep/cepheus/state"
@@ -45,7 +47,8 @@ func distinct(lines []string) (first []string, repeats int, err error) {
 // records returns all that a state directory holds, as text by table and key. Of the
 // states of patterns it is their keys only: their records number events from where the key
 // was last forgotten, which may be any time at which nothing of it is alive. Silences are
-// numbered too.
+// numbered too. Marks of dedup that are about to be forgotten are left out: how soon that
+// comes depends on the epochs.
 func records(ctx context.Context, set *plan.Set, dir string) (map[string]string, error) {
 	s, err := state.OpenBadger(dir, state.Options{NoSync: true, MemTable: 1 << 20})
 	if err != nil {
@@ -56,12 +59,18 @@ func records(ctx context.Context, set *plan.Set, dir string) (map[string]string,
 	for _, rule := range set.Rules {
 		patterns[rule.Name] = rule.Pattern != nil
 	}
+	newest, err := newestMark(ctx, s)
+	if err != nil {
+		return nil, err
+	}
 	all := map[string]string{}
 	for table := state.TableMeta; table <= state.TableSilences; table++ {
 		err := s.Scan(ctx, table, nil, nil, func(k, v []byte) error {
 			switch {
 			case table == state.TableKeys && patterns[string(k[1:1+k[0]])]:
 				v = nil
+			case table == state.TableDedup && markTime(v) < newest-int64(20*time.Second):
+				return nil
 			case table == state.TableSilences:
 				v = withoutLast(v)
 			}
@@ -73,6 +82,20 @@ func records(ctx context.Context, set *plan.Set, dir string) (map[string]string,
 		}
 	}
 	return all, nil
+}
+
+// newestMark is the time of the newest mark of dedup.
+func newestMark(ctx context.Context, s *state.Badger) (newest int64, err error) {
+	err = s.Scan(ctx, state.TableDedup, nil, nil, func(_, v []byte) error {
+		newest = max(newest, markTime(v))
+		return nil
+	})
+	return newest, err
+}
+
+func markTime(v []byte) int64 {
+	t, _ := binary.Varint(v)
+	return t
 }
 
 // withoutLast cuts the varint off that v ends with.

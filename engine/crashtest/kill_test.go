@@ -1,0 +1,255 @@
+package crashtest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// receiver is where the alerts of a process go. It outlives it.
+type receiver interface {
+	// connect gives a process that is about to start its output; done is to be called when
+	// the process has ended.
+	connect(cmd *exec.Cmd) (done func() error, err error)
+	// alerts returns all whole lines that came.
+	alerts() ([]string, error)
+}
+
+// piped keeps what comes through a pipe.
+type piped struct{ lines []string }
+
+func (p *piped) connect(cmd *exec.Cmd) (done func() error, err error) {
+	out, in, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stdout = in
+	read := make(chan error, 1)
+	go func() { read <- p.read(out) }()
+	return func() error { return errors.Join(in.Close(), <-read, out.Close()) }, nil
+}
+
+// read keeps whole lines; of the last, if it is none, the sender will send it again.
+func (p *piped) read(out io.Reader) error {
+	in := bufio.NewReaderSize(out, 1<<16)
+	for {
+		line, err := in.ReadString('\n')
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		p.lines = append(p.lines, strings.TrimSuffix(line, "\n"))
+	}
+}
+
+func (p *piped) alerts() ([]string, error) { return p.lines, nil }
+
+// appended is a file that the system appends the output to, as a shell's >> does.
+type appended struct{ path string }
+
+func (a *appended) connect(cmd *exec.Cmd) (done func() error, err error) {
+	f, err := os.OpenFile(a.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stdout = f
+	return func() error { return errors.Join(f.Close(), a.mend()) }, nil
+}
+
+// mend cuts a last line off that is none.
+func (a *appended) mend() error {
+	text, err := os.ReadFile(a.path)
+	if err != nil {
+		return err
+	}
+	return os.Truncate(a.path, int64(bytes.LastIndexByte(text, '\n')+1))
+}
+
+func (a *appended) alerts() ([]string, error) {
+	text, err := os.ReadFile(a.path)
+	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n"), err
+}
+
+// program is the command as it is shipped.
+type program struct {
+	path   string
+	rules  string
+	inputs []string
+	epoch  int // records
+}
+
+// build makes the binary, once for the tests of a package.
+func build(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "cepheus")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", path, "../../cmd/cepheus")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return path
+}
+
+// command is one run over a place; what it says on standard error goes to said.
+func (b *program) command(ctx context.Context, p place, said *bytes.Buffer) *exec.Cmd {
+	args := []string{"run", "--rules", b.rules, "--state", p.state(), "--dead-letters", p.dead(), "--epoch", strconv.Itoa(b.epoch)}
+	for _, path := range b.inputs {
+		args = append(args, "--input", path)
+	}
+	cmd := exec.CommandContext(ctx, b.path, args...)
+	cmd.Stderr = said
+	return cmd
+}
+
+func (p place) dead() string { return filepath.Join(p.root, "dead.jsonl") }
+
+// run runs to the end, or, where after is not negative, until it is killed; killed says
+// that it came to that.
+func (b *program) run(ctx context.Context, p place, to receiver, after time.Duration) (killed bool, err error) {
+	var said bytes.Buffer
+	cmd := b.command(ctx, p, &said)
+	done, err := to.connect(cmd)
+	if err != nil {
+		return false, err
+	}
+	if err := cmd.Start(); err != nil {
+		return false, errors.Join(err, done())
+	}
+	if after >= 0 {
+		timer := time.AfterFunc(after, func() { cmd.Process.Kill() })
+		defer timer.Stop()
+	}
+	err = cmd.Wait()
+	if err := done(); err != nil {
+		return false, err
+	}
+	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("%w\n%s", err, said.String())
+	}
+	return false, nil
+}
+
+// TestKilledAtRandom kills the binary again and again until it comes to the end of the
+// events, and begins anew until there were enough kills.
+func TestKilledAtRandom(t *testing.T) {
+	r := chance(t)
+	wanted, f := 20, traffic{events: 12_000, cards: 60, every: 50e6, fresh: 4_000}
+	b := &program{path: build(t), rules: "testdata", epoch: 500}
+	if long() {
+		wanted, f.events, f.fresh, b.epoch = 200, 1_000_000, 50_000, 5_000
+	}
+	b.inputs = f.write(t, r, t.TempDir())
+
+	whole, to, began := place{t.TempDir()}, &piped{}, time.Now()
+	if _, err := b.run(t.Context(), whole, to, -1); err != nil {
+		t.Fatal(err)
+	}
+	took := time.Since(began)
+	want := outcomeOf(t, whole, to)
+	for kills, round := 0, 0; kills < wanted; round++ {
+		p := place{t.TempDir()}
+		to := []receiver{&piped{}, &appended{p.alerts()}}[round%2]
+		n := b.killedUntilTheEnd(t, r, p, to, min(wanted-kills, wanted/2), took/time.Duration(wanted/4))
+		got := outcomeOf(t, p, to)
+		kills += n
+		t.Logf("%d kills, %T: %d alerts, %d repeats", n, to, len(got.alerts), got.repeats)
+		want.compare(t, got)
+	}
+}
+
+// killedUntilTheEnd kills until there were enough of it, then lets it come to the end, and
+// returns the number of kills.
+func (b *program) killedUntilTheEnd(t *testing.T, r *rand.Rand, p place, to receiver, enough int, most time.Duration) (kills int) {
+	t.Helper()
+	most = max(most, 150*time.Millisecond)
+	for {
+		// Longer by and by, so that it ends however slow the machine is.
+		after := time.Duration(r.Int64N(int64(most)))
+		if kills == enough {
+			after = -1
+		}
+		killed, err := b.run(t.Context(), p, to, after)
+		if err != nil {
+			t.Fatalf("after %d kills: %v", kills, err)
+		}
+		if !killed {
+			return kills
+		}
+		kills++
+		most += most / 20
+	}
+}
+
+// outcome is what came of a run.
+type outcome struct {
+	alerts  []string // without repeats
+	repeats int
+	dead    []string // dead letters, sorted, without repeats
+}
+
+// arrival is the time of a record that has none of its own: of the clock.
+var arrival = regexp.MustCompile(`"time":"[^"]*",`)
+
+func outcomeOf(t *testing.T, p place, to receiver) *outcome {
+	t.Helper()
+	lines, err := to.alerts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &outcome{}
+	if o.alerts, o.repeats, err = distinct(lines); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(p.dead())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(string(text), "\n") {
+		o.dead = append(o.dead, arrival.ReplaceAllString(line, ""))
+	}
+	slices.Sort(o.dead)
+	o.dead = slices.Compact(o.dead)
+	return o
+}
+
+// compare wants of got the alerts of o in the same order, and the same dead letters.
+func (o *outcome) compare(t *testing.T, got *outcome) {
+	t.Helper()
+	for i := range max(len(o.alerts), len(got.alerts)) {
+		if i >= len(o.alerts) || i >= len(got.alerts) || o.alerts[i] != got.alerts[i] {
+			t.Fatalf("alert %d of %d (killed: %d):\n%s\nkilled:\n%s", i, len(o.alerts), len(got.alerts), around(o.alerts, i), around(got.alerts, i))
+		}
+	}
+	if diff := cmp.Diff(o.dead, got.dead); diff != "" {
+		t.Fatalf("dead letters (-uninterrupted +killed):\n%s", diff)
+	}
+}
+
+// around shows a few alerts.
+func around(alerts []string, i int) string {
+	var b strings.Builder
+	for n := max(0, i-1); n < min(len(alerts), i+2); n++ {
+		fmt.Fprintf(&b, "%d %.300s\n", n, alerts[n])
+	}
+	return b.String()
+}
