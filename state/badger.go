@@ -92,9 +92,10 @@ type Badger struct {
 	lock *os.File // of the directory; nil where the system has none
 	mark *marker
 
-	commit sync.Mutex // held by the one commit under way; taken before mu
-	writes int        // transactions since opening
-	broken error      // why no more commits are taken
+	commit  sync.Mutex // held by the one commit under way; taken before mu
+	writes  int        // transactions since opening
+	ballast bool       // it is there: see ballast.go
+	broken  error      // why no more commits are taken
 
 	mu      sync.RWMutex // epoch and closed; a read holds it until its snapshot is taken
 	epoch   uint64
@@ -130,6 +131,9 @@ func (s *Badger) open() error {
 	if err != nil {
 		return err
 	}
+	if err := s.roomToOpen(); err != nil {
+		return err
+	}
 	known, err := s.openTree(fresh)
 	if err != nil {
 		return err
@@ -139,6 +143,9 @@ func (s *Badger) open() error {
 	}
 	if err := s.putMark(); err != nil {
 		return fmt.Errorf("open state directory %s: %w", s.dir, err)
+	}
+	if err := s.putBallast(); err != nil {
+		return err
 	}
 	if fresh {
 		return s.opt.around(BeforeRename, AfterRename, func() error { return finishDir(s.dir) })
@@ -182,7 +189,7 @@ func (s *Badger) putMark() (err error) {
 func (s *Badger) release() error {
 	var errs []error
 	if s.db != nil {
-		errs = append(errs, s.db.Close())
+		errs = append(errs, s.roomToClose(), s.db.Close())
 	}
 	if s.mark != nil {
 		if s.db != nil {
@@ -295,14 +302,18 @@ func (s *Badger) admit(ctx context.Context, b *Batch) error {
 	return s.checkSpace(b)
 }
 
-// checkSpace refuses an epoch on a disk nearly full: three write buffers, for the log,
-// a flush and a compaction, and the epoch itself must fit.
+// checkSpace refuses an epoch on a disk nearly full: what is spare and the epoch itself
+// must fit, and the ballast too where it could not be made.
 func (s *Badger) checkSpace(b *Batch) error {
-	free, err := s.opt.FreeSpace(s.dir)
+	free, err := s.free()
 	if err != nil {
-		return fmt.Errorf("look at the free space of state directory %s: %w", s.dir, err)
+		return err
 	}
-	if need := uint64(3*s.opt.MemTable) + uint64(b.Bytes()); free < need {
+	need := s.opt.spare() + uint64(b.Bytes())
+	if !s.ballast {
+		need += s.opt.spare()
+	}
+	if free < need {
 		return &SpaceError{Dir: s.dir, Free: free, Need: need}
 	}
 	return nil

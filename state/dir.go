@@ -62,17 +62,22 @@ func (e *FormatError) Error() string {
 		e.Dir, e.Found, formatPrefix+Format)
 }
 
-// SpaceError says that a commit was refused because the disk is nearly full. Nothing
-// was written; the same commit may be tried again when there is room.
+// SpaceError says that a commit, or to open the directory, was refused because the disk is
+// nearly full. Nothing was written; the same may be tried again when there is room.
 type SpaceError struct {
 	Dir        string
 	Free, Need uint64 // bytes
+	Opening    bool   // it was not opened, even
 }
 
 // Error names the directory and what is missing.
 func (e *SpaceError) Error() string {
-	return fmt.Sprintf("disk of state directory %s is nearly full: %d MiB free, %d MiB needed to commit; make room, nothing committed is lost",
-		e.Dir, e.Free>>20, (e.Need+1<<20-1)>>20)
+	what := "commit"
+	if e.Opening {
+		what = "open it"
+	}
+	return fmt.Sprintf("disk of state directory %s is nearly full: %d MiB free, %d MiB needed to %s; make room, nothing committed is lost",
+		e.Dir, e.Free>>20, (e.Need+1<<20-1)>>20, what)
 }
 
 // prepareDir begins to make dir, which is there, a state directory where it is empty,
@@ -129,7 +134,7 @@ func checkEmpty(dir string) error {
 	for _, e := range entries {
 		switch name := e.Name(); {
 		case name == "lost+found", name == formatTemp:
-		case halfMade && (name == treeDir || name == markFile):
+		case halfMade && (name == treeDir || name == markFile || name == ballastFile):
 		default:
 			return &NotStateError{Dir: dir, Found: name}
 		}

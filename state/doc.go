@@ -39,12 +39,13 @@
 //	DIR/FORMAT   "cepheus-state 2": the version of everything below; made last
 //	DIR/EPOCH    the mark: the last complete epoch, and how far Badger's MANIFEST went
 //	DIR/tree/    Badger's files
+//	DIR/BALLAST  room that is given back where the disk is full: see ballast.go
 //
 // DIR itself is locked while it is open. A copy is a backup if no process had it open.
 //
-// A ballast file against a full disk, value-log collection and backups are not here
-// yet; before each epoch the free space is looked at, because a full disk reaches
-// Badger's mapped log as a signal and not as an error.
+// Value-log collection and backups are not here yet. Before each epoch the free space is
+// looked at, because a full disk reaches Badger's mapped log as a signal and not as an
+// error.
 //
 // Open state.go first, then badger.go, then verify.go.
 package state

@@ -1,6 +1,7 @@
 package crashtest
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -48,7 +49,8 @@ func distinct(lines []string) (first []string, repeats int, err error) {
 // states of patterns it is their keys only: their records number events from where the key
 // was last forgotten, which may be any time at which nothing of it is alive. Silences are
 // numbered too. Marks of dedup that are about to be forgotten are left out: how soon that
-// comes depends on the epochs.
+// comes depends on the epochs. So is the end of a record of a window that says that nothing
+// is late now, which is left out where nothing ever was.
 func records(ctx context.Context, set *plan.Set, dir string) (map[string]string, error) {
 	s, err := state.OpenBadger(dir, state.Options{NoSync: true, MemTable: 1 << 20})
 	if err != nil {
@@ -69,6 +71,8 @@ func records(ctx context.Context, set *plan.Set, dir string) (map[string]string,
 			switch {
 			case table == state.TableKeys && patterns[string(k[1:1+k[0]])]:
 				v = nil
+			case table == state.TableKeys:
+				v = bytes.TrimRight(v, "\x00\x01")
 			case table == state.TableDedup && markTime(v) < newest-int64(20*time.Second):
 				return nil
 			case table == state.TableSilences:
