@@ -141,7 +141,7 @@ func (s *Badger) open() error {
 	if err := s.recover(known); err != nil {
 		return fmt.Errorf("recover state directory %s: %w", s.dir, err)
 	}
-	if err := s.putMark(); err != nil {
+	if err := s.mark.put(s.epoch); err != nil {
 		return fmt.Errorf("open state directory %s: %w", s.dir, err)
 	}
 	if err := s.putBallast(); err != nil {
@@ -165,6 +165,9 @@ func (s *Badger) openTree(fresh bool) (known mark, err error) {
 			return known, err
 		}
 	}
+	if s.mark, err = newMarker(s.dir, &s.opt); err != nil { // before Badger, whose words for a disk that cannot be written say less
+		return known, fmt.Errorf("open state directory %s: %w", s.dir, err)
+	}
 	if err := removeEmptied(s.dir); err != nil {
 		return known, err
 	}
@@ -174,15 +177,6 @@ func (s *Badger) openTree(fresh bool) (known mark, err error) {
 	}
 	s.db = db
 	return known, nil
-}
-
-func (s *Badger) putMark() (err error) {
-	if s.mark == nil {
-		if s.mark, err = newMarker(s.dir, &s.opt); err != nil {
-			return err
-		}
-	}
-	return s.mark.put(s.epoch)
 }
 
 // release closes what is open: the tree, the mark, and last the lock.

@@ -32,7 +32,10 @@ type receiver interface {
 }
 
 // piped keeps what comes through a pipe.
-type piped struct{ lines []string }
+type piped struct {
+	lines []string
+	first func(*os.Process) // called at the first line of a process; nil: nothing
+}
 
 func (p *piped) connect(cmd *exec.Cmd) (done func() error, err error) {
 	out, in, err := os.Pipe()
@@ -41,12 +44,12 @@ func (p *piped) connect(cmd *exec.Cmd) (done func() error, err error) {
 	}
 	cmd.Stdout = in
 	read := make(chan error, 1)
-	go func() { read <- p.read(out) }()
+	go func() { read <- p.read(out, cmd) }()
 	return func() error { return errors.Join(in.Close(), <-read, out.Close()) }, nil
 }
 
 // read keeps whole lines; of the last, if it is none, the sender will send it again.
-func (p *piped) read(out io.Reader) error {
+func (p *piped) read(out io.Reader, cmd *exec.Cmd) error {
 	in := bufio.NewReaderSize(out, 1<<16)
 	for {
 		line, err := in.ReadString('\n')
@@ -55,6 +58,10 @@ func (p *piped) read(out io.Reader) error {
 			return nil
 		case err != nil:
 			return err
+		}
+		if p.first != nil {
+			p.first(cmd.Process)
+			p.first = nil
 		}
 		p.lines = append(p.lines, strings.TrimSuffix(line, "\n"))
 	}
@@ -96,20 +103,37 @@ type program struct {
 	epoch  int // records
 }
 
-// build makes the binary, once for the tests of a package.
+// TestMain makes room for the binary.
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "crashtest-*")
+	if err != nil {
+		panic(err)
+	}
+	shipped = filepath.Join(dir, "cepheus")
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// shipped is where build puts it.
+var shipped string
+
+// build makes the binary, if no test before has done so.
 func build(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "cepheus")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", path, "../../cmd/cepheus")
+	if _, err := os.Stat(shipped); err == nil {
+		return shipped
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", shipped, "../../cmd/cepheus")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	return path
+	return shipped
 }
 
 // command is one run over a place; what it says on standard error goes to said.
-func (b *program) command(ctx context.Context, p place, said *bytes.Buffer) *exec.Cmd {
-	args := []string{"run", "--rules", b.rules, "--state", p.state(), "--dead-letters", p.dead(), "--epoch", strconv.Itoa(b.epoch)}
+func (b *program) command(ctx context.Context, p place, dead string, said *bytes.Buffer) *exec.Cmd {
+	args := []string{"run", "--rules", b.rules, "--state", p.state(), "--dead-letters", dead, "--epoch", strconv.Itoa(b.epoch)}
 	for _, path := range b.inputs {
 		args = append(args, "--input", path)
 	}
@@ -123,8 +147,13 @@ func (p place) dead() string { return filepath.Join(p.root, "dead.jsonl") }
 // run runs to the end, or, where after is not negative, until it is killed; killed says
 // that it came to that.
 func (b *program) run(ctx context.Context, p place, to receiver, after time.Duration) (killed bool, err error) {
+	return b.runWith(ctx, p, to, after, p.dead())
+}
+
+// runWith is run with dead letters elsewhere.
+func (b *program) runWith(ctx context.Context, p place, to receiver, after time.Duration, dead string) (killed bool, err error) {
 	var said bytes.Buffer
-	cmd := b.command(ctx, p, &said)
+	cmd := b.command(ctx, p, dead, &said)
 	done, err := to.connect(cmd)
 	if err != nil {
 		return false, err
