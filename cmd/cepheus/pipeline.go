@@ -72,7 +72,7 @@ func (p *pipeline) run(ctx context.Context) (err error) {
 	start := p.world.now()
 	err = p.deliverWhile(ctx, dispatcher, eng.Run)
 	bar.clear()
-	err = errors.Join(err, acknowledge(ctx, store, outbox, dispatcher))
+	err = errors.Join(err, acknowledge(ctx, store, outbox, dispatcher, err != nil))
 	return errors.Join(err, p.report(ctx, eng.Stats(), p.world.now().Sub(start), err))
 }
 
@@ -153,8 +153,14 @@ func (p *pipeline) deliverWhile(ctx context.Context, d *sinks.Dispatcher, run fu
 }
 
 // acknowledge commits what was delivered since the last epoch, so that the next run
-// over the same state repeats none of it.
-func acknowledge(ctx context.Context, store stateStore, outbox *state.Outbox, d *sinks.Dispatcher) error {
+// over the same state repeats none of it. The outbox of a run that failed is of no more use:
+// rows of an epoch that came to nothing are in it, and others it has taken for removed.
+func acknowledge(ctx context.Context, store stateStore, outbox *state.Outbox, d *sinks.Dispatcher, failed bool) (err error) {
+	if failed {
+		if outbox, err = state.OpenOutbox(context.WithoutCancel(ctx), store); err != nil {
+			return err
+		}
+	}
 	var last state.Batch
 	outbox.Acknowledge(&last, d.Acks())
 	if last.Len() == 0 {
