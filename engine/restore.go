@@ -125,7 +125,7 @@ func (e *Engine) putNames() {
 	}
 	e.commits.batch().Put(state.TableMeta, []byte(metaPartitions), b)
 	for _, c := range e.rules {
-		e.commits.batch().Put(state.TableMeta, []byte(metaRule+c.rule.Name), []byte(c.rule.Version))
+		e.commits.batch().Put(state.TableMeta, []byte(metaRule+c.rule.Name), []byte(c.rule.Version+" "+c.rule.Memory))
 	}
 	for _, r := range e.obsolete {
 		e.commits.batch().Delete(r.table, []byte(r.key))
@@ -224,29 +224,37 @@ func (e *Engine) restoreWaiting(ctx context.Context, p *partition) error {
 }
 
 // restoreKeys takes the states of keys back into the shards that own them now. What
-// belongs to rules that are gone or mean something else now is dropped with the next
+// belongs to rules that are gone or remember something else now is dropped with the next
 // epoch.
 func (e *Engine) restoreKeys(ctx context.Context) error {
-	same := map[string]bool{}
+	var all []*succession
 	numbers := map[string]int{}
 	for n := range e.rules {
 		numbers[e.rules[n].rule.Name] = n
 	}
-	err := e.store.Scan(ctx, state.TableMeta, []byte(metaRule), nil, func(key, version []byte) error {
-		name := string(key[len(metaRule):])
-		n, ok := numbers[name]
-		same[name] = ok && e.rules[n].rule.Version == string(version)
-		if !ok {
-			e.gone = append(e.gone, name)
+	err := e.store.Scan(ctx, state.TableMeta, []byte(metaRule), nil, func(key, value []byte) error {
+		s := &succession{name: string(key[len(metaRule):]), rule: -1}
+		if n, ok := numbers[s.name]; ok {
+			s.compare(n, e.rules[n].rule, string(value))
+			delete(numbers, s.name)
+		} else {
+			e.gone = append(e.gone, s.name)
 		}
+		all = append(all, s)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	for _, name := range slices.Sorted(maps.Keys(same)) {
-		if err := e.restoreRule(ctx, name, numbers[name], same[name]); err != nil {
+	for _, s := range all {
+		if err := e.restoreRule(ctx, s); err != nil {
 			return err
+		}
+		s.tell(e.o.Log)
+	}
+	if len(all) > 0 {
+		for _, name := range slices.Sorted(maps.Keys(numbers)) {
+			e.o.Log.Info("rule added", "rule", name)
 		}
 	}
 	return nil
@@ -254,40 +262,38 @@ func (e *Engine) restoreKeys(ctx context.Context) error {
 
 // restoreRule takes note of the keys of a rule, which stay in the store until they are
 // needed, or marks them to be dropped.
-func (e *Engine) restoreRule(ctx context.Context, name string, n int, kept bool) error {
-	if kept {
-		return e.restoreCounts(name, n)
+func (e *Engine) restoreRule(ctx context.Context, s *succession) (err error) {
+	if s.keeps() {
+		s.keys, err = e.restoreCounts(s.name, s.rule)
+		return err
 	}
-	e.obsolete = append(e.obsolete, row{state.TableMeta, metaKeys + name})
-	dropped := 0
-	err := e.store.Scan(ctx, state.TableKeys, keyPrefix(nil, name), nil, func(key, _ []byte) error {
-		dropped++
+	e.obsolete = append(e.obsolete, row{state.TableMeta, metaKeys + s.name})
+	return e.store.Scan(ctx, state.TableKeys, keyPrefix(nil, s.name), nil, func(key, _ []byte) error {
+		s.keys++
 		e.obsolete = append(e.obsolete, row{state.TableKeys, string(key)})
 		return nil
 	})
-	if dropped > 0 {
-		e.o.Log.Warn("state dropped: the rule has changed or is gone", "rule", name, "keys", dropped)
-	}
-	return err
 }
 
-// restoreCounts reads how many keys of each slot a rule has in the store.
-func (e *Engine) restoreCounts(name string, n int) error {
+// restoreCounts reads how many keys of each slot a rule has in the store, and returns how
+// many there are.
+func (e *Engine) restoreCounts(name string, n int) (keys int, err error) {
 	b, ok, err := e.store.Get(state.TableMeta, []byte(metaKeys+name), nil)
 	if err != nil || !ok {
-		return err
+		return 0, err
 	}
 	for slot := 0; len(b) > 0; slot++ {
 		skip, used := binary.Uvarint(b)
 		count, more := binary.Uvarint(b[max(used, 0):])
 		if slot += int(min(skip, slots)); used <= 0 || more <= 0 || slot >= slots || count > math.MaxInt32 {
-			return fmt.Errorf("%w: number of keys of rule %s", errState, name)
+			return 0, fmt.Errorf("%w: number of keys of rule %s", errState, name)
 		}
 		b = b[used+more:]
 		sh := e.shards[shardOf(uint64(slot), len(e.shards))]
 		sh.unit(int32(n)).known(slot, int32(count))
+		keys += int(count)
 	}
-	return nil
+	return keys, nil
 }
 
 // keyInError names a record's key in an error: as the store does, in hexadecimal, since it

@@ -49,7 +49,7 @@ func compile(rule *plan.Rule, types []*plan.Type) (compiled, error) {
 // it: one that never alerts.
 func compileTable(set *plan.Set, n int) (compiled, error) {
 	p := set.Projections[n]
-	c := compiled{rule: &plan.Rule{Name: "table " + p.Name, Version: p.Version, Stratum: p.Stratum, Keys: []plan.Key{{Type: p.KeyType}}}}
+	c := compiled{rule: &plan.Rule{Name: "table " + p.Name, Version: p.Version, Memory: p.Memory, Stratum: p.Stratum, Keys: []plan.Key{{Type: p.KeyType}}}}
 	var err error
 	if c.table, err = machine.CompileProjection(set, n, eval.Compiler{Types: set.Types, Event: -1}); err != nil {
 		return c, fmt.Errorf("compile table %s: %w", p.Name, err)

@@ -23,7 +23,7 @@ type pipeline struct {
 	world  *world
 	set    *plan.Set
 	inputs []*counted
-	log    *slog.Logger       // warnings of the parts, on standard error
+	log    *slog.Logger       // what the parts have to tell, on standard error
 	dead   *deadletter.Writer // nil until there is a letter
 	done   engine.Stats       // of what is committed
 }
@@ -36,7 +36,7 @@ type stateStore interface {
 
 func newPipeline(v runVerb, w *world, set *plan.Set, inputs []*file.Source) *pipeline {
 	p := &pipeline{verb: v, world: w, set: set}
-	p.log = slog.New(slog.NewTextHandler(w.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	p.log = slog.New(slog.NewTextHandler(w.stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	for i, in := range inputs {
 		p.inputs = append(p.inputs, newCounted(in, v.Input[i]))
 	}

@@ -58,11 +58,11 @@ func (m *Memo) Check(files []*syntax.File, data Data) (*plan.Set, source.Errors)
 	}
 	c.settle()
 	for _, p := range c.set.Projections {
-		p.Version = projectionVersion(c.set, p)
+		p.Version, p.Memory = projectionVersion(c.set, p), projectionMemory(c.set, p)
 	}
 	for _, r := range c.set.Rules {
 		if r.Version == "" {
-			r.Version = ruleVersion(c.set, r)
+			r.Version, r.Memory = ruleVersion(c.set, r), ruleMemory(c.set, r)
 		}
 	}
 	c.set.Version = setVersion(c.set)

@@ -50,6 +50,7 @@ const (
 type Rule struct {
 	Name, Title string
 	Version     string // names the meaning
+	Memory      string // names what the rule remembers: see MemoryChanges
 	Severity    Severity
 	Tags        []string
 	Labels      []Label
@@ -218,6 +219,7 @@ type Link struct {
 type Projection struct {
 	Name    string
 	Version string // names the meaning
+	Memory  string // names what it remembers: see MemoryChanges
 	Type    int    // the event type it is fed by
 	Where   *Expr  // may be nil
 	Key     *Expr

@@ -1,0 +1,50 @@
+package engine
+
+import (
+	"log/slog"
+	"strings"
+
+	"github.com/cepheus-cep/cepheus/lang/plan"
+)
+
+// succession is what becomes of the state that a rule of an earlier run has left.
+type succession struct {
+	name    string
+	rule    int // its number now; -1: it is gone
+	changed bool
+	touched []string // what of its memory is not what it was
+	keys    int      // whose states there are
+}
+
+// compare compares a rule with what the store knows of the one that wrote the state: its
+// version and, but for states of before it was written, what it remembers.
+func (s *succession) compare(n int, rule *plan.Rule, stored string) {
+	version, memory, known := strings.Cut(stored, " ")
+	s.rule, s.changed = n, version != rule.Version
+	if s.changed && !known {
+		s.touched = []string{"meaning"}
+		return
+	}
+	if s.changed {
+		s.touched = plan.MemoryChanges(memory, rule.Memory)
+	}
+}
+
+// keeps reports whether the rule goes on with the state.
+func (s *succession) keeps() bool { return s.rule >= 0 && len(s.touched) == 0 }
+
+// tell says what has become of it, unless nothing has changed.
+func (s *succession) tell(log *slog.Logger) {
+	switch {
+	case s.rule < 0 && s.keys > 0:
+		log.Warn("state dropped: the rule is gone", "rule", s.name, "keys", s.keys)
+	case s.rule < 0:
+		log.Info("rule removed", "rule", s.name)
+	case len(s.touched) > 0 && s.keys > 0:
+		log.Warn("state dropped: the rule has changed", "rule", s.name, "keys", s.keys, "in", strings.Join(s.touched, ","))
+	case len(s.touched) > 0:
+		log.Info("rule changed, it had no state", "rule", s.name)
+	case s.changed:
+		log.Info("rule changed, state kept", "rule", s.name, "keys", s.keys)
+	}
+}
