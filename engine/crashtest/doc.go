@@ -19,5 +19,5 @@
 //
 // The rules are testdata/all.cep, of every kind; the events are drawn. CEPHEUS_CRASH_LONG=1
 // is the long form (make soak), CEPHEUS_CRASH_SEED=n draws other cases; the seed is in the
-// messages.
+// messages. CEPHEUS_CRASH_EVENTS and CEPHEUS_CRASH_KILLS say how much of the kills.
 package crashtest

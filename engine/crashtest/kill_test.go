@@ -187,6 +187,7 @@ func TestKilledAtRandom(t *testing.T) {
 	if long() {
 		wanted, f.events, f.fresh, b.epoch = 200, 1_000_000, 50_000, 5_000
 	}
+	wanted, f.events = number(t, "CEPHEUS_CRASH_KILLS", wanted), number(t, "CEPHEUS_CRASH_EVENTS", f.events)
 	b.inputs = f.write(t, r, t.TempDir())
 
 	whole, to, began := place{t.TempDir()}, &piped{}, time.Now()
@@ -204,6 +205,18 @@ func TestKilledAtRandom(t *testing.T) {
 		t.Logf("%d kills, %T: %d alerts, %d repeats", n, to, len(got.alerts), got.repeats)
 		want.compare(t, got)
 	}
+}
+
+// number is what the environment says, or else n.
+func number(t *testing.T, name string, n int) int {
+	t.Helper()
+	if given := os.Getenv(name); given != "" {
+		var err error
+		if n, err = strconv.Atoi(given); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return n
 }
 
 // killedUntilTheEnd kills until there were enough of it, then lets it come to the end, and
