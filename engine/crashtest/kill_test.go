@@ -50,20 +50,27 @@ func (p *piped) connect(cmd *exec.Cmd) (done func() error, err error) {
 
 // read keeps whole lines; of the last, if it is none, the sender will send it again.
 func (p *piped) read(out io.Reader, cmd *exec.Cmd) error {
-	in := bufio.NewReaderSize(out, 1<<16)
+	in := bufio.NewReaderSize(out, 1<<20)
+	return eachLine(in, func(line []byte) {
+		if p.first != nil {
+			p.first(cmd.Process)
+			p.first = nil
+		}
+		p.lines = append(p.lines, digest(line))
+	})
+}
+
+// eachLine gives all whole lines.
+func eachLine(in *bufio.Reader, do func(line []byte)) error {
 	for {
-		line, err := in.ReadString('\n')
+		line, err := in.ReadBytes('\n')
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return err
 		}
-		if p.first != nil {
-			p.first(cmd.Process)
-			p.first = nil
-		}
-		p.lines = append(p.lines, strings.TrimSuffix(line, "\n"))
+		do(line[:len(line)-1])
 	}
 }
 
@@ -83,16 +90,30 @@ func (a *appended) connect(cmd *exec.Cmd) (done func() error, err error) {
 
 // mend cuts a last line off that is none.
 func (a *appended) mend() error {
-	text, err := os.ReadFile(a.path)
+	f, err := os.OpenFile(a.path, os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
-	return os.Truncate(a.path, int64(bytes.LastIndexByte(text, '\n')+1))
+	defer f.Close()
+	end, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	tail := make([]byte, min(end, 1<<20))
+	if _, err := f.ReadAt(tail, end-int64(len(tail))); err != nil {
+		return err
+	}
+	return f.Truncate(end - int64(len(tail)-1-bytes.LastIndexByte(tail, '\n')))
 }
 
-func (a *appended) alerts() ([]string, error) {
-	text, err := os.ReadFile(a.path)
-	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n"), err
+func (a *appended) alerts() (lines []string, err error) {
+	f, err := os.Open(a.path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	err = eachLine(bufio.NewReaderSize(f, 1<<20), func(line []byte) { lines = append(lines, digest(line)) })
+	return lines, err
 }
 
 // program is the command as it is shipped.
@@ -185,7 +206,7 @@ func TestKilledAtRandom(t *testing.T) {
 	wanted, f := 20, traffic{events: 12_000, cards: 60, every: 50e6, fresh: 4_000}
 	b := &program{path: build(t), rules: "testdata", epoch: 500}
 	if long() {
-		wanted, f.events, f.fresh, b.epoch = 200, 1_000_000, 50_000, 5_000
+		wanted, f.events, f.cards, f.fresh, b.epoch = 200, 1_000_000, 1_000, 50_000, 5_000
 	}
 	wanted, f.events = number(t, "CEPHEUS_CRASH_KILLS", wanted), number(t, "CEPHEUS_CRASH_EVENTS", f.events)
 	b.inputs = f.write(t, r, t.TempDir())
