@@ -41,11 +41,12 @@
 //	DIR/tree/    Badger's files
 //	DIR/BALLAST  room that is given back where the disk is full: see ballast.go
 //
-// DIR itself is locked while it is open. A copy is a backup if no process had it open.
+// DIR itself is locked while it is open. A copy is a backup if no process had it open; a
+// [Badger.Backup] is one at any time, and [Restore] makes a directory of it.
 //
-// Value-log collection and backups are not here yet. Before each epoch the free space is
+// Before each epoch the free space is
 // looked at, because a full disk reaches Badger's mapped log as a signal and not as an
 // error.
 //
-// Open state.go first, then badger.go, then verify.go.
+// Open state.go first, then badger.go, then verify.go; check.go has what operators ask for.
 package state

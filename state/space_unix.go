@@ -2,7 +2,10 @@
 
 package state
 
-import "syscall"
+import (
+	"io/fs"
+	"syscall"
+)
 
 // freeSpace returns the bytes that an ordinary user may still write below dir.
 func freeSpace(dir string) (uint64, error) {
@@ -11,4 +14,12 @@ func freeSpace(dir string) (uint64, error) {
 		return 0, err
 	}
 	return s.Bavail * uint64(s.Bsize), nil
+}
+
+// onDisk is what a file takes, holes left out.
+func onDisk(info fs.FileInfo) int64 {
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		return s.Blocks * 512
+	}
+	return info.Size()
 }
