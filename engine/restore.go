@@ -124,6 +124,7 @@ func (e *Engine) putNames() {
 		b = binary.AppendVarint(b, int64(p.Number))
 	}
 	e.commits.batch().Put(state.TableMeta, []byte(metaPartitions), b)
+	e.commits.batch().Put(state.TableMeta, []byte(metaSet), []byte(e.o.Set.Version))
 	for _, c := range e.rules {
 		e.commits.batch().Put(state.TableMeta, []byte(metaRule+c.rule.Name), []byte(c.rule.Version+" "+c.rule.Memory))
 	}

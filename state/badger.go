@@ -92,6 +92,8 @@ type Badger struct {
 	lock *os.File // of the directory; nil where the system has none
 	mark *marker
 
+	recovery Recovery // what opening found
+
 	commit  sync.Mutex // held by the one commit under way; taken before mu
 	writes  int        // transactions since opening
 	ballast bool       // it is there: see ballast.go
@@ -161,7 +163,7 @@ func (s *Badger) openTree(fresh bool) (known mark, err error) {
 		if known, err = readMark(s.dir); err != nil {
 			return known, err
 		}
-		if err := verify(s.dir, known, options); err != nil {
+		if s.recovery.LeftOpen, err = verify(s.dir, known, options); err != nil {
 			return known, err
 		}
 	}
@@ -212,6 +214,7 @@ func (s *Badger) recover(known mark) error {
 			return err
 		}
 	}
+	s.recovery.Epoch = s.epoch
 	s.db.SetDiscardTs(s.epoch)
 	return nil
 }

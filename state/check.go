@@ -97,7 +97,7 @@ func (v *verifier) files(o badger.Options) error {
 		}
 	}
 	reached, whole := v.tables(names)
-	reached, err = verifyLogs(v.dir, reached)
+	reached, _, err = verifyLogs(v.dir, reached)
 	if !whole || manifestErr != nil {
 		return nil // which epochs there are is not known
 	}
@@ -223,6 +223,16 @@ func (s *Badger) findIn(name string, key []byte) (y.ValueStruct, bool) {
 	}
 	return it.Value(), true
 }
+
+// Recovery is what the opening of a store found.
+type Recovery struct {
+	LeftOpen bool   // whoever had it open did not close it: a crash
+	Undone   int    // records of an epoch that was not complete, which are as before again
+	Epoch    uint64 // from which the store goes on
+}
+
+// Recovery says what the opening found, and what it undid.
+func (s *Badger) Recovery() Recovery { return s.recovery }
 
 // Sizes are what the files of a state directory take, in bytes.
 type Sizes struct {

@@ -132,7 +132,7 @@ func (s *Badger) repair(marker, epoch uint64) (uint64, error) {
 	if err := w.complete(); err != nil {
 		return 0, fmt.Errorf("undo epoch after %d: %w", marker, err)
 	}
-	s.opt.Log.Warn("undid an epoch that was not complete", "dir", s.dir, "records", undone, "epoch", marker)
+	s.recovery.Undone = undone
 	return epoch, nil
 }
 

@@ -53,19 +53,22 @@ func damaged(dir string, err error) error { return &DamagedError{Dir: dir, Err: 
 // panics in a goroutine of its own, and nothing holds a compaction back until a block is
 // known to be good. Large values lie apart, in Badger's value log; their frames are
 // verified when they are read.
-func verify(dir string, m mark, o badger.Options) error {
+//
+// It reports whether there is something in the logs: a store that was closed has none.
+func verify(dir string, m mark, o badger.Options) (leftOpen bool, err error) {
 	names, err := verifyManifest(dir, m.manifest, o)
 	if err != nil {
-		return err
+		return false, err
 	}
 	reached, err := verifyTables(dir, names)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if reached, err = verifyLogs(dir, reached); err != nil {
-		return err
+	reached, leftOpen, err = verifyLogs(dir, reached)
+	if err != nil {
+		return false, err
 	}
-	return verifyReached(dir, m, reached)
+	return leftOpen, verifyReached(dir, m, reached)
 }
 
 // verifyReached refuses a tree that ends before an epoch that was reported complete.
@@ -128,11 +131,11 @@ func verifyTables(dir string, names []string) (reached uint64, err error) {
 }
 
 // verifyLogs takes reached, the greatest version of the tables, on through the
-// write-ahead logs.
-func verifyLogs(dir string, reached uint64) (uint64, error) {
+// write-ahead logs, and says whether there is something in them.
+func verifyLogs(dir string, reached uint64) (last uint64, some bool, err error) {
 	paths, err := logsOf(dir)
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	slices.SortFunc(paths, func(a, b string) int { // by number, which has five digits or more
 		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
@@ -140,18 +143,18 @@ func verifyLogs(dir string, reached uint64) (uint64, error) {
 	for i, path := range paths {
 		log, err := readLog(path)
 		if err != nil {
-			return 0, fmt.Errorf("open state directory %s: %w", dir, err)
+			return 0, false, fmt.Errorf("open state directory %s: %w", dir, err)
 		}
 		name := treeDir + "/" + filepath.Base(path)
 		if i < len(paths)-1 && !log.whole {
-			return 0, damaged(dir, fmt.Errorf("%s ends in the middle of epoch %d", name, log.last+1))
+			return 0, false, damaged(dir, fmt.Errorf("%s ends in the middle of epoch %d", name, log.last+1))
 		}
 		if log.first > reached+1 {
-			return 0, damaged(dir, fmt.Errorf("%s goes on with epoch %d, before it ends epoch %d", name, log.first, reached))
+			return 0, false, damaged(dir, fmt.Errorf("%s goes on with epoch %d, before it ends epoch %d", name, log.first, reached))
 		}
-		reached = max(reached, log.last)
+		reached, some = max(reached, log.last), some || log.first != 0
 	}
-	return reached, nil
+	return reached, some, nil
 }
 
 // logsOf returns the paths of the write-ahead logs.

@@ -41,7 +41,7 @@ func benchmarkOpen(b *testing.B, records int) {
 	}
 	b.Run("verify", func(b *testing.B) {
 		for b.Loop() {
-			if err := verify(dir, known, s.opt.badger(dir+"/"+treeDir)); err != nil {
+			if _, err := verify(dir, known, s.opt.badger(dir+"/"+treeDir)); err != nil {
 				b.Fatal(err)
 			}
 		}

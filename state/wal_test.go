@@ -107,7 +107,7 @@ func TestLogsThatMissAnEpochAreDamaged(t *testing.T) {
 			for i, text := range c.logs {
 				write(t, filepath.Join(dir, treeDir, strconv.Itoa(99999+i)+logExt), string(text))
 			}
-			got, err := verifyLogs(dir, c.tables)
+			got, _, err := verifyLogs(dir, c.tables)
 			var damaged *DamagedError
 			switch {
 			case c.want == 0 && (!errors.As(err, &damaged) || !strings.Contains(err.Error(), logExt)):
