@@ -28,6 +28,7 @@ type world struct {
 type verbs struct {
 	Run     runVerb     `cmd:"" help:"Run rules over events."`
 	Check   checkVerb   `cmd:"" help:"Check rule files; silent when all is well."`
+	State   stateVerbs  `cmd:"" help:"Look at, back up, restore and mend a state folder."`
 	Bench   benchVerb   `cmd:"" help:"Measure throughput, latency and memory."`
 	Version versionVerb `cmd:"" help:"Print the version."`
 }

@@ -49,7 +49,11 @@ func (p *pipeline) run(ctx context.Context) (err error) {
 	if err != nil {
 		return notOpened(err)
 	}
-	defer func() { err = errors.Join(err, p.closeDead(), store.Close()) }()
+	stopServing := p.serve(store)
+	defer func() { err = errors.Join(err, stopServing(), p.closeDead(), store.Close()) }()
+	if err := p.afterCrash(ctx, store); err != nil {
+		return err
+	}
 	if err := p.knownByOtherNames(ctx, store); err != nil {
 		return err
 	}
