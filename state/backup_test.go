@@ -176,6 +176,20 @@ func TestDamagedBackupIsRefused(t *testing.T) {
 	refused("of another format", append([]byte("cepheus-backup 7 of state 9\n"), text...))
 }
 
+func TestRestoreToAFullDiskLeavesNothing(t *testing.T) {
+	s := openTest(t, filepath.Join(t.TempDir(), "state"), nil)
+	fill(t, s)
+	dir := filepath.Join(t.TempDir(), "restored")
+	full := Options{FreeSpace: func(string) (uint64, error) { return 1 << 20, nil }}
+	_, err := Restore(t.Context(), bytes.NewReader(backUp(t, s)), dir, full, nil)
+	if space := (*SpaceError)(nil); !errors.As(err, &space) {
+		t.Errorf("got %v", err)
+	}
+	if left, _ := os.ReadDir(filepath.Dir(dir)); len(left) > 0 {
+		t.Errorf("left %s behind", left[0].Name())
+	}
+}
+
 func FuzzCheckBackup(f *testing.F) {
 	f.Add([]byte(backupHead))
 	f.Add([]byte(backupHead + "\x00\x00\x00\x00\x00\x00\x00\x01\x00"))

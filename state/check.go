@@ -290,7 +290,7 @@ func (s *Badger) Compact() error {
 	if need := uint64(sizes.Tables) + uint64(3*s.opt.MemTable) + 2*uint64(min(sizes.Values, MaxValue)); free < need {
 		return &SpaceError{Dir: s.dir, Free: free, Need: need}
 	}
-	if err := s.db.Flatten(2); err != nil {
+	if err := s.db.Flatten(1); err != nil {
 		return fmt.Errorf("compact state directory %s: %w", s.dir, err)
 	}
 	return s.collectValues()

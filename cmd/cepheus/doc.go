@@ -10,6 +10,7 @@
 //	run      run.go: flags and what is refused; pipeline.go: sources, state, engine, sinks,
 //	         joined; progress.go: the line on a terminal; summary.go: what a run did
 //	check    check.go
+//	state    state.go: info, verify, compact, and what a run answers to them; state_backup.go
 //	bench    bench.go: what is to be measured; benchmarks/measure measures
 //	version  version.go
 //

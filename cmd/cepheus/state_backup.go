@@ -154,9 +154,12 @@ func (v stateRestoreVerb) Run(w *world) error {
 	line.clear()
 	var wrong *state.BackupError
 	var exists *state.ExistsError
+	var space *state.SpaceError
 	switch {
 	case errors.As(err, &wrong):
 		return fmt.Errorf("backup %s: %w; no state folder is made", v.Out, wrong)
+	case errors.As(err, &space):
+		return fmt.Errorf("no space left for %s: %d MiB free, %d MiB needed at least; nothing is kept of it", v.Dir, space.Free>>20, space.Need>>20)
 	case errors.As(err, &exists), errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.ENOTDIR):
 		return usage(err)
 	case err != nil:
