@@ -54,8 +54,12 @@ func TestBackupOfARunningProcess(t *testing.T) {
 		t.Fatalf("restore: exit code %d: %s%s", code, text, messages)
 	}
 	p = start(t, "run", "--rules", rules, "--input", "-", "--state", again)
-	p.send(t, 2)
-	if line := p.line(t); !strings.Contains(line, `"rule":"pair"`) {
+	p.send(t, 2) // what comes may be the alert of event 1 again: its delivery was not committed yet
+	line := p.line(t)
+	if strings.Contains(line, `"rule":"event_seen"`) {
+		line = p.line(t)
+	}
+	if !strings.Contains(line, `"rule":"pair"`) {
 		t.Errorf("the pattern begun before the backup did not complete after it: %s", line)
 	}
 	p.in.Close()
