@@ -6,7 +6,8 @@
 // A step is a moment that a crash can come at: before or after a transaction of the store,
 // its mark, a renaming, a delivery, a flush of the sink. An image is a copy of the state
 // directory and of the sink's file as a process killed at a step leaves them. What is
-// compared are alerts with repeats (by id) removed, in order, and all records of the state.
+// compared are alerts with repeats (by id) removed, in order, also those of events that
+// follow, and the records of the state but for those of keys, which forget when they can.
 //
 // # The harnesses
 //

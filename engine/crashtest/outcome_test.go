@@ -10,10 +10,7 @@ import (
 	"time"
 
 	"github.com/cespare/xxhash/v2"
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/cepheus-cep/cepheus/lang/plan"
 	"github.com/cepheus-cep/cepheus/state"
 )
 
@@ -54,23 +51,16 @@ func distinct(lines []string) (first []string, repeats int, err error) {
 	return first, repeats, nil
 }
 
-// records returns all that a state directory holds, as text by table and key. Of the
-// states of patterns it is their keys only: their records number events from where the key
-// was last forgotten, which may be any time at which nothing of it is alive. Silences are
-// numbered too. Marks of dedup that are about to be forgotten are left out: how soon that
-// comes depends on the epochs. So is the end of a record of a window that says that nothing
-// is late now, which is left out where nothing ever was; and where a key stands in the diary
-// of deadlines, which may be early, and is put right when its time comes.
-func records(ctx context.Context, set *plan.Set, dir string) (map[string]string, error) {
+// records returns what a state directory holds, as text by table and key, but for states of
+// keys and their deadlines: what is over in them is dropped sooner or later, as epochs come;
+// what is alive shows in the alerts of the events that follow. Marks of dedup that are about
+// to be forgotten are left out likewise, and the numbers of silences.
+func records(ctx context.Context, dir string) (map[string]string, error) {
 	s, err := state.OpenBadger(dir, state.Options{NoSync: true, MemTable: 1 << 20})
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
-	patterns := map[string]bool{}
-	for _, rule := range set.Rules {
-		patterns[rule.Name] = rule.Pattern != nil
-	}
 	newest, err := newestMark(ctx, s)
 	if err != nil {
 		return nil, err
@@ -79,11 +69,7 @@ func records(ctx context.Context, set *plan.Set, dir string) (map[string]string,
 	for table := state.TableMeta; table <= state.TableSilences; table++ {
 		err := s.Scan(ctx, table, nil, nil, func(k, v []byte) error {
 			switch {
-			case table == state.TableKeys && patterns[string(k[1:1+k[0]])]:
-				v = nil
-			case table == state.TableKeys:
-				v = bytes.TrimRight(withoutFiling(v), "\x00\x01")
-			case table == state.TableTimers, table == state.TableMeta && bytes.HasPrefix(k, []byte("keys.")):
+			case table == state.TableKeys, table == state.TableTimers, table == state.TableMeta && bytes.HasPrefix(k, []byte("keys.")):
 				return nil
 			case table == state.TableDedup && markTime(v) < newest-int64(20*time.Second):
 				return nil
@@ -98,29 +84,6 @@ func records(ctx context.Context, set *plan.Set, dir string) (map[string]string,
 		}
 	}
 	return all, nil
-}
-
-// sameRecords compares what two runs have left. Of keys that only one of them has nothing is
-// alive: they are forgotten some at a time, sooner or later. (If it were not so the alerts
-// of the events that follow would differ.)
-func sameRecords(want, got map[string]string) string {
-	return cmp.Diff(want, got, cmpopts.IgnoreMapEntries(func(key, _ string) bool {
-		_, one := want[key]
-		_, other := got[key]
-		return one != other && strings.HasPrefix(key, state.TableKeys.String()+" ")
-	}))
-}
-
-// withoutFiling cuts off of a key's record, after the time that it was seen, where the key
-// stands in the diary: a byte, and if it is not 0 a varint.
-func withoutFiling(v []byte) []byte {
-	_, n := binary.Varint(v)
-	rest := v[n+1:]
-	if v[n] != 0 {
-		_, m := binary.Varint(rest)
-		rest = rest[m:]
-	}
-	return append(bytes.Clone(v[:n]), rest...)
 }
 
 // newestMark is the time of the newest mark of dedup.

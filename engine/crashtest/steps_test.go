@@ -121,7 +121,7 @@ func crashEverywhere(t *testing.T, r *rand.Rand, run *runner) {
 	all := append([]*image{whole}, shots.images...)
 	eachOf(t, all, func(i *image) error { return run.goOn(t.Context(), i) })
 	for _, i := range shots.images {
-		if diff := sameRecords(whole.records, i.records); diff != "" {
+		if diff := cmp.Diff(whole.records, i.records); diff != "" {
 			t.Fatalf("%v\nrecords (-uninterrupted +gone on):\n%s", i, diff)
 		}
 	}
@@ -172,7 +172,7 @@ func (r *runner) goOn(ctx context.Context, i *image) (err error) {
 	if err := r.run(ctx, i.place, &steps{}); err != nil {
 		return err
 	}
-	i.records, err = records(ctx, r.set, i.state())
+	i.records, err = records(ctx, i.state())
 	return err
 }
 
