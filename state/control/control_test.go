@@ -93,11 +93,15 @@ func TestCloseEndsAnAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
+	text := make([]byte, len("more to come\n"))
+	if _, err := io.ReadFull(r, text); err != nil || string(text) != "more to come\n" {
+		t.Fatalf("got %q, %v", text, err)
+	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if text, _ := io.ReadAll(r); string(text) != "more to come\n" {
-		t.Errorf("got %q", text)
+	if rest, _ := io.ReadAll(r); len(rest) > 0 {
+		t.Errorf("got %q", rest)
 	}
 }
 
