@@ -13,7 +13,8 @@ type cached interface {
 	// cool makes keys cold that were touched last in an epoch up to one.
 	cool(sh *shard, upTo uint32)
 	keysHeld() int
-	bytes() int64
+	// bytes is what the keys take, but for what the shard counts; by a sample of so many.
+	bytes(sample int32) int64
 }
 
 // agesDrawn is how many keys of a shard are looked at to find out which are old.
@@ -67,8 +68,9 @@ func (sh *shard) bytesHeld() int64 {
 	for i := range sh.timers {
 		took += int64(sh.timers[i].len()) * int64(unsafe.Sizeof(timer{}))
 	}
+	sample := max(1, keysMeasured/int32(max(1, len(sh.cached))))
 	for _, u := range sh.cached {
-		took += u.bytes()
+		took += u.bytes(sample)
 	}
 	return took
 }
@@ -104,15 +106,15 @@ func (u *keyed[K, M]) cool(sh *shard, upTo uint32) {
 // are in use.
 const perPlace = 13
 
-// sampled is how many keys are measured of a unit.
-const sampled = 32
+// keysMeasured is how many keys of a shard are measured.
+const keysMeasured = 256
 
-func (u *keyed[K, M]) bytes() int64 {
+func (u *keyed[K, M]) bytes(sample int32) int64 {
 	var entry keyEntry[cell[K]]
 	each, n := int64(0), int64(0)
-	for i := int32(0); i < u.table.keys.n && n < sampled; i += 1 + u.table.keys.n/sampled {
+	for i := int32(0); i < u.table.keys.n; i += 1 + u.table.keys.n/sample {
 		if u.table.isKey(i) {
-			each += heapBytes(&u.table.at(i).state)
+			each += u.machine.Hanging(&u.table.at(i).state)
 			n++
 		}
 	}

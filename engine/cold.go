@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/cepheus-cep/cepheus/engine/machine"
 	"github.com/cepheus-cep/cepheus/event"
@@ -153,28 +154,29 @@ func (u *keyed[K, M]) known(slot int, n int32) {
 	u.disk.cold += int(n)
 }
 
-func (u *keyed[K, M]) count(all *[slots]int32) (changed bool) {
+func (u *keyed[K, M]) counted() bool { return !u.disk.stale }
+
+func (u *keyed[K, M]) count(all *[slots]int32) {
 	for slot, n := range u.disk.counts {
 		all[slot] += n
 	}
-	changed, u.disk.stale = u.disk.stale, false
-	return changed
+	u.disk.stale = false
 }
 
 // saveCounts saves how many keys each rule has whose keys came or went: slots passed over
 // and number, for each slot that has some.
 func (e *Engine) saveCounts() {
 	for n := range e.rules {
+		if !slices.ContainsFunc(e.shards, func(sh *shard) bool { return sh.units[n] != nil && !sh.units[n].counted() }) {
+			continue
+		}
 		var all [slots]int32
-		changed := false
 		for _, sh := range e.shards {
 			if u := sh.units[n]; u != nil {
-				changed = u.count(&all) || changed
+				u.count(&all)
 			}
 		}
-		if changed {
-			e.commits.batch().Put(state.TableMeta, []byte(metaKeys+e.rules[n].rule.Name), appendCounts(e.row[:0], &all))
-		}
+		e.commits.batch().Put(state.TableMeta, []byte(metaKeys+e.rules[n].rule.Name), appendCounts(e.row[:0], &all))
 	}
 }
 

@@ -5,6 +5,8 @@ import "github.com/cepheus-cep/cepheus/engine/machine"
 // Remembered counts what an engine holds at a moment; each has a bound.
 type Remembered struct {
 	Keys       int   // of all rules and projections; Limits.KeysPerRule for each
+	Cold       int   // those of them that are in the store alone
+	KeyBytes   int64 // room that the others take where the store is durable; about Options.Cache
 	Runs       int   // open runs of patterns, place by place; Limits.RunsPerKey for each key
 	Events     int   // kept events, each counted once a shard
 	EventBytes int64 // room that they take
@@ -45,11 +47,15 @@ func (sh *shard) remembered(r *Remembered) {
 	for i := range sh.timers {
 		r.Timers += sh.timers[i].len()
 	}
+	if sh.disk != nil {
+		r.KeyBytes += sh.bytesHeld()
+	}
 	for _, u := range sh.units {
 		if u == nil {
 			continue
 		}
 		r.Keys += u.keys()
+		r.Cold += u.keysCold()
 		if p, ok := u.(*keyed[machine.PatternKey, *machine.Pattern]); ok {
 			for id := range p.table.keys.n {
 				r.Runs += p.table.at(id).state.Runs()

@@ -104,11 +104,13 @@ type unit interface {
 	comeUp(sh *shard, en *entry, now int64)
 	// known says at the start that so many keys of a slot are in the store.
 	known(slot int, n int32)
-	// count adds the numbers of keys by slot, and reports whether they have changed since
-	// the last call. Only where the store is durable.
-	count(all *[slots]int32) (changed bool)
-	// keys is the number of keys the unit remembers.
+	// count adds the numbers of keys by slot, counted reports whether they are as at the
+	// last call of it. Only where the store is durable.
+	count(all *[slots]int32)
+	counted() bool
+	// keys is the number of keys the unit remembers, keysCold how many are in the store alone.
 	keys() int
+	keysCold() int
 }
 
 // filterUnit runs a filter, which remembers nothing.
@@ -140,7 +142,9 @@ func (u *filterUnit) isArmed(int32, int64) bool    { return false }
 func (u *filterUnit) save(*shard)                  {}
 func (u *filterUnit) comeUp(*shard, *entry, int64) {}
 func (u *filterUnit) known(int, int32)             {}
-func (u *filterUnit) count(*[slots]int32) bool     { return false }
+func (u *filterUnit) count(*[slots]int32)          {}
+func (u *filterUnit) counted() bool                { return true }
+func (u *filterUnit) keysCold() int                { return 0 }
 func (u *filterUnit) keys() int                    { return 0 }
 
 // keyMachine is a machine with a state by key.
@@ -150,6 +154,7 @@ type keyMachine[K any] interface {
 	Deadline(k *K) int64
 	Empty(k *K) bool
 	Release(x *machine.Context, k *K)
+	Hanging(k *K) int64
 	Append(x *machine.Context, b []byte, k *K) []byte
 	Decode(x *machine.Context, b []byte, k *K) error
 }
@@ -209,11 +214,13 @@ func newKeyed[K any, M keyMachine[K]](sh *shard, number int32, m M) *keyed[K, M]
 	return u
 }
 
-func (u *keyed[K, M]) keys() int {
+func (u *keyed[K, M]) keys() int { return u.table.len() + u.keysCold() }
+
+func (u *keyed[K, M]) keysCold() int {
 	if u.disk == nil {
-		return u.table.len()
+		return 0
 	}
-	return u.table.len() + u.disk.cold
+	return u.disk.cold
 }
 
 func (u *keyed[K, M]) isArmed(key int32, at int64) bool { return u.table.at(key).armed == at }

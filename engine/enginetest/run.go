@@ -46,6 +46,8 @@ type Options struct {
 	Limits machine.Limits
 	// Cache is [engine.Options.Cache].
 	Cache int64
+	// Watch sees what the engine remembers after each commit.
+	Watch func(engine.Remembered)
 	// Silences is [engine.Options.Silences].
 	Silences int
 	Decode   event.Options
@@ -97,6 +99,10 @@ func runOnce(ctx context.Context, set *plan.Set, streams []Stream, o Options, st
 	}
 	if o.Beside {
 		eo.Inputs = append(eo.Inputs, engine.Input{Source: &memory{stream: Stream{Name: "nothing"}, size: 1, left: -1}, Decode: o.Decode})
+	}
+	var e *engine.Engine
+	if o.Watch != nil {
+		eo.Progress = func(*engine.Stats) { o.Watch(e.Remembered()) }
 	}
 	e, err := engine.New(ctx, eo)
 	if err != nil {

@@ -1,16 +1,30 @@
-package engine
+package machine
 
 import "reflect"
 
-// heapBytes is the room that hangs on what p points to: slices, strings, maps and what
-// pointers lead to, but not p's own. What is shared is counted each time; a machine's
-// state shares nothing but its kept events, which are counted elsewhere.
-func heapBytes(p any) int64 { return hanging(reflect.ValueOf(p).Elem()) }
+// Hanging is the room in bytes that hangs on a key beside its own value: slices, strings,
+// maps and what pointers lead to. What keys of a shard share is not part of it: see
+// [Context.Bytes].
+func (p *Pattern) Hanging(k *PatternKey) int64 { return hangingOn(k) }
+
+// Hanging is [Pattern.Hanging] for a key of windows.
+func (w *Window) Hanging(k *WindowKey) int64 { return hangingOn(k) }
+
+// Hanging is [Pattern.Hanging] for a key of windows that are looked at when they end.
+func (b *Bucket) Hanging(k *BucketKey) int64 { return hangingOn(k) }
+
+// Hanging is [Pattern.Hanging] for a row.
+func (p *Projection) Hanging(k *ProjectionKey) int64 { return hangingOn(k) }
+
+func hangingOn(p any) int64 { return hanging(reflect.ValueOf(p).Elem()) }
+
+// shared is what keys only point to.
+var shared = reflect.TypeFor[*lineStore]()
 
 func hanging(v reflect.Value) int64 {
 	switch v.Kind() {
 	case reflect.Pointer:
-		if v.IsNil() {
+		if v.IsNil() || v.Type() == shared {
 			return 0
 		}
 		return int64(v.Type().Elem().Size()) + hanging(v.Elem())
