@@ -13,8 +13,7 @@ import (
 // commit makes what the epoch did durable as one: alerts, and, where the store outlives
 // the process, key states, positions, silences and events that wait for their time. There
 // the next epoch begins while it is being written.
-func (e *Engine) commit(ctx context.Context, ep *epoch, effects []*effect) error {
-	e.send(effects)
+func (e *Engine) commit(ctx context.Context, ep *epoch) error {
 	if e.o.Dead != nil && len(ep.dead) > 0 {
 		if err := e.o.Dead(ep.dead); err != nil {
 			return fmt.Errorf("write %d dead letters: %w", len(ep.dead), err)
@@ -40,9 +39,10 @@ func (e *Engine) commit(ctx context.Context, ep *epoch, effects []*effect) error
 		e.commits.note(e.Stats())
 	}
 	e.commits.launch(ctx, e.o.Outbox.Last())
+	e.came = ep.taken
 	e.era++
 	for _, sh := range e.shards {
-		sh.era = e.era
+		sh.era, sh.dirty = e.era, 0
 	}
 	return nil
 }

@@ -155,16 +155,17 @@ func (d *diary) turn(filed [someday + 1]int64) {
 	}
 }
 
-// someRows is how many rows of keys that are only to be forgotten are looked at in an epoch,
-// beside as many as there were events.
+// someRows is how many rows of keys that are only to be forgotten are looked at in an epoch
+// at least: as many as there were events in the one before, for no more keys can have come.
 const someRows = 1 << 10
 
-// comeUp hands the rows that the time has come for to the shards of their keys.
-func (e *Engine) comeUp(ctx context.Context, until int64, events int) error {
-	if err := e.readDiary(ctx, exact, until, math.MaxInt); err != nil {
+// comeUp hands the rows that the time has come for to the shards of their keys: the exact
+// ones in each round, of the others some in each epoch.
+func (e *Engine) comeUp(ctx context.Context, ep *epoch) error {
+	if err := e.readDiary(ctx, exact, ep.until, math.MaxInt); err != nil || ep.rounds > 0 {
 		return err
 	}
-	return e.readDiary(ctx, someday, until, someRows+events)
+	return e.readDiary(ctx, someday, ep.until, max(someRows, e.came))
 }
 
 func (e *Engine) readDiary(ctx context.Context, part byte, until int64, most int) error {
@@ -173,7 +174,8 @@ func (e *Engine) readDiary(ctx context.Context, part byte, until int64, most int
 		return nil
 	}
 	next := int64(math.MaxInt64)
-	err := e.store.Scan(ctx, state.TableTimers, []byte{part}, nil, func(row, _ []byte) error {
+	from := binary.BigEndian.AppendUint64([]byte{part}, uint64(d.next[part])^1<<63)
+	err := e.store.Scan(ctx, state.TableTimers, []byte{part}, from, func(row, _ []byte) error {
 		at, en, err := e.entryOf(row)
 		if err != nil {
 			return err

@@ -45,14 +45,10 @@ func (e *Engine) newRouter() *index.Router {
 
 // feedStretch takes as many of a job's records as the epoch has room for.
 func (e *Engine) feedStretch(ep *epoch, p *partition, j *job) {
-	if ep.records == 0 {
-		ep.begun = e.o.Now()
-	}
 	records := j.batch.Records
-	first, n := j.next, min(len(records)-j.next, e.o.EpochEvents-ep.records)
+	first, n := j.next, min(len(records)-j.next, e.room(ep))
 	j.next += n
-	ep.records += n
-	ep.bytes += int(records[j.next-1].End - records[first].Start)
+	ep.takes(n, int(records[j.next-1].End-records[first].Start), e.o.Now)
 	e.stats.Records += uint64(n)
 	p.next = j.after
 	if j.next < len(records) {

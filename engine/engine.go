@@ -92,10 +92,14 @@ type Options struct {
 	// Shards is how many goroutines step machines; default the number of cores, at most
 	// MaxShards. It may differ from run to run over the same state.
 	Shards int
-	// EpochEvents and EpochBytes bound the records of an epoch; defaults 8,192 (16,384 with
-	// several shards) and 16 MiB where commits cost nothing, 131,072 and 64 MiB where the
-	// store is durable.
-	EpochEvents, EpochBytes int
+	// EpochEvents, EpochBytes and EpochKeys bound the records of an epoch, their bytes and,
+	// where the store is durable, the keys that change in it; defaults there 8,388,608,
+	// 1 GiB and 262,144, and 8,192 records (16,384 with several shards) where commits cost
+	// nothing.
+	EpochEvents, EpochBytes, EpochKeys int
+	// RoundEvents bounds the records that are worked on at a time; default 8,192 (16,384
+	// with several shards).
+	RoundEvents int
 	// Cache is how many bytes keys may take in memory at the end of an epoch where the store
 	// is durable; those not used for longest are then in the store alone. Default 512 MiB.
 	Cache int64
@@ -158,19 +162,15 @@ func (o *Options) validate() error {
 	if o.Shards < 1 || o.Shards > MaxShards {
 		return fmt.Errorf("engine: %d shards: from 1 to %d", o.Shards, MaxShards)
 	}
-	events, bytes := 8<<10, 16<<20
+	round := 8 << 10
 	if o.Shards > 1 {
-		events *= 2 // shards wait for each other less often
+		round *= 2 // shards wait for each other less often
 	}
+	o.RoundEvents = cmp.Or(o.RoundEvents, round)
 	if o.Store.Durable() {
-		events, bytes = 128<<10, 64<<20
+		o.EpochEvents, o.EpochBytes = cmp.Or(o.EpochEvents, 8<<20), cmp.Or(o.EpochBytes, 1<<30)
 	}
-	if o.EpochEvents == 0 {
-		o.EpochEvents = events
-	}
-	if o.EpochBytes == 0 {
-		o.EpochBytes = bytes
-	}
+	o.EpochEvents, o.EpochBytes, o.EpochKeys = cmp.Or(o.EpochEvents, round), cmp.Or(o.EpochBytes, roundBytes), cmp.Or(o.EpochKeys, 256<<10)
 	if o.CommitEvery == 0 {
 		o.CommitEvery = time.Second
 	}
@@ -183,8 +183,8 @@ func (o *Options) validate() error {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.EpochEvents < 1 || o.EpochBytes < 1 {
-		return fmt.Errorf("engine: an epoch of %d events and %d bytes: at least 1", o.EpochEvents, o.EpochBytes)
+	if o.EpochEvents < 1 || o.EpochBytes < 1 || o.EpochKeys < 1 || o.RoundEvents < 1 {
+		return fmt.Errorf("engine: an epoch of %d events, %d bytes and %d keys, in rounds of %d: at least 1", o.EpochEvents, o.EpochBytes, o.EpochKeys, o.RoundEvents)
 	}
 	if o.Idle < 0 || o.Waiting < 0 || o.Marks < 0 || o.Silences < 0 || slices.ContainsFunc(o.Inputs, func(in Input) bool { return in.Idle < 0 }) {
 		return errors.New("engine: idle time, waiting events, dedup marks and silences: none may be negative")
@@ -278,6 +278,7 @@ type Engine struct {
 	diary diary
 	era   uint32 // number of the epoch at hand in this run, from 1
 	safe  uint32 // the last that is durable
+	came  int    // records of the epoch before
 }
 
 // row names a record of the store.
@@ -374,7 +375,7 @@ func (e *Engine) newWorker() *worker {
 	return w
 }
 
-// coordinate fills, processes and commits epochs until the inputs end, and waits until
+// coordinate fills and processes rounds and commits epochs until the inputs end, and waits until
 // the last is durable.
 func (e *Engine) coordinate(ctx context.Context) error {
 	err := e.epochs(ctx)
@@ -383,7 +384,9 @@ func (e *Engine) coordinate(ctx context.Context) error {
 
 func (e *Engine) epochs(ctx context.Context) error {
 	for {
-		e.lookAtFiles()
+		if e.epoch.rounds == 0 {
+			e.lookAtFiles()
+		}
 		more, err := e.fill(ctx, &e.epoch)
 		stopped := ctx.Err() != nil
 		if err != nil && !stopped {
@@ -413,14 +416,14 @@ func (e *Engine) finish(ep *epoch) {
 	ep.until = endOfTime
 }
 
-// step takes an epoch through the shards and commits it.
+// step takes a round through the shards, and commits the epoch where it is over.
 func (e *Engine) step(ctx context.Context, ep *epoch) error {
 	if !e.merge.flush {
 		ep.until = e.merge.watermark()
 		ep.known = ep.until
 	}
 	if e.store.Durable() {
-		if err := e.comeUp(ctx, ep.until, ep.records); err != nil {
+		if err := e.comeUp(ctx, ep); err != nil {
 			return err
 		}
 	}
@@ -428,11 +431,17 @@ func (e *Engine) step(ctx context.Context, ep *epoch) error {
 	if err != nil {
 		return err
 	}
-	if err := e.commit(ctx, ep, effects); err != nil {
-		return err
+	e.send(effects)
+	over := e.isOver(ep)
+	if over {
+		if err := e.commit(ctx, ep); err != nil {
+			return err
+		}
 	}
-	ep.began = ep.until
 	e.let(ep)
+	if over {
+		ep.end()
+	}
 	return nil
 }
 

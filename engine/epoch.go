@@ -16,31 +16,80 @@ import (
 // endOfTime is the last moment there is: a watermark there closes everything.
 const endOfTime = math.MaxInt64 - 1
 
-// epoch is the unit of work and of commit: inputs in order, then the time up to which
-// nothing more will come.
+// epoch is the unit of commit. It is worked on in rounds: inputs in order, then the time up
+// to which nothing more will come. Where commits cost nothing an epoch is one round.
 type epoch struct {
-	rules   []compiled
+	rules []compiled
+	// The round at hand.
 	inputs  []*event.Event // that matter to some rule, in order; none in the direct lane
 	stretch []stretch      // of the direct lane, in order
 	events  int32          // in the stretches
 	jobs    []*job         // whose events are in it, to be let go of after it, one for each held
 	records int            // taken, whatever became of them
 	bytes   int
-	began   int64 // the time that the one before it ended at
+	began   int64 // the time that the round before it ended at
 	until   int64
-	known   int64     // the watermark that the inputs gave; beyond it only the end of the input decides
+	known   int64 // the watermark that the inputs gave; beyond it only the end of the input decides
+	last    bool  // no other follows in this run
+	// The epoch.
+	rounds  int       // before the one at hand
+	taken   int       // records in them and in the one at hand
+	size    int       // of these, in bytes
 	begun   time.Time // when its first record was taken
-	stepped bool      // an idle step has been taken in it
-	last    bool      // no other follows in this run
+	stepped bool      // an idle step has been taken at its start
+	due     bool      // it is to be committed after the round at hand
 	dead    []Dead
 }
 
-// fresh reports whether nothing has happened in the epoch.
-func (ep *epoch) fresh() bool { return ep.records == 0 && len(ep.jobs) == 0 && !ep.stepped }
+// fresh reports whether nothing has happened in the epoch, isEmpty whether nothing has in
+// the round at hand.
+func (ep *epoch) fresh() bool   { return ep.rounds == 0 && ep.isEmpty() && !ep.stepped }
+func (ep *epoch) isEmpty() bool { return ep.records == 0 && len(ep.jobs) == 0 }
 
-// fill takes records into the epoch until it is full, or nothing more is there for now,
+// takes counts records that are taken.
+func (ep *epoch) takes(records, bytes int, now func() time.Time) {
+	if ep.taken == 0 {
+		ep.begun = now()
+	}
+	ep.records, ep.bytes = ep.records+records, ep.bytes+bytes
+	ep.taken, ep.size = ep.taken+records, ep.size+bytes
+}
+
+// room is how many records the round at hand may still take.
+func (e *Engine) room(ep *epoch) int {
+	if ep.bytes >= roundBytes || ep.size >= e.o.EpochBytes {
+		return 0
+	}
+	return min(e.o.RoundEvents-ep.records, e.o.EpochEvents-ep.taken)
+}
+
+// roundBytes bounds a round, as Options.RoundEvents does.
+const roundBytes = 16 << 20
+
+// outboxBytes is how many bytes of alerts, and what else of an epoch is written as it
+// comes, may be there until it is committed.
+const outboxBytes = 32 << 20
+
+// isOver reports whether the epoch is to be committed now.
+func (e *Engine) isOver(ep *epoch) bool {
+	if !e.store.Durable() || ep.last || ep.due || ep.stepped || ep.taken >= e.o.EpochEvents || ep.size >= e.o.EpochBytes {
+		return true
+	}
+	return e.commits.batch().Bytes() >= outboxBytes || e.dirty() >= e.o.EpochKeys ||
+		ep.taken > 0 && e.o.Now().Sub(ep.begun) >= e.o.CommitEvery
+}
+
+// dirty is how many keys have changed in the epoch.
+func (e *Engine) dirty() (n int) {
+	for _, sh := range e.shards {
+		n += sh.dirty
+	}
+	return n
+}
+
+// fill takes records into the round until it is full, or nothing more is there for now,
 // or everything has ended; more is false in the last case. Then it lets through what
-// has its time, so that no event is left behind the merged time that the epoch ends at.
+// has its time, so that no event is left behind the merged time that the round ends at.
 func (e *Engine) fill(ctx context.Context, ep *epoch) (more bool, err error) {
 	more, err = e.gather(ctx, ep)
 	for w, ok := e.merge.take(); ok; w, ok = e.merge.take() {
@@ -50,7 +99,7 @@ func (e *Engine) fill(ctx context.Context, ep *epoch) (more bool, err error) {
 }
 
 func (e *Engine) gather(ctx context.Context, ep *epoch) (more bool, err error) {
-	for ep.records < e.o.EpochEvents && ep.bytes < e.o.EpochBytes {
+	for e.room(ep) > 0 {
 		if w, ok := e.merge.take(); ok {
 			e.admit(ep, w)
 			continue
@@ -59,7 +108,8 @@ func (e *Engine) gather(ctx context.Context, ep *epoch) (more bool, err error) {
 			return false, nil
 		}
 		p, next, err := e.turn(ctx, ep)
-		if err != nil || next == closeEpoch {
+		ep.due = ep.due || next == closeEpoch
+		if err != nil || next == closeRound || next == closeEpoch {
 			return true, err
 		}
 		if next == again {
@@ -83,6 +133,7 @@ type verdict uint8
 const (
 	feed       verdict = iota // take from the job at hand of a partition's reader
 	again                     // look anew
+	closeRound                // nothing more for this round
 	closeEpoch                // nothing more for this epoch
 )
 
@@ -126,8 +177,8 @@ func (e *Engine) current(ctx context.Context, p *partition, ep *epoch) (*partiti
 		return p, feed, nil
 	}
 	if r.out == r.total {
-		if !ep.fresh() {
-			return nil, closeEpoch, nil // the epoch holds jobs that reading needs
+		if !ep.isEmpty() {
+			return nil, closeRound, nil // it holds jobs that reading needs
 		}
 		r.grow()
 	}
@@ -145,6 +196,9 @@ func (e *Engine) current(ctx context.Context, p *partition, ep *epoch) (*partiti
 		e.book(ep, j)
 		return nil, again, nil
 	}
+	if !ep.isEmpty() {
+		return nil, closeRound, nil
+	}
 	idle := e.untilIdle(p)
 	if patience := e.patience(ep); patience == 0 || idle == 0 && !ep.fresh() {
 		return nil, closeEpoch, nil
@@ -158,14 +212,14 @@ func (e *Engine) current(ctx context.Context, p *partition, ep *epoch) (*partiti
 	return nil, again, nil
 }
 
-// patience is how long an open epoch may wait for more: for ever while it is fresh; not
-// at all where commits cost nothing, or where idle time has moved in it; else to the end
-// of the commit interval.
+// patience is how long an epoch may wait for more, all that is there having been worked
+// on: for ever while it is fresh; not at all where idle time has moved in it; else to the
+// end of the commit interval.
 func (e *Engine) patience(ep *epoch) time.Duration {
 	switch {
 	case ep.fresh():
 		return forever
-	case !e.store.Durable(), ep.stepped:
+	case ep.stepped:
 		return 0
 	}
 	return max(0, e.o.CommitEvery-e.o.Now().Sub(ep.begun))
@@ -199,14 +253,10 @@ func (e *Engine) book(ep *epoch, j *job) {
 // feed takes the next record of a job, which must have one: its event is dropped with
 // its reason counted, or moves the partition's watermark and waits for its time.
 func (e *Engine) feed(ep *epoch, p *partition, j *job) error {
-	if ep.records == 0 {
-		ep.begun = e.o.Now()
-	}
 	i := j.next
 	r, at := &j.batch.Records[i], j.eventOf(i)
 	j.next++
-	ep.records++
-	ep.bytes += int(r.End - r.Start)
+	ep.takes(1, int(r.End-r.Start), e.o.Now)
 	e.stats.Records++
 	p.next = j.after
 	if j.next < len(j.batch.Records) {
@@ -347,8 +397,7 @@ func (e *Engine) leave(p *partition, j *job) {
 	}
 }
 
-// let lets go of the jobs whose events have all been through an epoch, and empties the
-// epoch.
+// let lets go of the jobs whose events have all been through a round, and ends it.
 func (e *Engine) let(ep *epoch) {
 	for _, j := range ep.jobs {
 		j.held--
@@ -358,8 +407,14 @@ func (e *Engine) let(ep *epoch) {
 	}
 	clear(ep.jobs)
 	clear(ep.inputs)
-	clear(ep.dead)
 	clear(ep.stretch)
-	ep.jobs, ep.inputs, ep.dead, ep.stretch, ep.events = ep.jobs[:0], ep.inputs[:0], ep.dead[:0], ep.stretch[:0], 0
-	ep.records, ep.bytes, ep.stepped = 0, 0, false
+	ep.jobs, ep.inputs, ep.stretch, ep.events = ep.jobs[:0], ep.inputs[:0], ep.stretch[:0], 0
+	ep.records, ep.bytes, ep.began = 0, 0, ep.until
+	ep.rounds++
+}
+
+// end makes the epoch a new one.
+func (ep *epoch) end() {
+	clear(ep.dead)
+	ep.rounds, ep.taken, ep.size, ep.dead, ep.stepped, ep.due = 0, 0, 0, ep.dead[:0], false, false
 }

@@ -48,6 +48,7 @@ type shard struct {
 	records  state.Batch // of the epoch at hand
 	era      uint32      // number of the epoch at hand in this run, from 1
 	safe     uint32      // the last epoch that is durable
+	dirty    int         // keys that have changed in the epoch
 	cameUp   []entry
 	filedFor [someday + 1]int64 // by part of the diary: the first row filed in the epoch
 	draw     *rand.Rand

@@ -346,6 +346,7 @@ func (u *keyed[K, M]) touch(sh *shard, id int32, c *cell[K]) {
 	c.touched = sh.era
 	if !c.dirty {
 		c.dirty = true
+		sh.dirty++
 		u.changed = append(u.changed, id)
 	}
 }

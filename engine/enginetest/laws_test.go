@@ -80,6 +80,9 @@ func sameHoweverRun(t *rapid.T, dir string) {
 		} else if m.chance(50) {
 			o.Store, o.Stops = durable{state.NewMemory()}, m.stops()
 		}
+		if m.chance(50) {
+			o.RoundEvents = 1 + m.n(5)
+		}
 		if m.chance(70) {
 			o.Cache = 1 // with a durable store: what an epoch has not touched leaves memory
 		}

@@ -44,8 +44,9 @@ type Options struct {
 	// Store is what the engine keeps its state in; default a new memory store.
 	Store  engine.Store
 	Limits machine.Limits
-	// Cache is [engine.Options.Cache].
-	Cache int64
+	// Cache and RoundEvents are [engine.Options.Cache] and RoundEvents.
+	Cache       int64
+	RoundEvents int
 	// Watch sees what the engine remembers after each commit.
 	Watch func(engine.Remembered)
 	// Silences is [engine.Options.Silences].
@@ -84,7 +85,7 @@ func runOnce(ctx context.Context, set *plan.Set, streams []Stream, o Options, st
 	box := &outbox{}
 	eo := engine.Options{
 		Set: set, Store: o.Store, Outbox: box, Final: final,
-		Shards: max(1, o.Shards), EpochEvents: o.EpochEvents, Limits: o.Limits, Cache: o.Cache, Silences: o.Silences,
+		Shards: max(1, o.Shards), EpochEvents: o.EpochEvents, Limits: o.Limits, Cache: o.Cache, RoundEvents: o.RoundEvents, Silences: o.Silences,
 		Dead: func(d []engine.Dead) error { res.Dead = append(res.Dead, d...); return nil },
 	}
 	if eo.EpochEvents == 0 {
