@@ -20,7 +20,7 @@ import (
 
 // A backup is one stream, which does not depend on how Badger keeps the records:
 //
-//	cepheus-backup 1 of state 2 LF   its own format, and that of the state directory
+//	cepheus-backup 1 of state 3 LF   its own format, and that of the state directory
 //	epoch                            8 bytes, big-endian
 //	length, key, length, stored …    lengths as varints; key is table and key, stored frame and value
 //	0                                no more records
@@ -54,7 +54,7 @@ func (e *BackupError) Error() string { return e.Reason }
 // that no damage gets into a backup unseen. progress, which may be nil, is called now and
 // then.
 func (s *Badger) Backup(ctx context.Context, to io.Writer, progress func(BackupStats)) (BackupStats, error) {
-	it, epoch, done, err := s.snapshotOfAll()
+	it, epoch, done, err := s.snapshotOfAll(ctx)
 	if err != nil {
 		return BackupStats{}, err
 	}
@@ -79,7 +79,7 @@ func (s *Badger) Backup(ctx context.Context, to io.Writer, progress func(BackupS
 
 func (s *Badger) backUp(w *backupWriter, item *badger.Item) error {
 	key := item.Key()
-	if bytes.Equal(key, markerKey) {
+	if key[0] == byte(tableMarker) {
 		return nil
 	}
 	err := item.Value(func(stored []byte) error {
@@ -100,17 +100,21 @@ func isCorrupt(err error) bool {
 	return errors.As(err, &c)
 }
 
-// snapshotOfAll is snapshot over all tables, with its epoch.
-func (s *Badger) snapshotOfAll() (it *badger.Iterator, epoch uint64, done func(), err error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if s.closed {
-		return nil, 0, nil, ErrClosed
-	}
-	s.readers.Add(1)
-	txn := s.db.NewTransactionAt(s.epoch, false)
-	it = txn.NewIterator(badger.IteratorOptions{})
-	return it, s.epoch, func() { it.Close(); txn.Discard(); s.readers.Done() }, nil
+// snapshotOfAll takes over what is pending, and returns an iterator over all tables, with
+// its epoch.
+func (s *Badger) snapshotOfAll(ctx context.Context) (it *badger.Iterator, epoch uint64, done func(), err error) {
+	err = s.settled(ctx, func() error {
+		v, err := s.viewOfTree(nil)
+		if err != nil {
+			return err
+		}
+		it, done = v.tree, v.close
+		if _, epoch, err = s.readMarker(markerKey); err != nil {
+			v.close()
+		}
+		return err
+	})
+	return it, epoch, done, err
 }
 
 // backupWriter writes a backup; its first error stays.
@@ -411,10 +415,10 @@ func (s *Badger) load(ctx context.Context, from io.Reader, progress func(BackupS
 	var loaded int64
 	stats, err := readBackup(ctx, from, progress, func(r *backupReader) error {
 		if w == nil {
-			w = s.newWriter(r.stats.Epoch)
+			w = s.newWriter(s.seen + 1)
 		}
 		if loaded -= int64(len(r.stored)); loaded < 0 { // now and then: a full disk is a signal, not an error
-			if err := s.checkSpace(&Batch{}); err != nil {
+			if err := s.checkSpace(s.need(&Batch{})); err != nil {
 				return err
 			}
 			loaded = s.opt.MemTable / 4
@@ -425,16 +429,16 @@ func (s *Badger) load(ctx context.Context, from io.Reader, progress func(BackupS
 		return stats, err
 	}
 	if w == nil {
-		w = s.newWriter(stats.Epoch)
+		w = s.newWriter(s.seen + 1)
 	}
-	if err := w.complete(); err != nil {
+	if err := w.complete(stats.Epoch); err != nil {
 		return stats, err
 	}
 	s.mu.Lock()
-	s.epoch = stats.Epoch
+	s.epoch, s.group, s.seen = stats.Epoch, w.group, w.group
 	s.mu.Unlock()
-	s.db.SetDiscardTs(stats.Epoch)
-	return stats, s.mark.put(stats.Epoch)
+	s.db.SetDiscardTs(w.group)
+	return stats, s.putMark()
 }
 
 // syncAll waits until every file below dir is on the disk.

@@ -226,6 +226,11 @@ func faults(t *testing.T, dir string) (all []Fault) {
 func TestVerifyNamesEveryDamagedBlock(t *testing.T) {
 	s := openTest(t, filepath.Join(t.TempDir(), "state"), nil)
 	fill(t, s)
+	for range 3 {
+		if err := errors.Join(s.Commit(t.Context(), change(4000)), s.Checkpoint(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -300,7 +305,7 @@ func TestCompactDropsWhatIsNoMore(t *testing.T) {
 				b.Delete(TableKeys, binary.BigEndian.AppendUint64(nil, uint64(i)))
 			}
 		}
-		if err := s.Commit(t.Context(), &b); err != nil {
+		if err := errors.Join(s.Commit(t.Context(), &b), s.Checkpoint(t.Context())); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -2,246 +2,54 @@ package state
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
-	"path/filepath"
+	"slices"
 	"sync"
+	"syscall"
 
 	"github.com/dgraph-io/badger/v4"
-	"github.com/dgraph-io/badger/v4/options"
+
+	"github.com/cepheus-cep/cepheus/state/journal"
 )
 
-// Options of a store on disk. The zero value is good for production.
-type Options struct {
-	// NoSync leaves the moment of writing to the operating system. A killed process
-	// still loses nothing; after a power cut or a crash of the machine the last epochs
-	// can be gone, or, worse, a marker can have outlived the batches it vouches for.
-	// For tests and for runs that can be repeated.
-	NoSync bool
-
-	// MemTable is the size in bytes of Badger's write buffer, of which up to three are
-	// in memory. Default 8 MiB, least 1 MiB. An epoch above about a seventh of it
-	// takes several transactions.
-	MemTable int64
-
-	// Log gets Badger's messages; its chatter at debug level. Nil discards them.
-	Log *slog.Logger
-
-	// FreeSpace returns the free bytes of the file system that holds dir. Nil asks the
-	// operating system, where it can be asked.
-	FreeSpace func(dir string) (uint64, error)
-
-	// Step is called at each step of the store's work; an error stands for a crash there:
-	// the call under way returns it, and the store has to be opened again. For tests.
-	Step func(Step) error
-
-	// beforeWrite is called before each transaction, with its number since opening; an
-	// error stands for a failed write. For tests of torn epochs.
-	beforeWrite func(n int) error
-}
-
-const (
-	defaultMemTable = 8 << 20
-	leastMemTable   = 1 << 20
-)
-
-func (o *Options) validate() error {
-	if o.MemTable == 0 {
-		o.MemTable = defaultMemTable
-	}
-	if o.MemTable < leastMemTable {
-		return fmt.Errorf("state: write buffer of %d bytes is below the least of %d", o.MemTable, leastMemTable)
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.FreeSpace == nil {
-		o.FreeSpace = freeSpace
-	}
-	return nil
-}
-
-// badger translates the options. Memory is kept small: no block cache, for blocks are
-// not compressed and are read from the mapped files; two write buffers. Badger verifies
-// no checksums of its own: verify has done so, and our frames do; with its checks on, a
-// bad block would end an iteration, and a compaction, as if there were no more keys.
-func (o *Options) badger(dir string) badger.Options {
-	b := badger.DefaultOptions(dir)
-	b.SyncWrites = !o.NoSync
-	b.DetectConflicts = false // one writer, blind writes
-	b.NumVersionsToKeep = 1   // below the discard timestamp, which never passes the marker
-	b.MemTableSize = o.MemTable
-	b.NumMemtables = 2
-	b.NumCompactors = 2
-	b.Compression, b.BlockCacheSize = options.None, 0
-	b.ValueThreshold = min(1<<20, o.MemTable*15/100-2*MaxKey) // the largest record must fit a transaction: 15 % of the buffer
-	b.ValueLogFileSize = MaxValue + 1<<20
-	b.MetricsEnabled = false
-	b.Logger = logger{o.Log}
-	return b
-}
-
-// Badger is the store on disk. It is safe for several goroutines, one of which commits.
+// Badger is the store on disk: a journal of epochs, and Badger's tree, into which what
+// the journal holds is taken over in groups of epochs. It is safe for several goroutines,
+// one of which commits.
 type Badger struct {
-	dir  string
-	opt  Options
-	db   *badger.DB
-	lock *os.File // of the directory; nil where the system has none
-	mark *marker
+	dir     string
+	opt     Options
+	db      *badger.DB
+	journal *journal.Journal
+	hasher  journal.Hasher
+	lock    *os.File // of the directory; nil where the system has none
+	mark    *marker
 
 	recovery Recovery // what opening found
 
+	taking sync.Mutex // held by the one checkpoint under way; taken before commit
+	writes int        // transactions since opening
+	seen   uint64     // greatest timestamp in the tree
+
 	commit  sync.Mutex // held by the one commit under way; taken before mu
-	writes  int        // transactions since opening
-	ballast bool       // it is there: see ballast.go
-	broken  error      // why no more commits are taken
+	places  []journal.Place
+	hashes  []journal.Hash
+	ballast bool // it is there: see ballast.go
 
-	mu      sync.RWMutex // epoch and closed; a read holds it until its snapshot is taken
-	epoch   uint64
+	wake, stop chan struct{} // the goroutine of checkpoints
+	background sync.WaitGroup
+	stopping   sync.Once
+
+	mu      sync.RWMutex // all below; a read holds it until its snapshot is taken
+	epoch   uint64       // the last that was committed
+	group   uint64       // timestamp of the last group that is whole in the tree
+	live    *pending     // what was committed since the last checkpoint began
+	frozen  *pending     // what that is taking over; nil where none is under way
+	broken  error        // why no more commits are taken
 	closed  bool
+	stats   Stats
 	readers sync.WaitGroup // scans under way
-}
-
-// OpenBadger opens the state directory dir, or makes it, and undoes what a torn epoch
-// left. All tables are read and verified. The errors that a caller may want to tell
-// apart: *LockedError, *NotStateError, *FormatError, *DamagedError, *CorruptError.
-func OpenBadger(dir string, o Options) (*Badger, error) {
-	if err := o.validate(); err != nil {
-		return nil, err
-	}
-	s := &Badger{dir: dir, opt: o}
-	if err := s.open(); err != nil {
-		return nil, errors.Join(err, s.release())
-	}
-	return s, nil
-}
-
-// open takes the lock, looks at what is there, opens it and repairs it. FORMAT, which
-// makes a directory a state directory, comes last.
-func (s *Badger) open() error {
-	if err := os.MkdirAll(s.dir, 0o700); err != nil { // people's data is in it
-		return fmt.Errorf("make state directory %s: %w", s.dir, err)
-	}
-	var err error
-	if s.lock, err = lockDir(s.dir); err != nil {
-		return err
-	}
-	fresh, err := prepareDir(s.dir)
-	if err != nil {
-		return err
-	}
-	if err := s.roomToOpen(); err != nil {
-		return err
-	}
-	known, err := s.openTree(fresh)
-	if err != nil {
-		return err
-	}
-	if err := s.recover(known); err != nil {
-		return fmt.Errorf("recover state directory %s: %w", s.dir, err)
-	}
-	if err := s.mark.put(s.epoch); err != nil {
-		return fmt.Errorf("open state directory %s: %w", s.dir, err)
-	}
-	if err := s.putBallast(); err != nil {
-		return err
-	}
-	if fresh {
-		return s.opt.around(BeforeRename, AfterRename, func() error { return finishDir(s.dir) })
-	}
-	return nil
-}
-
-// openTree opens the tree, unless there is damage in it, and returns the mark. A fresh
-// directory has nothing that could be damaged.
-func (s *Badger) openTree(fresh bool) (known mark, err error) {
-	options := s.opt.badger(filepath.Join(s.dir, treeDir))
-	if !fresh {
-		if known, err = readMark(s.dir); err != nil {
-			return known, err
-		}
-		if s.recovery.LeftOpen, err = verify(s.dir, known, options); err != nil {
-			return known, err
-		}
-	}
-	if s.mark, err = newMarker(s.dir, &s.opt); err != nil { // before Badger, whose words for a disk that cannot be written say less
-		return known, fmt.Errorf("open state directory %s: %w", s.dir, err)
-	}
-	if err := removeEmptied(s.dir); err != nil {
-		return known, err
-	}
-	db, err := badger.OpenManaged(options)
-	if err != nil {
-		return known, openError(s.dir, err) // there may be a db besides, of no use
-	}
-	s.db = db
-	return known, nil
-}
-
-// release closes what is open: the tree, the mark, and last the lock.
-func (s *Badger) release() error {
-	var errs []error
-	if s.db != nil {
-		errs = append(errs, s.roomToClose(), s.db.Close())
-	}
-	if s.mark != nil {
-		if s.db != nil {
-			errs = append(errs, s.mark.put(s.epoch)) // for Badger wrote its last table
-		}
-		errs = append(errs, s.mark.file.Close())
-	}
-	if s.lock != nil {
-		errs = append(errs, s.lock.Close())
-	}
-	return errors.Join(errs...)
-}
-
-// recover finds the last complete epoch and repairs forward where something lies above.
-func (s *Badger) recover(known mark) error {
-	marker, err := s.readMarker()
-	if err != nil {
-		return err
-	}
-	if err := verifyReached(s.dir, known, marker); err != nil {
-		return err
-	}
-	s.epoch = marker
-	if seen := s.db.MaxVersion(); seen > marker {
-		if s.epoch, err = s.repair(marker, seen+1); err != nil {
-			return err
-		}
-	}
-	s.recovery.Epoch = s.epoch
-	s.db.SetDiscardTs(s.epoch)
-	return nil
-}
-
-// readMarker returns the last complete epoch, 0 where there is none.
-func (s *Badger) readMarker() (uint64, error) {
-	txn := s.db.NewTransactionAt(^uint64(0), false)
-	defer txn.Discard()
-	item, err := txn.Get(markerKey)
-	if errors.Is(err, badger.ErrKeyNotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("read marker: %w", err)
-	}
-	var epoch uint64
-	err = item.Value(func(stored []byte) error {
-		value, err := unframe(s.dir, markerKey, stored)
-		if err == nil && len(value) == 8 {
-			epoch = binary.BigEndian.Uint64(value)
-		}
-		return err
-	})
-	if err == nil && epoch != item.Version() {
-		err = corrupt(s.dir, markerKey, fmt.Sprintf("marker of epoch %d was written in epoch %d", epoch, item.Version()))
-	}
-	return epoch, err
 }
 
 // Durable is true: what is committed survives the process.
@@ -259,56 +67,115 @@ func (s *Badger) Epoch() uint64 {
 // leaves the store as it was; after any other the store takes no more commits and has
 // to be opened again. A commit that began to write does not look at ctx any more.
 func (s *Badger) Commit(ctx context.Context, b *Batch) error {
+	if err := s.makeRoom(ctx); err != nil {
+		return err
+	}
 	s.commit.Lock()
 	defer s.commit.Unlock()
 	if err := s.admit(ctx, b); err != nil {
 		return err
 	}
-	epoch := s.Epoch() + 1
-	err := s.write(epoch, b)
-	if err == nil {
-		err = s.mark.put(epoch)
+	epoch := s.journal.Last() + 1
+	if err := s.append(b); err != nil {
+		return s.refuse(fmt.Errorf("commit epoch %d of %d records to state directory %s: %w", epoch, b.Len(), s.dir, err), b)
 	}
-	if err != nil {
-		s.broken = fmt.Errorf("commit epoch %d of %d records to state directory %s: %w", epoch, b.Len(), s.dir, err)
-		return s.broken
+	s.publish(epoch, b)
+	if err := s.putMark(); err != nil {
+		return s.fail(fmt.Errorf("commit epoch %d to state directory %s: %w", epoch, s.dir, err))
 	}
-	s.mu.Lock()
-	s.epoch = epoch
-	s.mu.Unlock()
-	s.db.SetDiscardTs(epoch)
 	return nil
+}
+
+// append writes b to the journal, and notes hashes and places of its records.
+func (s *Badger) append(b *Batch) error {
+	n := b.Len()
+	s.places = slices.Grow(s.places[:0], n)[:n]
+	s.hashes = slices.Grow(s.hashes[:0], n)[:n]
+	return s.journal.Append(n, func(i int) journal.Op {
+		o := &b.ops[i]
+		key := b.fullKey(o)
+		if indexed(b.table(o)) {
+			s.hashes[i] = s.hasher.Of(key)
+		}
+		return journal.Op{Key: key, Stored: b.stored(o)}
+	}, s.places)
+}
+
+// refuse says why an epoch was not written. Where the disk was full and nothing is left of
+// the attempt, the store is as it was.
+func (s *Badger) refuse(err error, b *Batch) error {
+	if !errors.Is(err, syscall.ENOSPC) || s.journal.Rollback() != nil {
+		return s.fail(err)
+	}
+	free, _ := s.opt.FreeSpace(s.dir)
+	return &SpaceError{Dir: s.dir, Free: free, Need: s.need(b)}
+}
+
+// fail has the store take no more commits.
+func (s *Badger) fail(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken == nil {
+		s.broken = err
+	}
+	return err
+}
+
+// publish lets readers see b, and asks for a checkpoint where enough is pending.
+func (s *Badger) publish(epoch uint64, b *Batch) {
+	s.mu.Lock()
+	s.live.add(b, s.places, s.hashes)
+	s.epoch = epoch
+	due := s.live.above(&s.opt, 1)
+	s.mu.Unlock()
+	if cap(s.places) > boundKeys {
+		s.places, s.hashes = nil, nil
+	}
+	if due {
+		s.wakeUp()
+	}
 }
 
 // admit says whether an epoch may begin.
 func (s *Badger) admit(ctx context.Context, b *Batch) error {
-	s.mu.RLock()
-	closed := s.closed
-	s.mu.RUnlock()
-	switch {
-	case closed:
-		return ErrClosed
-	case s.broken != nil:
-		return fmt.Errorf("an earlier commit did not end, the store has to be opened again: %w", s.broken)
-	case ctx.Err() != nil:
-		return ctx.Err()
+	if err := s.usable(); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	if err := checkSizes(b); err != nil {
 		return err
 	}
-	return s.checkSpace(b)
+	return s.checkSpace(s.need(b))
 }
 
-// checkSpace refuses an epoch on a disk nearly full: what is spare and the epoch itself
-// must fit, and the ballast too where it could not be made.
-func (s *Badger) checkSpace(b *Batch) error {
-	free, err := s.free()
-	if err != nil {
-		return err
+func (s *Badger) usable() error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return ErrClosed
 	}
+	if s.broken != nil {
+		return fmt.Errorf("an earlier commit did not end, the store has to be opened again: %w", s.broken)
+	}
+	return nil
+}
+
+// need is what must be free for an epoch: what is spare and the epoch itself, and the
+// ballast too where it could not be made.
+func (s *Badger) need(b *Batch) uint64 {
 	need := s.opt.spare() + uint64(b.Bytes())
 	if !s.ballast {
 		need += s.opt.spare()
+	}
+	return need
+}
+
+func (s *Badger) checkSpace(need uint64) error {
+	free, err := s.free()
+	if err != nil {
+		return err
 	}
 	if free < need {
 		return &SpaceError{Dir: s.dir, Free: free, Need: need}
@@ -318,14 +185,64 @@ func (s *Badger) checkSpace(b *Batch) error {
 
 // Get appends the value of key to into and returns it; false where there is none.
 func (s *Badger) Get(t Table, key, into []byte) ([]byte, bool, error) {
-	s.mu.RLock() // held throughout, so that no commit lets go of the versions read here
+	s.mu.RLock() // held throughout, so that no checkpoint lets go of what is read here
 	defer s.mu.RUnlock()
 	if s.closed {
 		return into, false, ErrClosed
 	}
 	var buf [64]byte
 	full := append(append(buf[:0], byte(t)), key...)
-	txn := s.db.NewTransactionAt(s.epoch, false)
+	n := len(into)
+	into, ok, err := s.stored(full, into)
+	if err == nil && ok {
+		var value []byte
+		if value, err = unframe(s.dir, full, into[n:]); err == nil {
+			return append(into[:n], value...), true, nil
+		}
+	}
+	if err != nil {
+		err = fmt.Errorf("read a record of table %s: %w", t, s.ofJournal(err))
+	}
+	return into[:n], false, err
+}
+
+// stored appends frame and value of a full key to into: from what is pending, else from
+// the tree.
+func (s *Badger) stored(full, into []byte) ([]byte, bool, error) {
+	stored, place, ok := s.latest(full)
+	switch {
+	case !ok:
+		return s.fromTree(full, into)
+	case place.Deleted() || place == 0 && stored == nil:
+		return into, false, nil
+	case place == 0:
+		return append(into, stored...), true, nil
+	}
+	into, err := s.journal.Read(place, full, into)
+	return into, true, err
+}
+
+// latest returns the last write of a full key that is pending: its place in the journal,
+// or, where the table is kept in memory, what was stored, nil where it was deleted.
+func (s *Badger) latest(full []byte) (stored []byte, p journal.Place, ok bool) {
+	if !indexed(Table(full[0])) {
+		if stored, ok = s.live.get(full); !ok && s.frozen != nil {
+			stored, ok = s.frozen.get(full)
+		}
+		return stored, 0, ok
+	}
+	if s.live.index.Len() == 0 && s.frozen == nil {
+		return nil, 0, false
+	}
+	h := s.hasher.Of(full)
+	if p, ok = s.live.index.Get(h); !ok && s.frozen != nil {
+		p, ok = s.frozen.index.Get(h)
+	}
+	return nil, p, ok
+}
+
+func (s *Badger) fromTree(full, into []byte) ([]byte, bool, error) {
+	txn := s.db.NewTransactionAt(s.group, false)
 	defer txn.Discard()
 	item, err := txn.Get(full)
 	if errors.Is(err, badger.ErrKeyNotFound) {
@@ -333,67 +250,30 @@ func (s *Badger) Get(t Table, key, into []byte) ([]byte, bool, error) {
 	}
 	if err == nil {
 		err = item.Value(func(stored []byte) error {
-			value, err := unframe(s.dir, full, stored)
-			into = append(into, value...)
-			return err
+			into = append(into, stored...)
+			return nil
 		})
 	}
-	if err != nil {
-		return into, false, fmt.Errorf("read a record of table %s: %w", t, err)
-	}
-	return into, true, nil
+	return into, err == nil, err
 }
 
-// Scan calls visit in ascending order of keys for the keys of t that begin with prefix
-// and are not below from, as of the last commit before the call. Key and value are
-// valid until visit returns and must not be changed. visit may read the store and
-// commit to it, and must not close it. An error of visit ends the scan and is returned,
-// except ErrStop.
-func (s *Badger) Scan(ctx context.Context, t Table, prefix, from []byte, visit func(key, value []byte) error) error {
-	full := append([]byte{byte(t)}, prefix...)
-	it, done, err := s.snapshot(full)
-	if err != nil {
-		return err
+// ofJournal makes damage of the journal damage of the directory.
+func (s *Badger) ofJournal(err error) error {
+	if d := (*journal.Damage)(nil); errors.As(err, &d) {
+		return damaged(s.dir, d)
 	}
-	defer done()
-	for it.Seek(append([]byte{byte(t)}, larger(prefix, from)...)); it.Valid(); it.Next() {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := s.visit(it.Item(), visit); err != nil {
-			return unlessStop(err)
-		}
-	}
-	return nil
+	return err
 }
 
-// snapshot returns an iterator over the last complete epoch. It pins the files it reads
-// when it is made; commits after that do not disturb it.
-func (s *Badger) snapshot(prefix []byte) (it *badger.Iterator, done func(), err error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if s.closed {
-		return nil, nil, ErrClosed
-	}
-	s.readers.Add(1)
-	txn := s.db.NewTransactionAt(s.epoch, false)
-	it = txn.NewIterator(badger.IteratorOptions{Prefix: prefix})
-	return it, func() { it.Close(); txn.Discard(); s.readers.Done() }, nil
-}
-
-func (s *Badger) visit(item *badger.Item, visit func(key, value []byte) error) error {
-	return item.Value(func(stored []byte) error {
-		value, err := unframe(s.dir, item.Key(), stored)
-		if err != nil {
-			return err
-		}
-		return visit(item.Key()[1:], value)
-	})
-}
-
-// Close waits for the commit and the scans under way, then closes the files and gives
-// up the lock. A second Close does nothing.
+// Close waits for the commit, the checkpoint and the scans under way, takes over what is
+// pending where that is little, closes the files and gives up the lock. A second Close
+// does nothing.
 func (s *Badger) Close() error {
+	s.stopping.Do(func() { close(s.stop) })
+	s.background.Wait()
+	s.taking.Lock()
+	defer s.taking.Unlock()
+	err := s.takeOverLittle()
 	s.commit.Lock()
 	defer s.commit.Unlock()
 	s.mu.Lock()
@@ -404,27 +284,8 @@ func (s *Badger) Close() error {
 		return nil
 	}
 	s.readers.Wait()
-	if err := s.release(); err != nil {
+	if err = errors.Join(err, s.release()); err != nil {
 		return fmt.Errorf("close state directory %s: %w", s.dir, err)
 	}
 	return nil
-}
-
-// logger gives Badger's messages to slog.
-type logger struct{ log *slog.Logger }
-
-func (l logger) Errorf(f string, a ...any) {
-	l.log.Error("state store", "message", fmt.Sprintf(f, a...))
-}
-
-func (l logger) Warningf(f string, a ...any) {
-	l.log.Warn("state store", "message", fmt.Sprintf(f, a...))
-}
-func (l logger) Infof(f string, a ...any)  { l.chatter(f, a) }
-func (l logger) Debugf(f string, a ...any) { l.chatter(f, a) }
-
-func (l logger) chatter(f string, a []any) {
-	if l.log.Enabled(context.Background(), slog.LevelDebug) {
-		l.log.Debug("state store", "message", fmt.Sprintf(f, a...))
-	}
 }

@@ -38,6 +38,13 @@ func (b *Batch) Put(t Table, key, value []byte) {
 	b.set(op{off: off, keyLen: len(full), size: len(b.arena) - off})
 }
 
+// putStored writes frame and value under a full key, or deletes it where stored is nil.
+func (b *Batch) putStored(full, stored []byte) {
+	off := len(b.arena)
+	b.arena = append(append(b.arena, full...), stored...)
+	b.set(op{off: off, keyLen: len(full), size: len(b.arena) - off, deleted: stored == nil})
+}
+
 // Delete removes key, whether it is there or not.
 func (b *Batch) Delete(t Table, key []byte) {
 	off := b.key(t, key)

@@ -153,7 +153,7 @@ func (d *tableDamage) fault(file string) Fault {
 // one is given to visit, which says what else is wrong with it; what is wrong is given to
 // damaged, with the file it is in.
 func (s *Badger) VerifyRecords(ctx context.Context, visit func(t Table, key, value []byte) error, damaged func(Fault)) error {
-	it, _, done, err := s.snapshotOfAll()
+	it, _, done, err := s.snapshotOfAll(ctx)
 	if err != nil {
 		return err
 	}
@@ -264,7 +264,7 @@ func SizesOf(dir string) (s Sizes, err error) {
 			s.Tables += onDisk(info)
 		case ".vlog":
 			s.Values += onDisk(info)
-		case logExt:
+		case logExt, ".log":
 			s.Logs += onDisk(info)
 		default:
 			s.Other += onDisk(info)
@@ -279,6 +279,9 @@ func SizesOf(dir string) (s Sizes, err error) {
 // committed to meanwhile. It needs free space for what it writes, up to as much as is
 // there.
 func (s *Badger) Compact() error {
+	if err := s.Checkpoint(context.Background()); err != nil {
+		return err
+	}
 	sizes, err := SizesOf(s.dir)
 	if err != nil {
 		return err

@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// fill writes epochs that make several tables, a value log, and a log that is not empty.
+// fill writes epochs that make several tables, a value log, a log that is not empty, and a
+// journal of two epochs.
 func fill(t *testing.T, s *Badger) {
 	t.Helper()
 	base(t, s)
@@ -23,6 +24,11 @@ func fill(t *testing.T, s *Badger) {
 		}
 		if err := s.Commit(t.Context(), b); err != nil {
 			t.Fatal(err)
+		}
+		if epoch == 2 || epoch == 5 {
+			if err := s.Checkpoint(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 }
@@ -115,7 +121,11 @@ func hurtAll(t *testing.T, dir string, want map[string]string) {
 		t.Fatal(err)
 	}
 	found, refused := 0, 0
-	for _, path := range append(files, more...) {
+	segments, err := filepath.Glob(filepath.Join(dir, journalDir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range slices.Concat(files, more, segments) {
 		info, err := os.Stat(path)
 		if err != nil {
 			t.Fatal(err)
@@ -201,7 +211,7 @@ func TestFirstStartThatWasCutShortIsDoneAgain(t *testing.T) {
 	if err := os.Rename(filepath.Join(s.dir, formatFile), filepath.Join(s.dir, formatTemp)); err != nil {
 		t.Fatal(err)
 	}
-	for _, gone := range []string{"nothing", markFile, treeDir} {
+	for _, gone := range []string{"nothing", markFile, treeDir, journalDir} {
 		dir := filepath.Join(t.TempDir(), "state")
 		if err := copyTree(dir, s.dir); err != nil {
 			t.Fatal(err)

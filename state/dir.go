@@ -14,7 +14,7 @@ import (
 // Format is the version of a state directory and of all records in it, whoever writes
 // them. It is raised when any of them changes: golden files in the rooms that write them
 // see to it. A directory of another version is refused.
-const Format = "2"
+const Format = "3"
 
 // The layout of a state directory.
 const (
@@ -22,6 +22,7 @@ const (
 	formatTemp   = "FORMAT.tmp"
 	formatPrefix = "cepheus-state "
 	treeDir      = "tree"
+	journalDir   = "journal"
 )
 
 // LockedError says that another process holds the state directory.
@@ -134,7 +135,7 @@ func checkEmpty(dir string) error {
 	for _, e := range entries {
 		switch name := e.Name(); {
 		case name == "lost+found", name == formatTemp:
-		case halfMade && (name == treeDir || name == markFile || name == ballastFile):
+		case halfMade && (name == treeDir || name == journalDir || name == markFile || name == ballastFile):
 		default:
 			return &NotStateError{Dir: dir, Found: name}
 		}

@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
@@ -127,10 +128,10 @@ func TestCorruptRecord(t *testing.T) {
 			if err := w.add([]byte("\x02k"), stored); err != nil {
 				t.Fatal(err)
 			}
-			if err := w.complete(); err != nil {
+			if err := w.complete(1); err != nil {
 				t.Fatal(err)
 			}
-			s.epoch = 1
+			s.group = 1
 			_, _, getErr := s.Get(TableKeys, []byte("k"), nil)
 			scanErr := s.Scan(t.Context(), TableKeys, nil, nil, func(_, _ []byte) error { return nil })
 			for _, err := range []error{getErr, scanErr} {
@@ -146,7 +147,7 @@ func TestCorruptRecord(t *testing.T) {
 func TestWrongMarkerIsFoundOut(t *testing.T) {
 	s := openTest(t, t.TempDir(), nil)
 	batch := s.db.NewWriteBatchAt(5)
-	if err := batch.SetEntry(badger.NewEntry(markerKey, appendFrame(nil, markerKey, []byte("\x00\x00\x00\x00\x00\x00\x00\x04")))); err != nil {
+	if err := batch.SetEntry(badger.NewEntry(markerKey, appendFrame(nil, markerKey, []byte("\x00\x00\x00\x00\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x04")))); err != nil {
 		t.Fatal(err)
 	}
 	if err := batch.Flush(); err != nil {
@@ -172,4 +173,29 @@ func FuzzUnframe(f *testing.F) {
 			t.Errorf("%x reads as %x, which is not what would be written", stored, value)
 		}
 	})
+}
+
+func TestNotesOfBadgerThatMakeNoSense(t *testing.T) {
+	note := func(numbers ...uint64) (b []byte) {
+		for _, n := range numbers {
+			b = binary.BigEndian.AppendUint64(b, n)
+		}
+		return b
+	}
+	for _, c := range []struct {
+		text []byte
+		want bool
+	}{
+		{note(0, 0), true},
+		{note(1, 500, 7, 0, 0, 0), true},
+		{note(1, 500), false},
+		{note(1, 500, 1, 600, 0, 0), false},
+		{note(1<<32, 500, 0, 0), false},
+		{note(1, 1<<63, 0, 0), false},
+		{nil, false},
+	} {
+		if got := discardsMakeSense(c.text); got != c.want {
+			t.Errorf("%x: %v", c.text, got)
+		}
+	}
 }

@@ -4,35 +4,45 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 )
 
-// markerKey holds the number of the last complete epoch.
+// markerKey holds the number of the last whole group, and of the last epoch in it.
 var markerKey = []byte{byte(tableMarker), 'e'}
 
-// write writes b and the marker with the timestamp epoch.
-func (s *Badger) write(epoch uint64, b *Batch) error {
-	w := s.newWriter(epoch)
-	for i := range b.ops {
-		o := &b.ops[i]
-		if err := w.add(b.fullKey(o), b.stored(o)); err != nil {
-			return err
-		}
-	}
-	return w.complete()
+const markerBytes = 16
+
+// beginKey holds the same of the last group that was begun.
+var beginKey = []byte{byte(tableMarker), 'b'}
+
+// begin says in the first transaction which epochs the group holds, so that the next start
+// knows whether the journal covers what is left of it.
+func (w *writer) begin(epoch uint64) error {
+	return w.add(beginKey, w.marker(beginKey, epoch))
 }
 
-// writer writes the records of one epoch in as many transactions as it takes, each
+// marker is what is stored under key, as the marker or the like.
+func (w *writer) marker(key []byte, epoch uint64) []byte {
+	value := binary.BigEndian.AppendUint64(nil, w.group)
+	return appendFrame(nil, key, binary.BigEndian.AppendUint64(value, epoch))
+}
+
+// writer writes the records of one group in as many transactions as it takes, each
 // durable before the next begins. So the marker, which is added last, is in the only
 // transaction, or in the last, whose other records it may vouch for: a transaction is
 // all there or not at all after a crash. (Badger's own splitting sends transactions
 // ahead; there a marker could follow a batch that had failed.)
 type writer struct {
 	store *Badger
-	epoch uint64
+	group uint64 // its timestamp
 	txn   []*badger.Entry
 	size  int64
+	arena []byte // copies of what is in txn
+	last  time.Time
+
+	gently bool // rest after each transaction as long as it took; end where the store is closed
 }
 
 // What one transaction holds: Badger's bounds less the marker, and Badger's own cost
@@ -43,11 +53,43 @@ const (
 	recordCost    = 12
 )
 
-func (s *Badger) newWriter(epoch uint64) *writer { return &writer{store: s, epoch: epoch} }
+func (s *Badger) newWriter(group uint64) *writer {
+	return &writer{store: s, group: group, last: s.opt.Now()}
+}
 
 // add writes stored (frame and value) under key (table and key), or deletes it where
 // stored is nil. Both are referred to until the writer is complete.
 func (w *writer) add(key, stored []byte) error {
+	if err := w.makeRoom(key, stored); err != nil {
+		return err
+	}
+	w.txn = append(w.txn, &badger.Entry{Key: key, Value: stored})
+	return nil
+}
+
+// addCopy is add of what is valid until it returns.
+func (w *writer) addCopy(key, stored []byte) error {
+	if err := w.makeRoom(key, stored); err != nil {
+		return err
+	}
+	n := len(key) + len(stored)
+	if cap(w.arena)-len(w.arena) < n {
+		w.arena = make([]byte, 0, max(n, copyBytes)) // the old one is referred to
+	}
+	at, mid := len(w.arena), len(w.arena)+len(key)
+	w.arena = append(append(w.arena, key...), stored...)
+	if stored != nil {
+		stored = w.arena[mid:len(w.arena):len(w.arena)]
+	}
+	w.txn = append(w.txn, &badger.Entry{Key: w.arena[at:mid:mid], Value: stored})
+	return nil
+}
+
+// copyBytes is the size of a piece of memory for copies.
+const copyBytes = 256 << 10
+
+// makeRoom counts a record to the transaction, or to the next one where it is full.
+func (w *writer) makeRoom(key, stored []byte) error {
 	size := int64(len(key)+len(stored)) + recordCost
 	if int64(len(stored)) >= w.store.db.Opts().ValueThreshold {
 		size = int64(len(key)) + 2*recordCost // a pointer into the value log
@@ -59,15 +101,14 @@ func (w *writer) add(key, stored []byte) error {
 			return err
 		}
 	}
-	w.txn = append(w.txn, &badger.Entry{Key: key, Value: stored})
 	w.size += size
 	return nil
 }
 
-// complete writes the marker with what is left.
-func (w *writer) complete() error {
-	value := binary.BigEndian.AppendUint64(nil, w.epoch)
-	w.txn = append(w.txn, &badger.Entry{Key: markerKey, Value: appendFrame(nil, markerKey, value)})
+// complete writes the marker with what is left. epoch is the last in the group.
+func (w *writer) complete(epoch uint64) error {
+	w.txn = append(w.txn, &badger.Entry{Key: markerKey, Value: w.marker(markerKey, epoch)})
+	w.gently = false
 	return w.flush()
 }
 
@@ -80,7 +121,7 @@ func (w *writer) flush() error {
 			return err
 		}
 	}
-	batch := s.db.NewWriteBatchAt(w.epoch)
+	batch := s.db.NewWriteBatchAt(w.group)
 	defer batch.Cancel()
 	for _, e := range w.txn {
 		if err := setOrDelete(batch, e); err != nil {
@@ -90,7 +131,28 @@ func (w *writer) flush() error {
 	if err := s.opt.around(BeforeBatch, AfterBatch, batch.Flush); err != nil {
 		return fmt.Errorf("write %d records: %w", len(w.txn), err)
 	}
-	w.txn, w.size = w.txn[:0], 0
+	w.txn, w.size, w.arena = w.txn[:0], 0, w.arena[:0]
+	return w.rest()
+}
+
+// longestRest is how long others are let on at once.
+const longestRest = 100 * time.Millisecond
+
+// rest lets others get on, unless there is more to do than there should be.
+func (w *writer) rest() error {
+	if !w.gently {
+		return nil
+	}
+	pause := time.Duration(0)
+	if !w.store.isAbove(1) {
+		pause = min(longestRest, w.store.opt.Now().Sub(w.last))
+	}
+	select {
+	case <-w.store.stop:
+		return errStopped
+	case <-time.After(pause):
+	}
+	w.last = w.store.opt.Now()
 	return nil
 }
 
@@ -101,18 +163,21 @@ func setOrDelete(batch *badger.WriteBatch, e *badger.Entry) error {
 	return batch.SetEntry(e)
 }
 
-// repair makes the store read as of the epoch marker again, in the new epoch, which it
-// returns: every key with a version above marker gets its value as of marker, or a
-// delete. A repair that is itself torn is repaired by the next.
-func (s *Badger) repair(marker, epoch uint64) (uint64, error) {
-	good := s.db.NewTransactionAt(marker, false)
+// repair undoes in the tree what a torn group has left and the journal does not cover, as
+// it can be after a power cut without synced writes: every key with a version above the
+// last whole group, and no write pending, gets its value as of that group, or a delete, in
+// a group of its own, which holds no epoch above taken. A repair that is itself torn is
+// repaired by the next. What the journal covers is hidden by it, and overwritten by a later
+// group.
+func (s *Badger) repair(taken uint64) error {
+	good := s.db.NewTransactionAt(s.group, false)
 	defer good.Discard()
-	all := s.db.NewTransactionAt(epoch-1, false)
+	all := s.db.NewTransactionAt(s.seen, false)
 	defer all.Discard()
-	it := all.NewIterator(badger.IteratorOptions{AllVersions: true, SinceTs: marker})
+	it := all.NewIterator(badger.IteratorOptions{AllVersions: true, SinceTs: s.group})
 	defer it.Close()
 
-	w, undone := s.newWriter(epoch), 0
+	w, undone := s.newWriter(s.seen+1), 0
 	var last []byte
 	for it.Rewind(); it.Valid(); it.Next() {
 		key := it.Item().Key()
@@ -120,20 +185,27 @@ func (s *Badger) repair(marker, epoch uint64) (uint64, error) {
 			continue // the versions of a key follow each other
 		}
 		last = append([]byte(nil), key...)
-		stored, err := storedAt(good, last)
-		if err != nil {
-			return 0, err
+		if _, _, covered := s.latest(last); covered || last[0] == byte(tableMarker) {
+			continue
 		}
-		if err := w.add(last, stored); err != nil {
-			return 0, fmt.Errorf("undo epoch after %d: %w", marker, err)
+		stored, err := storedAt(good, last)
+		if err == nil {
+			err = w.add(last, stored)
+		}
+		if err != nil {
+			return fmt.Errorf("undo what follows group %d: %w", s.group, err)
 		}
 		undone++
 	}
-	if err := w.complete(); err != nil {
-		return 0, fmt.Errorf("undo epoch after %d: %w", marker, err)
+	if undone == 0 {
+		return nil
+	}
+	if err := w.complete(taken); err != nil {
+		return fmt.Errorf("undo what follows group %d: %w", s.group, err)
 	}
 	s.recovery.Undone = undone
-	return epoch, nil
+	s.seen, s.group = w.group, w.group
+	return nil
 }
 
 // storedAt returns a copy of frame and value of key, nil where there is none.

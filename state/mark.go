@@ -8,16 +8,18 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/dgraph-io/badger/v4"
 )
 
-// mark is what is known of the tree from outside of it: the last epoch that was
-// reported complete, and how far Badger's MANIFEST went then. A tree that goes less far
+// mark is what is known of journal and tree from outside of them: the last epoch that was
+// reported complete, the last group that was taken over, and how far Badger's MANIFEST went then. A tree that goes less far
 // has lost something, which the tree alone often does not show: Badger takes damage at
 // the end of its logs for a write that was cut short, and forgets it.
 type mark struct {
 	epoch    uint64
+	group    uint64 // the last that was whole in the tree
 	manifest manifestEnd
 }
 
@@ -31,12 +33,13 @@ type manifestEnd struct {
 const (
 	markFile       = "EPOCH"
 	manifestMagic  = 8 // bytes before the first set of changes
-	markSize       = 8 + 8 + 8
+	markSize       = 8 + 8 + 8 + 8
 	storedMarkSize = frameSize + markSize
 )
 
 func (m mark) append(b []byte) []byte {
 	value := binary.BigEndian.AppendUint64(nil, m.epoch)
+	value = binary.BigEndian.AppendUint64(value, m.group)
 	value = append(value, m.manifest.head[:]...)
 	value = binary.BigEndian.AppendUint64(value, uint64(m.manifest.size))
 	return appendFrame(b, []byte(markFile), value)
@@ -56,8 +59,9 @@ func readMark(dir string) (m mark, err error) {
 		return m, damaged(dir, errors.New(markFile+" is not what was written"))
 	}
 	m.epoch = binary.BigEndian.Uint64(value)
-	copy(m.manifest.head[:], value[8:])
-	m.manifest.size = int64(min(binary.BigEndian.Uint64(value[16:]), math.MaxInt64))
+	m.group = binary.BigEndian.Uint64(value[8:])
+	copy(m.manifest.head[:], value[16:])
+	m.manifest.size = int64(min(binary.BigEndian.Uint64(value[24:]), math.MaxInt64))
 	return m, nil
 }
 
@@ -65,8 +69,11 @@ func readMark(dir string) (m mark, err error) {
 // than the tree only vouches for less, and after a killed process it is as written.
 type marker struct {
 	dir  string
-	file *os.File
 	opt  *Options
+	file *os.File
+
+	mu   sync.Mutex
+	last mark // as written
 }
 
 // newMarker opens the mark of a state directory, or makes one.
@@ -75,24 +82,28 @@ func newMarker(dir string, opt *Options) (*marker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &marker{dir: dir, file: f, opt: opt}, nil
+	return &marker{dir: dir, opt: opt, file: f}, nil
 }
 
-// put says that epoch is complete. The mark is smaller than a sector and overwritten in
-// place, so that no crash leaves a half.
-func (m *marker) put(epoch uint64) error {
+// put says that epoch and group are complete, and never less than it said before. The mark
+// is smaller than a sector and overwritten in place, so that no crash leaves a half.
+func (m *marker) put(epoch, group uint64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	end, err := findManifestEnd(m.dir)
 	if err != nil {
 		return fmt.Errorf("mark epoch %d as complete: %w", epoch, err)
 	}
+	next := mark{max(epoch, m.last.epoch), max(group, m.last.group), end}
 	err = m.opt.around(BeforeMark, AfterMark, func() error {
 		var buf [storedMarkSize]byte
-		_, err := m.file.WriteAt(mark{epoch, end}.append(buf[:0]), 0)
+		_, err := m.file.WriteAt(next.append(buf[:0]), 0)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("mark epoch %d as complete: %w", epoch, err)
 	}
+	m.last = next
 	return nil
 }
 

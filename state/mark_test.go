@@ -60,8 +60,8 @@ func TestManifestThatBeganAnewIsNotMeasured(t *testing.T) {
 
 // TestMarkGolden pins the format.
 func TestMarkGolden(t *testing.T) {
-	m := mark{epoch: 7, manifest: manifestEnd{head: [8]byte{1, 2, 3, 4, 5, 6, 7, 8}, size: 300}}
-	want := "\x01" + string(m.append(nil)[1:frameSize]) + "\x00\x00\x00\x00\x00\x00\x00\x07\x01\x02\x03\x04\x05\x06\x07\x08\x00\x00\x00\x00\x00\x00\x01\x2c"
+	m := mark{epoch: 7, group: 5, manifest: manifestEnd{head: [8]byte{1, 2, 3, 4, 5, 6, 7, 8}, size: 300}}
+	want := "\x01" + string(m.append(nil)[1:frameSize]) + "\x00\x00\x00\x00\x00\x00\x00\x07\x00\x00\x00\x00\x00\x00\x00\x05\x01\x02\x03\x04\x05\x06\x07\x08\x00\x00\x00\x00\x00\x00\x01\x2c"
 	if got := string(m.append(nil)); got != want || len(got) != storedMarkSize {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -4,9 +4,17 @@ package state
 // it. What lies between "before" and "after" may be on disk or not; what came before is.
 type Step string
 
-// The steps. A batch is one transaction, which is durable when it is written: an epoch
-// has one of them or more, the last holds the marker. The mark is the file EPOCH.
+// The steps. A record is that of one epoch in the journal; a batch is one transaction of
+// a checkpoint, which is durable when it is written: a group has one of them or more, the
+// last holds the marker. The mark is the file EPOCH.
 const (
+	BeforeSegment Step = "before segment" // of the journal is made
+	AfterSegment  Step = "after segment"
+	BeforeRecord  Step = "before record"
+	AfterRecord   Step = "after record"      // it is written, and not yet durable
+	AfterSync     Step = "after record sync" // it is durable
+	BeforeRemoval Step = "before removal"    // of a segment whose records are in the tree
+	AfterRemoval  Step = "after removal"
 	BeforeBatch   Step = "before batch"
 	AfterBatch    Step = "after batch"
 	BeforeMark    Step = "before mark"

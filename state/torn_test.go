@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -164,77 +163,148 @@ func change(size int) *Batch {
 	return &b
 }
 
-// tearAll commits change(size) with the n-th transaction failing for n = 1, 2, … until
-// it succeeds, and gives each crashed directory to check. It returns how many there were.
-func tearAll(t *testing.T, size int, check func(n int, dir string, before map[string]string)) int {
+// torn is a directory whose last checkpoint ended early.
+type torn struct {
+	dir           string
+	n             int               // of the transaction that failed
+	before, after map[string]string // the epoch that it was to take over
+	known         string            // the mark from before that epoch
+}
+
+// lose takes the journal away, and with it the epoch: as if the machine had gone down
+// before it was on the disk.
+func (d torn) lose(t *testing.T) {
+	t.Helper()
+	if err := os.RemoveAll(filepath.Join(d.dir, journalDir)); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(d.dir, markFile), d.known)
+}
+
+// tearAll takes base over into the tree, commits change(size), and takes that over with the
+// n-th transaction failing for n = 1, 2, … until it succeeds. It gives each crashed directory
+// to check, and returns how many there were.
+func tearAll(t *testing.T, size int, check func(torn)) int {
 	for n := 1; ; n++ {
 		s := openTest(t, filepath.Join(t.TempDir(), "state"), nil)
-		base(t, s)
-		before := content(t, s)
+		d := prepareTorn(t, s, size)
 		s.opt.beforeWrite = failAt(n)
-		err := s.Commit(t.Context(), change(size))
+		err := s.Checkpoint(t.Context())
 		if err == nil {
 			return n - 1
 		}
 		if !errors.Is(err, errTorn) {
 			t.Fatal(err)
 		}
-		if d := cmp.Diff(before, content(t, s)); d != "" {
-			t.Fatalf("write %d failed: a reader sees a part of the epoch:\n%s", n, d)
+		for key, want := range d.after {
+			if name, ok := strings.CutPrefix(key, "keys "); ok {
+				if got, _, err := s.Get(TableKeys, []byte(name), nil); string(got) != want || err != nil {
+					t.Fatalf("write %d failed: %s reads %.20q, %v", n, key, got, err)
+				}
+			}
 		}
 		if err := s.Commit(t.Context(), &Batch{}); !errors.Is(err, errTorn) {
-			t.Fatalf("commit after a torn one: %v", err)
+			t.Fatalf("commit after a torn checkpoint: %v", err)
 		}
-		check(n, crash(t, s), before)
+		d.n, d.dir = n, crash(t, s)
+		check(d)
 	}
 }
 
-func TestTornEpochIsUndone(t *testing.T) {
-	points := tearAll(t, 4000, func(n int, dir string, before map[string]string) {
-		s := openTest(t, dir, nil)
-		if d := cmp.Diff(before, content(t, s)); d != "" {
-			t.Fatalf("write %d failed: after reopening (-before +after):\n%s", n, d)
+func prepareTorn(t *testing.T, s *Badger, size int) (d torn) {
+	t.Helper()
+	base(t, s)
+	if err := s.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	known, err := os.ReadFile(filepath.Join(s.dir, markFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.before, d.known = content(t, s), string(known)
+	b := change(size)
+	if err := s.Commit(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	d.after = map[string]string{}
+	for i := range b.ops {
+		if o := &b.ops[i]; !o.deleted {
+			d.after[fmt.Sprint(b.table(o), " ", string(b.fullKey(o)[1:]))] = string(b.value(o))
 		}
-		if n > 1 && s.Epoch() <= 3 {
-			t.Errorf("write %d failed: epoch %d uses a timestamp again", n, s.Epoch())
+	}
+	return d
+}
+
+func TestTornGroupIsTakenOverAgain(t *testing.T) {
+	points := tearAll(t, 4000, func(d torn) {
+		s := openTest(t, d.dir, nil)
+		if d := cmp.Diff(d.after, content(t, s)); d != "" {
+			t.Fatalf("after reopening (-before +after):\n%s", d)
 		}
-		if err := s.Commit(t.Context(), change(10)); err != nil {
-			t.Fatal(err)
+		if s.Epoch() != 3 {
+			t.Errorf("write %d failed: epoch %d, want 3", d.n, s.Epoch())
 		}
-		again := openTest(t, crash(t, s), nil)
-		if got := content(t, again); got["outbox row 2"] != "alert" || got["keys key 001"] != "xxxxxxxxxx" || got["keys key 005"] != "" {
-			t.Errorf("write %d failed: the next epoch is not there: %d records", n, len(got))
-		}
+		nextEpoch(t, s)
 	})
 	if points < 5 {
 		t.Errorf("%d points of tearing; the epoch should need more transactions", points)
 	}
 }
 
-func TestTornEpochIsUndoneAfterCompaction(t *testing.T) {
+// nextEpoch commits, crashes and looks.
+func nextEpoch(t *testing.T, s *Badger) {
+	t.Helper()
+	if err := s.Commit(t.Context(), change(10)); err != nil {
+		t.Fatal(err)
+	}
+	again := openTest(t, crash(t, s), nil)
+	if got := content(t, again); got["outbox row 2"] != "alert" || got["keys key 001"] != "xxxxxxxxxx" || got["keys key 005"] != "" {
+		t.Errorf("the next epoch is not there: %d records", len(got))
+	}
+}
+
+func TestTornGroupWithoutItsJournalIsUndone(t *testing.T) {
+	tearAll(t, 4000, func(d torn) {
+		d.lose(t)
+		s := openTest(t, d.dir, nil)
+		if diff := cmp.Diff(d.before, content(t, s)); diff != "" {
+			t.Fatalf("write %d failed: after reopening (-before +after):\n%s", d.n, diff)
+		}
+		nextEpoch(t, s)
+	})
+}
+
+func TestTornGroupIsUndoneAfterCompaction(t *testing.T) {
 	s := openTest(t, filepath.Join(t.TempDir(), "state"), nil)
-	base(t, s)
-	before := content(t, s)
+	d := prepareTorn(t, s, 90_000)
 	s.opt.beforeWrite = failAt(120) // about ten write buffers, so that there is something to compact
-	if err := s.Commit(t.Context(), change(90_000)); !errors.Is(err, errTorn) {
+	if err := s.Checkpoint(t.Context()); !errors.Is(err, errTorn) {
 		t.Fatal(err)
 	}
 	if err := s.db.Flatten(1); err != nil {
 		t.Fatal(err)
 	}
-	s = openTest(t, crash(t, s), nil)
-	if d := cmp.Diff(before, content(t, s)); d != "" {
-		t.Fatalf("after reopening (-before +after):\n%s", d)
+	d.dir = crash(t, s)
+	covered := filepath.Join(t.TempDir(), "state")
+	if err := copyTree(covered, d.dir); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(d.after, content(t, openTest(t, covered, nil))); diff != "" {
+		t.Fatalf("with its journal (-want +got):\n%s", diff)
+	}
+	d.lose(t)
+	if diff := cmp.Diff(d.before, content(t, openTest(t, d.dir, nil))); diff != "" {
+		t.Fatalf("without its journal (-want +got):\n%s", diff)
 	}
 }
 
 func TestTornRepairIsRepaired(t *testing.T) {
-	var torn string
-	var before map[string]string
-	points := tearAll(t, 4000, func(_ int, dir string, b map[string]string) { torn, before = dir, b })
+	var last torn
+	points := tearAll(t, 4000, func(d torn) { last = d })
+	last.lose(t)
 	for n := 1; n <= points; n++ {
 		dir := filepath.Join(t.TempDir(), "state")
-		if err := copyTree(dir, torn); err != nil {
+		if err := copyTree(dir, last.dir); err != nil {
 			t.Fatal(err)
 		}
 		r, err := OpenBadger(dir, Options{MemTable: leastMemTable, NoSync: true, beforeWrite: failAt(n)})
@@ -248,48 +318,45 @@ func TestTornRepairIsRepaired(t *testing.T) {
 			r.Close()
 		}
 		s := openTest(t, dir, nil)
-		if d := cmp.Diff(before, content(t, s)); d != "" {
+		if d := cmp.Diff(last.before, content(t, s)); d != "" {
 			t.Fatalf("write %d of the repair failed: after reopening (-before +after):\n%s", n, d)
 		}
 		s.Close()
 	}
 }
 
-// TestTornTailOfTheLogLosesTheWholeEpoch: of an epoch that was not reported complete yet,
-// which is why the mark is the one from before it.
-func TestTornTailOfTheLogLosesTheWholeEpoch(t *testing.T) {
-	s := openTest(t, filepath.Join(t.TempDir(), "state"), nil)
-	base(t, s)
-	before := content(t, s)
+// TestTornTailOfTheTreesLog: of a group that is whole, but for its last bytes.
+func TestTornTailOfTheTreesLog(t *testing.T) {
+	kill := func(s Step) error {
+		if s == BeforeRemoval {
+			return errTorn
+		}
+		return nil
+	}
+	s, err := OpenBadger(filepath.Join(t.TempDir(), "state"), Options{MemTable: leastMemTable, NoSync: true, Step: kill})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Commit(t.Context(), change(10)); err != nil {
+		t.Fatal(err)
+	}
 	known, err := os.ReadFile(filepath.Join(s.dir, markFile))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Commit(t.Context(), change(10)); err != nil {
+	if err := s.Checkpoint(t.Context()); !errors.Is(err, errTorn) {
 		t.Fatal(err)
 	}
-	after := content(t, s)
-	if maps.Equal(before, after) {
-		t.Fatal("the epoch changes nothing")
-	}
 	for _, cut := range []int{0, 1, 8, 100, 1000, 4000} {
-		dir := crash(t, s)
-		write(t, filepath.Join(dir, markFile), string(known))
-		zeroTail(t, dir, cut)
-		want := before
-		if cut == 0 {
-			want = after
+		d := torn{dir: crash(t, s), known: string(known)}
+		write(t, filepath.Join(d.dir, markFile), d.known)
+		zeroTail(t, d.dir, cut)
+		again := openTest(t, d.dir, nil)
+		if got := content(t, again); len(got) != 241 || again.Epoch() != 1 {
+			t.Errorf("last %d bytes zeroed: %d records, epoch %d", cut, len(got), again.Epoch())
 		}
-		torn := openTest(t, dir, nil)
-		if d := cmp.Diff(want, content(t, torn)); d != "" {
-			t.Errorf("last %d bytes zeroed (-want +got):\n%s", cut, d)
-		}
-		if err := torn.Commit(t.Context(), change(10)); err != nil {
-			t.Error(err)
-		}
-		if d := cmp.Diff(after, content(t, torn)); d != "" {
-			t.Errorf("last %d bytes zeroed, the epoch done again (-want +got):\n%s", cut, d)
-		}
+		nextEpoch(t, again)
 	}
 }
 
@@ -335,6 +402,9 @@ func TestOldVersionsGo(t *testing.T) {
 			b.Put(TableKeys, []byte{byte(i)}, value)
 		}
 		if err := s.Commit(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Checkpoint(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -43,8 +43,8 @@ func damaged(dir string, err error) error { return &DamagedError{Dir: dir, Err: 
 //   - Every table it names is there, and all checksums in it hold.
 //   - A write-ahead log before the newest is whole. The end of the newest may be torn:
 //     that is what a crash leaves.
-//   - No epoch is missing between the tables and the logs, nor between two logs (every
-//     epoch writes something under its number, and numbers have no gaps), nor after
+//   - No group is missing between the tables and the logs, nor between two logs (every
+//     group writes something under its number, and numbers have no gaps), nor after
 //     them, up to the one in the mark.
 //
 // It costs a reading of all tables, by all cores: some 50 ms for each 100 MB in the page
@@ -71,10 +71,10 @@ func verify(dir string, m mark, o badger.Options) (leftOpen bool, err error) {
 	return leftOpen, verifyReached(dir, m, reached)
 }
 
-// verifyReached refuses a tree that ends before an epoch that was reported complete.
+// verifyReached refuses a tree that ends before a group that was reported complete.
 func verifyReached(dir string, m mark, reached uint64) error {
-	if reached < m.epoch {
-		return damaged(dir, fmt.Errorf("epoch %d was complete, and it ends with epoch %d", m.epoch, reached))
+	if reached < m.group {
+		return damaged(dir, fmt.Errorf("group %d was complete, and it ends with group %d", m.group, reached))
 	}
 	return nil
 }
@@ -147,10 +147,10 @@ func verifyLogs(dir string, reached uint64) (last uint64, some bool, err error) 
 		}
 		name := treeDir + "/" + filepath.Base(path)
 		if i < len(paths)-1 && !log.whole {
-			return 0, false, damaged(dir, fmt.Errorf("%s ends in the middle of epoch %d", name, log.last+1))
+			return 0, false, damaged(dir, fmt.Errorf("%s ends in the middle of group %d", name, log.last+1))
 		}
 		if log.first > reached+1 {
-			return 0, false, damaged(dir, fmt.Errorf("%s goes on with epoch %d, before it ends epoch %d", name, log.first, reached))
+			return 0, false, damaged(dir, fmt.Errorf("%s goes on with group %d, before it ends group %d", name, log.first, reached))
 		}
 		reached, some = max(reached, log.last), some || log.first != 0
 	}

@@ -2,6 +2,7 @@ package state
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"testing"
 )
@@ -32,7 +33,7 @@ func benchmarkOpen(b *testing.B, records int) {
 			batch.Reset()
 		}
 	}
-	if err := s.Close(); err != nil {
+	if err := errors.Join(s.Checkpoint(b.Context()), s.Close()); err != nil {
 		b.Fatal(err)
 	}
 	known, err := readMark(dir)

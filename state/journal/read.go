@@ -1,0 +1,133 @@
+package journal
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"sort"
+	"sync"
+)
+
+// Damage is what was found in a file of a journal that no crash leaves behind.
+type Damage struct {
+	File   string // its name
+	Offset int64  // bytes
+	Reason string
+}
+
+// Error names the file, the place and the reason.
+func (d *Damage) Error() string {
+	return fmt.Sprintf("journal/%s at byte %d: %s", d.File, d.Offset, d.Reason)
+}
+
+// Read appends what key has at a place, which is no removal, to into. An error that is a
+// *Damage says that something else lies there.
+func (j *Journal) Read(p Place, key, into []byte) ([]byte, error) {
+	err := j.View(p, func(o Op) error {
+		if !bytes.Equal(o.Key, key) || o.Stored == nil {
+			return errBlock
+		}
+		into = append(into, o.Stored...)
+		return nil
+	})
+	return into, err
+}
+
+// View calls visit with the write at a place; its bytes are valid until visit returns.
+func (j *Journal) View(p Place, visit func(Op) error) error {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	slot := j.cache.of(p.block())
+	slot.mu.Lock()
+	defer slot.mu.Unlock()
+	s := j.at(p.block())
+	err := slot.load(s, p.block())
+	if err == nil {
+		var o Op
+		if o, _, err = parseOp(slot.raw, p.at()); err == nil {
+			err = visit(o)
+		}
+	}
+	if err == errBlock { //nolint:errorlint // our own, never wrapped
+		return &Damage{File: s.name(), Offset: int64(p.block() - s.base), Reason: err.Error()}
+	}
+	return err
+}
+
+// at returns the segment that covers a position.
+func (j *Journal) at(position uint64) *segment {
+	return j.segments[sort.Search(len(j.segments), func(i int) bool { return j.segments[i].base > position })-1]
+}
+
+// cache holds the blocks read last, each where its position falls.
+type cache [16]cacheSlot
+
+type cacheSlot struct {
+	mu       sync.Mutex
+	position uint64
+	raw      []byte // what is in it
+	file     []byte // where it is read to
+}
+
+// keepBlock is how long a block may be whose memory is kept.
+const keepBlock = 8 * blockBytes
+
+func (c *cache) of(position uint64) *cacheSlot {
+	return &c[position*0x9e3779b97f4a7c15>>60]
+}
+
+// load fills the slot with the block at a position of s.
+func (c *cacheSlot) load(s *segment, position uint64) error {
+	if c.position == position {
+		return nil
+	}
+	c.position = 0
+	if cap(c.raw) > keepBlock {
+		c.raw = nil
+	}
+	if c.file == nil {
+		c.file = make([]byte, usualBlock)
+	}
+	block, err := s.block(c.file, int64(position-s.base))
+	if err != nil {
+		return err
+	}
+	if c.raw, err = decompress(c.raw, block); err == nil {
+		c.position = position
+	}
+	return err
+}
+
+// usualBlock is what a block takes in the file, or more.
+const usualBlock = lengthBytes + blockBytes + blockBytes/4
+
+// block reads the block at an offset, without its length, into the memory of buf, or into
+// new memory where that is too short.
+func (s *segment) block(buf []byte, at int64) ([]byte, error) {
+	n, err := s.file.ReadAt(buf, at)
+	if err != nil && err != io.EOF { //nolint:errorlint // as io.ReaderAt promises it
+		return nil, err
+	}
+	if n < lengthBytes {
+		return nil, errBlock
+	}
+	length := int(binary.LittleEndian.Uint32(buf))
+	if n >= lengthBytes+length {
+		return buf[lengthBytes : lengthBytes+length], nil
+	}
+	return s.longBlock(at+lengthBytes, length)
+}
+
+func (s *segment) longBlock(at int64, length int) ([]byte, error) {
+	info, err := s.file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if int64(length) > info.Size()-at {
+		return nil, errBlock
+	}
+	b := make([]byte, length)
+	_, err = s.file.ReadAt(b, at)
+	return b, err
+}

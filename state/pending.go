@@ -1,0 +1,149 @@
+package state
+
+import (
+	"bytes"
+	"sort"
+
+	"github.com/cepheus-cep/cepheus/state/journal"
+)
+
+// pending is what the journal holds of some epochs in a row and the tree does not. Of
+// tables with many records it knows where in the journal the last write of each key is;
+// of the others it holds the last writes themselves.
+type pending struct {
+	index journal.Index
+	in    [256]bool  // indexed tables with a write
+	small [256][]row // by table, in the order of their keys; changed by copying
+	bytes int64      // of all writes, also of those that later ones have replaced
+	kept  int64      // of those of small tables
+	ops   int64
+}
+
+// row is a write under a full key; stored is nil where it was deleted.
+type row struct{ key, stored []byte }
+
+// indexed says whether a table may have many records, and is scanned at a start only.
+func indexed(t Table) bool {
+	switch t {
+	case TableKeys, TableTimers, TableDedup, TableWaiting, TableSilences:
+		return true
+	}
+	return int(t) >= len(tableNames)
+}
+
+// above says whether more is pending than n times the bounds.
+func (p *pending) above(o *Options, n int64) bool {
+	return p.bytes > n*o.Pending || int64(p.index.Len()) > n*boundKeys || p.kept > n*boundSmall
+}
+
+// latestBytes estimates the size of the last write of each key.
+func (p *pending) latestBytes() int64 {
+	n := int64(p.index.Len())
+	for _, rows := range p.small {
+		n += int64(len(rows))
+	}
+	if p.ops == 0 {
+		return 0
+	}
+	return p.bytes / p.ops * n
+}
+
+// add takes in the writes of an epoch; places and hashes are by their number.
+func (p *pending) add(b *Batch, places []journal.Place, hashes []journal.Hash) {
+	p.bytes += int64(b.Bytes())
+	p.ops += int64(b.Len())
+	for i := range b.ops {
+		if key := b.fullKey(&b.ops[i]); indexed(Table(key[0])) {
+			p.enter(key, hashes[i], places[i])
+		}
+	}
+	p.addSmall(b)
+}
+
+// count counts a write.
+func (p *pending) count(o journal.Op) {
+	p.bytes += int64(len(o.Key) + len(o.Stored))
+	p.ops++
+}
+
+// enter notes the place of a write.
+func (p *pending) enter(key []byte, h journal.Hash, at journal.Place) {
+	p.in[key[0]] = true
+	p.index.Set(h, at)
+}
+
+// addSmall takes in the writes of the tables that are held in memory.
+func (p *pending) addSmall(b *Batch) {
+	tables := map[Table][]*op{}
+	for i := range b.ops {
+		if t := b.table(&b.ops[i]); !indexed(t) {
+			tables[t] = append(tables[t], &b.ops[i])
+		}
+	}
+	for t, ops := range tables {
+		sort.Slice(ops, func(i, j int) bool { return bytes.Compare(b.fullKey(ops[i]), b.fullKey(ops[j])) < 0 })
+		rows, size := copyRows(b, ops)
+		p.small[t] = merge(p.small[t], rows)
+		p.kept += size
+	}
+}
+
+// copyRows copies writes out of a batch.
+func copyRows(b *Batch, ops []*op) (rows []row, size int64) {
+	rows = make([]row, 0, len(ops))
+	for _, o := range ops {
+		size += int64(o.size)
+	}
+	left := size
+	var block []byte // of several rows: it lives as long as the last of them
+	for _, o := range ops {
+		if cap(block)-len(block) < o.size {
+			block = make([]byte, 0, o.size+int(min(left, rowBlock)))
+		}
+		left -= int64(o.size)
+		at, mid := len(block), len(block)+o.keyLen
+		block = append(block, b.arena[o.off:o.off+o.size]...)
+		r := row{key: block[at:mid:mid]}
+		if !o.deleted {
+			r.stored = block[mid:len(block):len(block)]
+		}
+		rows = append(rows, r)
+	}
+	return rows, size
+}
+
+// merge returns rows with fresh ones over them; rows stays as it is for those who read it.
+// Where all fresh ones belong behind, they are written behind the end of rows, where no
+// reader looks: there is one writer, and rows are used by it once.
+func merge(rows, fresh []row) []row {
+	if len(rows) == 0 || bytes.Compare(rows[len(rows)-1].key, fresh[0].key) < 0 {
+		return append(rows, fresh...)
+	}
+	merged := make([]row, 0, len(rows)+len(fresh))
+	for len(rows) > 0 && len(fresh) > 0 {
+		c := bytes.Compare(rows[0].key, fresh[0].key)
+		if c < 0 {
+			merged, rows = append(merged, rows[0]), rows[1:]
+			continue
+		}
+		if c == 0 {
+			rows = rows[1:]
+		}
+		merged, fresh = append(merged, fresh[0]), fresh[1:]
+	}
+	return append(append(merged, rows...), fresh...)
+}
+
+// get returns what was last written under a full key of a table held in memory.
+func (p *pending) get(full []byte) (stored []byte, ok bool) {
+	rows := p.small[full[0]]
+	i := seekRow(rows, full)
+	if i == len(rows) || !bytes.Equal(rows[i].key, full) {
+		return nil, false
+	}
+	return rows[i].stored, true
+}
+
+func seekRow(rows []row, full []byte) int {
+	return sort.Search(len(rows), func(i int) bool { return bytes.Compare(rows[i].key, full) >= 0 })
+}
