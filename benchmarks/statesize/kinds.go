@@ -32,8 +32,10 @@ func Kinds() []Kind {
 		{Name: "match all of 5 events, counted", Steps: payments, Rule: "by card match all a: payment -> b: payment -> c: login within 10h limit 0"},
 		{Name: "match all of 5 events, written out", Steps: payments, Rule: "by card match all a: payment -> b: payment -> c: login within 10h limit 5"},
 		{Name: "absence that waits", Steps: "p", Rule: "by card match first a: payment -> !b: login for 10h"},
-		{Name: "table of a sum and a distinct", Steps: payments, Rule: "from login by card emit { x: known[card].d }",
-			Table: "table known by card from payment { s: sum(amount), d: distinct(merchant) }"},
+		{
+			Name: "table of a sum and a distinct", Steps: payments, Rule: "from login by card emit { x: known[card].d }",
+			Table: "table known by card from payment { s: sum(amount), d: distinct(merchant) }",
+		},
 		{Name: "suppress", Steps: "p", Rule: "from payment by card suppress 10h"},
 		{Name: "dedup mark", Steps: "p", Dedup: true, Rule: "from payment where amount < 0"},
 	}

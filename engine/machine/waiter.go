@@ -1,9 +1,8 @@
 package machine
 
 import (
-	"unsafe"
-
 	"math"
+	"unsafe"
 
 	"github.com/cepheus-cep/cepheus/engine/keep"
 	"github.com/cepheus-cep/cepheus/event"
