@@ -110,7 +110,7 @@ func appendValue(b, v, before []byte) []byte {
 			return binary.AppendVarint(append(b, byte(point<<2|numberValue)), n)
 		}
 	}
-	return append(binary.AppendUvarint(b, uint64(len(v))<<2|plainValue), v...)
+	return append(binary.AppendUvarint(b, uint64(len(v))<<2), v...) // plainValue is 0
 }
 
 // longNumber is how many digits a number may have that is written as one.

@@ -17,7 +17,7 @@ type hangs struct {
 }
 
 func newHangs(r *rand.Rand, deep int) *hangs {
-	h := &hangs{list: make([]uint64, 8*r.IntN(8)), any: &[2]uint64{}}
+	h := &hangs{list: make([]uint64, 8*r.IntN(8)), any: &[2]uint64{}, text: "of the program", n: [3]int64{1}}
 	for range r.IntN(5) {
 		h.lists = append(h.lists, make([]byte, 16*r.IntN(9)))
 	}
