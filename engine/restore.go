@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -303,4 +304,4 @@ func (e *Engine) restoreCounts(name string, n int) (keys int, err error) {
 
 // keyInError names a record's key in an error: as the store does, in hexadecimal, since it
 // may be anything.
-func keyInError(key []byte) string { return fmt.Sprintf("%x", key[:min(len(key), 64)]) }
+func keyInError(key []byte) string { return hex.EncodeToString(key[:min(len(key), 64)]) }

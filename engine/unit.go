@@ -226,7 +226,8 @@ func (u *keyed[K, M]) keysCold() int {
 func (u *keyed[K, M]) isArmed(key int32, at int64) bool { return u.table.at(key).armed == at }
 
 func (u *keyed[K, M]) event(sh *shard, it *index.Item, keys []byte, ev *event.Event) {
-	id, k := int32(-1), (*keyEntry[cell[K]])(nil)
+	var id int32
+	var k *keyEntry[cell[K]]
 	if it.Plain {
 		id, k = u.table.findText(it.Hash, it.Key.Bytes(ev.Text))
 	} else {

@@ -90,7 +90,9 @@ func (s *Badger) takeOverWhenDue() {
 		case <-s.stop:
 			return
 		case <-s.wake:
-			s.takeOverIf(1, gently)
+			if err := s.takeOverIf(1, gently); err != nil {
+				s.opt.Log.Warn("a checkpoint did not end: the next commit says why", "dir", s.dir, "error", err)
+			}
 		}
 	}
 }

@@ -74,9 +74,9 @@ func hurtRecords(t *rapid.T, checker *engine.Checker, store *state.Badger) {
 		if at < len(hurt) {
 			hurt[at] ^= flip
 		}
-		checker.Check(table, key, hurt)                        //nolint:errcheck // it may be another value
-		checker.Check(table, key, value[:min(at, len(value))]) //nolint:errcheck // as above
-		checker.Check(table, key[:min(at, len(key))], value)   //nolint:errcheck // as above
+		checker.Check(table, key, hurt)
+		checker.Check(table, key, value[:min(at, len(value))])
+		checker.Check(table, key[:min(at, len(key))], value)
 		return nil
 	}, func(f state.Fault) { t.Fatalf("%+v", f) })
 	if err != nil && !errors.Is(err, state.ErrClosed) {

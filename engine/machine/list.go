@@ -209,8 +209,9 @@ func (p *Pattern) trimLists(x *Context, k *PatternKey) {
 // advance drops the events before number n.
 func (l *list) advance(x *Context, n int64) {
 	head, tail := 0, 0
-	for by := int64(1); l.base < n; l.base += by {
-		switch by = 1; {
+	for l.base < n {
+		by := int64(1)
+		switch {
 		case head < len(l.head):
 			x.Keep.Release(l.head[head])
 			head++
@@ -221,6 +222,7 @@ func (l *list) advance(x *Context, n int64) {
 			x.Keep.Release(l.tail[tail])
 			tail++
 		}
+		l.base += by
 	}
 	l.head, l.tail = slices.Delete(l.head, 0, head), slices.Delete(l.tail, 0, tail)
 }

@@ -67,7 +67,7 @@ func (s *Server) accept(ctx context.Context, dir string) {
 	for {
 		c, err := s.listener.Accept()
 		if err != nil {
-			os.Remove(filepath.Join(dir, socketFile)) //nolint:errcheck // the next to serve does
+			os.Remove(filepath.Join(dir, socketFile))
 			return
 		}
 		s.running.Go(func() { s.answer(ctx, c) })

@@ -106,7 +106,7 @@ const usualBlock = lengthBytes + blockBytes + blockBytes/4
 // new memory where that is too short.
 func (s *segment) block(buf []byte, at int64) ([]byte, error) {
 	n, err := s.file.ReadAt(buf, at)
-	if err != nil && err != io.EOF { //nolint:errorlint // as io.ReaderAt promises it
+	if err != nil && err != io.EOF {
 		return nil, err
 	}
 	if n < lengthBytes {
