@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/lang/plan"
@@ -101,8 +102,9 @@ func (d *Description) describeMeta(ctx context.Context, s Store) error {
 		return err
 	}
 	d.Set = string(b)
-	return s.Scan(ctx, state.TableMeta, []byte(metaRule), nil, func(key, version []byte) error {
-		d.Rules = append(d.Rules, DescribedRule{Name: string(key[len(metaRule):]), Version: string(version)})
+	return s.Scan(ctx, state.TableMeta, []byte(metaRule), nil, func(key, stored []byte) error {
+		version, _, _ := strings.Cut(string(stored), " ") // what it remembers follows
+		d.Rules = append(d.Rules, DescribedRule{Name: string(key[len(metaRule):]), Version: version})
 		return nil
 	})
 }
@@ -171,13 +173,14 @@ type Checker struct {
 	rules map[string]*checkedRule
 	x     *shard
 	taken int // records in it
+	total int // records decoded
 }
 
 // checkedRule is a rule whose records are decoded.
 type checkedRule struct {
 	compiled *compiled
 	number   int32
-	version  string // that the store knows; its records are decoded where that is the rule's
+	kept     bool // a run would take its records back: they are decoded
 }
 
 // NewChecker makes a checker. Without a set it looks at what does not depend on the rules.
@@ -195,9 +198,11 @@ func NewChecker(ctx context.Context, set *plan.Set, s Store) (*Checker, error) {
 	for n := range e.rules {
 		c.rules[e.rules[n].rule.Name] = &checkedRule{compiled: &e.rules[n], number: int32(n)}
 	}
-	err = s.Scan(ctx, state.TableMeta, []byte(metaRule), nil, func(key, version []byte) error {
+	err = s.Scan(ctx, state.TableMeta, []byte(metaRule), nil, func(key, stored []byte) error {
 		if r := c.rules[string(key[len(metaRule):])]; r != nil {
-			r.version = string(version)
+			var s succession
+			s.compare(0, r.compiled.rule, string(stored))
+			r.kept = s.keeps()
 		}
 		return nil
 	})
@@ -308,7 +313,7 @@ func (c *Checker) checkKey(key, value []byte) error {
 		return fmt.Errorf("%w: a record without its time", errState)
 	}
 	r := c.rules[rule]
-	if r == nil || r.version != r.compiled.rule.Version {
+	if r == nil || !r.kept {
 		return nil // it would be dropped
 	}
 	return c.decode(r, rest[1:], value)
@@ -318,8 +323,12 @@ func (c *Checker) checkKey(key, value []byte) error {
 // they held.
 const checkedAtOnce = 1024
 
+// Decoded is how many records of keys have been decoded, which takes their rules.
+func (c *Checker) Decoded() int { return c.total }
+
 // decode decodes the record in the only shard, which is replaced now and then.
 func (c *Checker) decode(r *checkedRule, key, value []byte) error {
+	c.total++
 	if c.taken++; c.taken > checkedAtOnce {
 		sh := newShard(0, c.x.rules, len(c.x.timers), c.x.x.Frame.World, c.x.x.Limits)
 		sh.x.Codec, sh.disk, sh.ctx = c.codec, c.x.disk, c.x.ctx

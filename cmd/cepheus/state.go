@@ -307,23 +307,27 @@ func (v stateVerifyVerb) Run(w *world) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	records, err := verifyRecords(w, s, set, found)
+	checker, err := engine.NewChecker(w.ctx, set, s)
+	if err != nil {
+		return err
+	}
+	records, err := verifyRecords(w, s, checker, found)
 	if err != nil {
 		return err
 	}
 	if found.n > 0 {
 		return found.sum()
 	}
-	_, err = fmt.Fprintf(w.stdout, "%s is well: epoch %d, %d records\n", v.Dir, s.Epoch(), records)
+	decoded := ""
+	if set != nil {
+		decoded = fmt.Sprintf(", of keys decoded by their rules: %d", checker.Decoded())
+	}
+	_, err = fmt.Fprintf(w.stdout, "%s is well: epoch %d, %d records%s\n", v.Dir, s.Epoch(), records, decoded)
 	return err
 }
 
 // verifyRecords reads the records of an open state folder and counts them.
-func verifyRecords(w *world, s *state.Badger, set *plan.Set, found *faults) (records uint64, err error) {
-	checker, err := engine.NewChecker(w.ctx, set, s)
-	if err != nil {
-		return 0, err
-	}
+func verifyRecords(w *world, s *state.Badger, checker *engine.Checker, found *faults) (records uint64, err error) {
 	line := newLine(w)
 	defer line.clear()
 	err = s.VerifyRecords(w.ctx, func(t state.Table, key, value []byte) error {

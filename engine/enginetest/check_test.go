@@ -63,6 +63,9 @@ func checkAll(t *rapid.T, set *plan.Set, store *state.Badger, d *engine.Descript
 	if err != nil || keys != counted {
 		t.Fatalf("%d keys of rules, %d described: %v", keys, counted, err)
 	}
+	if set != nil && uint64(checker.Decoded()) != keys {
+		t.Fatalf("%d of %d keys decoded", checker.Decoded(), keys)
+	}
 	hurtRecords(t, checker, store)
 }
 
