@@ -119,7 +119,7 @@ func (p *pipeline) store() (stateStore, error) {
 	if p.verb.State == "" {
 		return state.NewMemory(), nil
 	}
-	return state.OpenBadger(p.verb.State, state.Options{Log: p.log})
+	return state.OpenBadger(p.verb.State, state.Options{Log: p.log, NoSync: p.verb.NoSync})
 }
 
 func (p *pipeline) engineOptions(store engine.Store, outbox *state.Outbox, d *sinks.Dispatcher, progress func(*engine.Stats)) engine.Options {
@@ -134,7 +134,7 @@ func (p *pipeline) engineOptions(store engine.Store, outbox *state.Outbox, d *si
 		Files:     lookup.New(lookup.Options{Now: p.world.now}),
 		Log:       p.log,
 	}
-	o.EpochEvents = p.verb.Epoch
+	o.EpochEvents, o.Cache, o.CommitEvery = p.verb.Epoch, int64(p.verb.Cache), time.Duration(p.verb.Commit)
 	for _, in := range p.inputs {
 		o.Inputs = append(o.Inputs, engine.Input{Source: in, Decode: p.verb.decoding()})
 	}

@@ -17,15 +17,13 @@ import (
 )
 
 type runVerb struct {
-	Rules       []string `name:"rules" type:"given" required:"" placeholder:"PATH" sep:"none" help:"Rule file, or folder of rule files (*.cep). May be given more than once; all are one rule set."`
-	Input       []string `name:"input" type:"given" placeholder:"FILE" sep:"none" help:"Events, one a line; also gzip; - is standard input. May be given more than once; each is a partition, which --state knows by the name given here."`
-	Format      string   `name:"format" enum:"jsonl,csv" default:"jsonl" help:"Format of the inputs: jsonl or csv (with a header row)."`
-	Type        string   `name:"type" type:"given" placeholder:"EVENT" xor:"type" help:"The event type of every record."`
-	TypeField   string   `name:"type-field" type:"given" placeholder:"NAME" xor:"type" help:"The field that holds a record's event type; without it, type."`
-	State       string   `name:"state" type:"given" placeholder:"DIR" help:"Keep the state in this folder, and go on from what is in it. Without it the state is in memory."`
-	Final       bool     `name:"final" help:"With --state: the end of the inputs is the end of time, which closes windows and decides absences."`
-	Epoch       int      `name:"epoch" hidden:"" help:"With --state: how many records an epoch has at most."`
-	DeadLetters string   `name:"dead-letters" type:"given" placeholder:"FILE" default:"dead-letters.jsonl" help:"Where records that cannot be decoded are kept, with the reason; made when there is one, up to 64 MiB."`
+	Rules     []string `name:"rules" type:"given" required:"" placeholder:"PATH" sep:"none" help:"Rule file, or folder of rule files (*.cep). May be given more than once; all are one rule set."`
+	Input     []string `name:"input" type:"given" placeholder:"FILE" sep:"none" help:"Events, one a line; also gzip; - is standard input. May be given more than once; each is a partition, which --state knows by the name given here."`
+	Format    string   `name:"format" enum:"jsonl,csv" default:"jsonl" help:"Format of the inputs: jsonl or csv (with a header row)."`
+	Type      string   `name:"type" type:"given" placeholder:"EVENT" xor:"type" help:"The event type of every record."`
+	TypeField string   `name:"type-field" type:"given" placeholder:"NAME" xor:"type" help:"The field that holds a record's event type; without it, type."`
+	stateFlags
+	DeadLetters string `name:"dead-letters" type:"given" placeholder:"FILE" default:"dead-letters.jsonl" help:"Where records that cannot be decoded are kept, with the reason; made when there is one, up to 64 MiB."`
 }
 
 // Run runs the rules over the inputs to their end, or until a signal: alerts on
@@ -34,6 +32,9 @@ func (v runVerb) Run(w *world) error {
 	set, err := v.ruleSet(w)
 	if err != nil {
 		return err
+	}
+	if err := v.needState(); err != nil {
+		return usage(err)
 	}
 	if err := v.deadLettersHaveAPlace(); err != nil {
 		return usage(err)

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// stateFlags say how a run keeps its state. They mean something with --state only.
+type stateFlags struct {
+	State  string `name:"state" type:"given" placeholder:"DIR" help:"Keep the state in this folder, and go on from what is in it. Without it the state is in memory."`
+	Final  bool   `name:"final" help:"With --state: the end of the inputs is the end of time, which closes windows and decides absences."`
+	Cache  size   `name:"cache" placeholder:"SIZE" help:"With --state: how much memory the states of keys may take, as 256MiB or 2GiB; keys not used for longest are in the folder alone. Default 512MiB."`
+	Commit every  `name:"commit" placeholder:"DURATION" help:"With --state: how long an epoch lasts, as 500ms or 2s. It ends with one write that survives a crash, and its alerts are sent after that. Default 1s."`
+	NoSync bool   `name:"no-sync" help:"With --state: do not wait for the disk. A killed process still loses nothing, but after a power cut or a crash of the machine the last epochs can be gone, or the folder is refused as damaged."`
+	Epoch  int    `name:"epoch" hidden:"" help:"With --state: how many records an epoch has at most."`
+}
+
+// needState refuses flags that would do nothing.
+func (f *stateFlags) needState() error {
+	if f.State != "" {
+		return nil
+	}
+	for _, flag := range []struct {
+		name  string
+		given bool
+	}{{"--cache", f.Cache > 0}, {"--commit", f.Commit > 0}, {"--no-sync", f.NoSync}} {
+		if flag.given {
+			return fmt.Errorf("%s says how state is kept on disk, and this run keeps it in memory; name a folder with --state DIR", flag.name)
+		}
+	}
+	return nil
+}
+
+// every is the time from one epoch to the next.
+type every time.Duration
+
+const (
+	leastEvery = time.Millisecond
+	mostEvery  = time.Hour
+)
+
+// UnmarshalText reads a duration.
+func (e *every) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	switch {
+	case err != nil:
+		return fmt.Errorf("%q is not a duration; write it as 500ms or 2s", text)
+	case d < leastEvery || d > mostEvery:
+		return fmt.Errorf("%s is out of bounds; from 1ms to 1h", text)
+	}
+	*e = every(d)
+	return nil
+}
+
+// size is a number of bytes.
+type size int64
+
+// leastCache is room for the keys of an epoch or two.
+const leastCache size = 1 << 20
+
+// sizeUnits are the units of a size, the longer names first.
+var sizeUnits = []struct {
+	name  string
+	bytes float64
+}{
+	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40},
+	{"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1},
+}
+
+// UnmarshalText reads a size with its unit.
+func (s *size) UnmarshalText(text []byte) error {
+	n, err := parseSize(string(text))
+	if err != nil {
+		return err
+	}
+	if *s = n; n < leastCache {
+		return fmt.Errorf("%s is less than 1MiB, the least", text)
+	}
+	return nil
+}
+
+func parseSize(text string) (size, error) {
+	for _, u := range sizeUnits {
+		number, ok := strings.CutSuffix(text, u.name)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+		if err != nil || !(n >= 0) || n*u.bytes >= math.MaxInt64 {
+			break
+		}
+		return size(n * u.bytes), nil
+	}
+	if _, err := strconv.ParseFloat(text, 64); err == nil {
+		return 0, fmt.Errorf("%s has no unit; write it as %sMiB or %sB", text, text, text)
+	}
+	return 0, errors.New(strconv.Quote(text) + " is not a size; write it as 256MiB or 2GiB")
+}
