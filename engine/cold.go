@@ -73,7 +73,7 @@ func (u *keyed[K, M]) load(sh *shard, hash uint64, key, record []byte) (int32, e
 	id := u.table.add(hash, key)
 	u.disk.cold--
 	c := u.table.at(id)
-	c.seen, c.filed, c.touched, c.armed = seen, filed, sh.era, math.MaxInt64
+	c.seen, c.filed, c.touched, c.armed, c.stored = seen, filed, sh.era, math.MaxInt64, true
 	was := sh.x.Key
 	sh.x.Key = u.table.key(id)
 	defer func() { sh.x.Key = was }()

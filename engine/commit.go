@@ -25,7 +25,7 @@ func (e *Engine) commit(ctx context.Context, ep *epoch) error {
 	e.bookFaults()
 	e.forgetSilences(ep.until)
 	if e.store.Durable() {
-		e.save()
+		e.save(ep.until)
 	}
 	e.stats.Epochs++
 	e.stats.Watermark = max(e.stats.Watermark, ep.known)
@@ -113,13 +113,13 @@ func (e *Engine) send(effects []*effect) {
 //	TableDedup      see saveMarks
 //	TableIdle       see saveStep
 //	TableMeta       see putNames, saveFiles, restoreTime and shapes.save
-func (e *Engine) save() {
+func (e *Engine) save(now int64) {
 	if !e.named {
 		e.putNames()
 		e.named = true
 	}
 	e.saveFiles()
-	e.saveKeys()
+	e.saveKeys(now)
 	for _, p := range e.merge.parts {
 		e.savePartition(p)
 		e.saveMarks(p)
@@ -132,15 +132,15 @@ func (e *Engine) save() {
 
 // saveKeys puts what changed in the keys of all shards into the batch; each shard writes
 // its own records.
-func (e *Engine) saveKeys() {
+func (e *Engine) saveKeys(now int64) {
 	for _, sh := range e.shards {
 		sh.safe = e.safe
 	}
 	var all sync.WaitGroup
 	for _, sh := range e.shards[1:] {
-		all.Go(sh.save)
+		all.Go(func() { sh.save(now) })
 	}
-	e.shards[0].save()
+	e.shards[0].save(now)
 	all.Wait()
 	filed := noneFiled
 	for _, sh := range e.shards {
@@ -156,11 +156,11 @@ func (e *Engine) saveKeys() {
 
 // save writes the records of the keys that have changed, lets keys go cold, and begins the
 // next epoch.
-func (sh *shard) save() {
+func (sh *shard) save(now int64) {
 	sh.filedFor = noneFiled
 	for _, u := range sh.units {
 		if u != nil {
-			u.save(sh)
+			u.save(sh, now)
 		}
 	}
 	sh.keepWithin(sh.cache, sh.safe)

@@ -98,8 +98,8 @@ type unit interface {
 	// isArmed reports whether the timer of a key is set for a time.
 	isArmed(key int32, at int64) bool
 	// save writes the records of the keys that changed since the last call, and the rows
-	// of the diary.
-	save(sh *shard)
+	// of the diary; now is the time that the epoch ends at.
+	save(sh *shard, now int64)
 	// comeUp looks at a key whose row of the diary has come up.
 	comeUp(sh *shard, en *entry, now int64)
 	// known says at the start that so many keys of a slot are in the store.
@@ -139,7 +139,7 @@ func (u *filterUnit) stretch(sh *shard, s *stretch, items []index.Item) {
 
 func (u *filterUnit) settle(*shard, int32, int64)  {}
 func (u *filterUnit) isArmed(int32, int64) bool    { return false }
-func (u *filterUnit) save(*shard)                  {}
+func (u *filterUnit) save(*shard, int64)           {}
 func (u *filterUnit) comeUp(*shard, *entry, int64) {}
 func (u *filterUnit) known(int, int32)             {}
 func (u *filterUnit) count(*[slots]int32)          {}
@@ -187,6 +187,8 @@ type cell[K any] struct {
 	seen  int64 // counting time of its last event
 	filed filing
 	dirty bool // changed since the last save
+	// stored says that the store has a record of it, or one whose removal may not be durable.
+	stored bool
 	// touched is the epoch that it changed in last, or was fetched in.
 	touched uint32
 }
@@ -308,7 +310,10 @@ func (u *keyed[K, M]) add(hash uint64, key []byte) int32 {
 	}
 	if u.disk != nil {
 		u.disk.stale = true
-		delete(u.disk.gone, string(key))
+		if _, was := u.disk.gone[string(key)]; was {
+			delete(u.disk.gone, string(key))
+			u.table.at(id).stored = true
+		}
 	}
 	return id
 }
@@ -354,10 +359,7 @@ func (u *keyed[K, M]) touch(sh *shard, id int32, c *cell[K]) {
 
 func (u *keyed[K, M]) forget(sh *shard, id int32, c *cell[K]) {
 	if u.disk != nil {
-		key := slices.Clone(u.table.key(id))
-		u.removed = append(u.removed, removed{key, c.filed})
-		u.disk.gone[string(key)] = sh.era
-		u.disk.stale = true
+		u.forgetStored(sh, id, c)
 	}
 	if u.bySlot != nil {
 		u.bySlot[u.table.keys.at(id).hash%slots]--
@@ -366,7 +368,26 @@ func (u *keyed[K, M]) forget(sh *shard, id int32, c *cell[K]) {
 	c.armed = math.MaxInt64
 }
 
-func (u *keyed[K, M]) save(sh *shard) {
+// forgetStored notes that a key is to be removed from the store, if that has it. A key that
+// comes and goes within an epoch costs the store nothing.
+func (u *keyed[K, M]) forgetStored(sh *shard, id int32, c *cell[K]) {
+	u.disk.stale = true
+	if c.dirty {
+		sh.dirty--
+	}
+	if !c.stored {
+		return
+	}
+	key := slices.Clone(u.table.key(id))
+	u.removed = append(u.removed, removed{key, c.filed})
+	u.disk.gone[string(key)] = sh.era
+	sh.dirty++
+}
+
+func (u *keyed[K, M]) save(sh *shard, now int64) {
+	if u.lazy != nil {
+		u.forgetChanged(sh, now)
+	}
 	for i := range u.removed { // one that came back is put again below
 		r := &u.removed[i]
 		key := sh.recordKey(u.disk.prefix, byte(event.KeyHash(r.key)%slots), r.key)
@@ -386,8 +407,18 @@ func (u *keyed[K, M]) save(sh *shard) {
 	u.disk.settleGone(sh.safe)
 }
 
+// forgetChanged forgets those of the changed keys in which nothing is alive any more, in
+// place of writing them.
+func (u *keyed[K, M]) forgetChanged(sh *shard, now int64) {
+	for _, id := range u.changed {
+		if u.table.isKey(id) && u.table.at(id).dirty {
+			u.forgetDead(sh, id, now)
+		}
+	}
+}
+
 func (u *keyed[K, M]) saveKey(sh *shard, id int32, c *cell[K]) {
-	c.dirty = false
+	c.dirty, c.stored = false, true
 	k := u.table.keys.at(id)
 	key := sh.recordKey(u.disk.prefix, byte(k.hash%slots), u.table.key(id))
 	u.file(sh, c, key)
