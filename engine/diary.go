@@ -128,8 +128,8 @@ type entry struct {
 
 // diary reads the rows as their time comes.
 type diary struct {
-	next   [someday + 1]int64    // by part: no row is before
-	recent [2][someday + 1]int64 // of the last two epochs, which may not be durable: their first rows
+	next   [someday + 1]int64    // by part: no row is before that is still to be read in this epoch
+	recent [2][someday + 1]int64 // of the last two epochs, which may not have been durable as it was read: their first rows
 	byName map[string]int32
 }
 
@@ -147,11 +147,13 @@ func newDiary() diary {
 // errDiary is an error of a row.
 var errDiary = fmt.Errorf("%w: row of the diary", errState)
 
-// turn takes note of what an epoch has filed.
+// turn takes note of what an epoch has filed. What it and the one before have filed is read
+// in the next epoch, or again in it, and not in each of its rounds: a key whose row the
+// store may not have shown yet is in memory until the epoch after that begins.
 func (d *diary) turn(filed [someday + 1]int64) {
 	d.recent[0], d.recent[1] = d.recent[1], filed
-	for part, at := range filed {
-		d.next[part] = min(d.next[part], at)
+	for part := range d.next {
+		d.next[part] = min(d.next[part], d.recent[0][part], d.recent[1][part])
 	}
 }
 
@@ -189,7 +191,7 @@ func (e *Engine) readDiary(ctx context.Context, part byte, until int64, most int
 		sh.cameUp = append(sh.cameUp, en)
 		return nil
 	})
-	d.next[part] = min(next, d.recent[0][part], d.recent[1][part])
+	d.next[part] = next
 	return err
 }
 

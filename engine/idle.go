@@ -127,9 +127,13 @@ func (e *Engine) untilDue(now time.Duration) time.Duration {
 	return max(0, wait)
 }
 
-// nextDue is the earliest time at which something happens without a further event.
+// nextDue is the earliest time at which something happens without a further event: of keys
+// that are in memory, of those that are in the store alone, and of events that wait.
 func (e *Engine) nextDue() int64 {
 	due := int64(math.MaxInt64)
+	if e.store.Durable() {
+		due = e.diary.next[exact]
+	}
 	for _, sh := range e.shards {
 		due = min(due, sh.nextTimer())
 	}
