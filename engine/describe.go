@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 
 	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/lang/plan"
@@ -103,7 +102,7 @@ func (d *Description) describeMeta(ctx context.Context, s Store) error {
 	}
 	d.Set = string(b)
 	return s.Scan(ctx, state.TableMeta, []byte(metaRule), nil, func(key, stored []byte) error {
-		version, _, _ := strings.Cut(string(stored), " ") // what it remembers follows
+		version, _, _ := cutVersion(string(stored))
 		d.Rules = append(d.Rules, DescribedRule{Name: string(key[len(metaRule):]), Version: version})
 		return nil
 	})
@@ -179,8 +178,8 @@ type Checker struct {
 // checkedRule is a rule whose records are decoded.
 type checkedRule struct {
 	compiled *compiled
-	number   int32
-	kept     bool // a run would take its records back: they are decoded
+	number   int
+	kept     bool // a run would go on with its records, so they are decoded
 }
 
 // NewChecker makes a checker. Without a set it looks at what does not depend on the rules.
@@ -196,12 +195,13 @@ func NewChecker(ctx context.Context, set *plan.Set, s Store) (*Checker, error) {
 	}
 	c.codec, c.x = newEventCodec(set, e.shapes), e.shards[0]
 	for n := range e.rules {
-		c.rules[e.rules[n].rule.Name] = &checkedRule{compiled: &e.rules[n], number: int32(n)}
+		c.rules[e.rules[n].rule.Name] = &checkedRule{compiled: &e.rules[n], number: n}
 	}
 	err = s.Scan(ctx, state.TableMeta, []byte(metaRule), nil, func(key, stored []byte) error {
-		if r := c.rules[string(key[len(metaRule):])]; r != nil {
-			var s succession
-			s.compare(0, r.compiled.rule, string(stored))
+		name := string(key[len(metaRule):])
+		if r := c.rules[name]; r != nil {
+			s := succession{name: name}
+			s.compare(r.number, r.compiled.rule, string(stored))
 			r.kept = s.keeps()
 		}
 		return nil
@@ -334,7 +334,7 @@ func (c *Checker) decode(r *checkedRule, key, value []byte) error {
 		sh.x.Codec, sh.disk, sh.ctx = c.codec, c.x.disk, c.x.ctx
 		c.x, c.taken = sh, 1
 	}
-	u, ok := c.x.unit(r.number).(interface {
+	u, ok := c.x.unit(int32(r.number)).(interface {
 		check(sh *shard, key, record []byte) error
 	})
 	if !ok {

@@ -273,8 +273,7 @@ func (e *Engine) restoreRule(ctx context.Context, s *succession) (err error) {
 	return e.store.Scan(ctx, state.TableKeys, keyPrefix(nil, s.name), nil, func(key, value []byte) error {
 		s.keys++
 		e.obsolete = append(e.obsolete, row{state.TableKeys, string(key)})
-		seen, n := binary.Varint(value)
-		if f, _, ok := readFiling(value[max(n, 0):], seen); ok && f.part != unfiled {
+		if _, f, _, err := readCell(value); err == nil && f.part != unfiled {
 			e.obsolete = append(e.obsolete, row{state.TableTimers, string(e.shards[0].diaryKey(f, key))})
 		}
 		return nil

@@ -16,10 +16,16 @@ type succession struct {
 	keys    int      // whose states there are
 }
 
+// cutVersion takes apart what the store knows of a rule, which putNames has written: its
+// version, and what it remembers, which is not known of states of before that was written.
+func cutVersion(stored string) (version, memory string, known bool) {
+	return strings.Cut(stored, " ")
+}
+
 // compare compares a rule with what the store knows of the one that wrote the state: its
 // version and, but for states of before it was written, what it remembers.
 func (s *succession) compare(n int, rule *plan.Rule, stored string) {
-	version, memory, known := strings.Cut(stored, " ")
+	version, memory, known := cutVersion(stored)
 	s.rule, s.changed = n, version != rule.Version
 	if s.changed && !known {
 		s.touched = []string{"meaning"}
