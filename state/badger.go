@@ -123,8 +123,9 @@ func (s *Badger) fail(err error) error {
 
 // publish lets readers see b, and asks for a checkpoint where enough is pending.
 func (s *Badger) publish(epoch uint64, b *Batch) {
+	small := s.live.withSmall(b) // which takes its time; no one else changes live
 	s.mu.Lock()
-	s.live.add(b, s.places, s.hashes)
+	s.live.add(b, s.places, s.hashes, small)
 	s.epoch = epoch
 	due := s.live.above(&s.opt, 1)
 	s.mu.Unlock()

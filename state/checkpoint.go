@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -231,14 +232,9 @@ func (s *Badger) writeGroup(g *group, how howMuch) error {
 			return err
 		}
 	}
-	for _, rows := range g.small {
-		for _, r := range rows {
-			if how != everything && s.isReplaced(r.key) {
-				continue
-			}
-			if err := w.add(r.key, r.stored); err != nil {
-				return err
-			}
+	for t, rows := range g.small {
+		if err := w.addRows(rows, s.rowsAgain(t, how)); err != nil {
+			return err
 		}
 	}
 	return w.complete(g.epoch)
@@ -267,12 +263,31 @@ func (s *Badger) wanted(g *group, how howMuch) []journal.Place {
 	return places
 }
 
-// isReplaced says whether a record of a table held in memory was written again.
-func (s *Badger) isReplaced(full []byte) bool {
+// rowsAgain returns what was written since the checkpoint began to a table that is held in
+// memory and is to be left out.
+func (s *Badger) rowsAgain(table int, how howMuch) []row {
+	if how == everything {
+		return nil
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	_, again := s.live.get(full)
-	return again
+	return s.live.small[table]
+}
+
+// addRows adds rows, but for those of which again has the keys.
+func (w *writer) addRows(rows, again []row) error {
+	for _, r := range rows {
+		for len(again) > 0 && bytes.Compare(again[0].key, r.key) < 0 {
+			again = again[1:]
+		}
+		if len(again) > 0 && bytes.Equal(again[0].key, r.key) {
+			continue
+		}
+		if err := w.add(r.key, r.stored); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // worthwhile is the part of a file of Badger's value log that must be of no more use for it

@@ -1,6 +1,7 @@
 // Package state keeps what the engine must not forget: key states, rows of projections,
 // de-duplication marks, silences, events that wait for their time, idle steps, outbox rows,
-// source positions. (Timers follow from key states.) It is the only room of Badger.
+// source positions, and the diary, which says when a key must be looked at. It is the only
+// room of Badger.
 //
 // # Words
 //

@@ -173,7 +173,7 @@ func (s *Badger) openJournal(taken uint64) error {
 		}
 		small.putStored(o.Key, o.Stored)
 		if small.Bytes() > boundSmall/4 {
-			s.live.addSmall(&small)
+			s.live.keep(&small, s.live.withSmall(&small))
 			small.Reset()
 		}
 		return nil
@@ -181,7 +181,7 @@ func (s *Badger) openJournal(taken uint64) error {
 	if err != nil {
 		return s.ofJournal(err)
 	}
-	s.live.addSmall(&small)
+	s.live.keep(&small, s.live.withSmall(&small))
 	s.journal = j
 	s.recovery.LeftOpen = s.recovery.LeftOpen || found.Records > 0
 	if found.Cut > 0 {

@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"slices"
 	"sort"
 
 	"github.com/cepheus-cep/cepheus/state/journal"
@@ -12,20 +13,25 @@ import (
 // of the others it holds the last writes themselves.
 type pending struct {
 	index journal.Index
-	in    [256]bool  // indexed tables with a write
-	small [256][]row // by table, in the order of their keys; changed by copying
-	bytes int64      // of all writes, also of those that later ones have replaced
-	kept  int64      // of those of small tables
+	in    [256]bool // indexed tables with a write
+	small tables
+	bytes int64 // of all writes, also of those that later ones have replaced
+	kept  int64 // of those of small tables
 	ops   int64
 }
+
+// tables are rows by table, in the order of their keys; they are changed by copying.
+type tables [256][]row
 
 // row is a write under a full key; stored is nil where it was deleted.
 type row struct{ key, stored []byte }
 
-// indexed says whether a table may have many records, and is scanned at a start only.
+// indexed says whether a table may have many records and is hardly ever scanned but at a
+// start, for a scan of it takes over first what is pending. (The engine reads the timers
+// that are due all the time, a few of them each: these are kept in memory.)
 func indexed(t Table) bool {
 	switch t {
-	case TableKeys, TableTimers, TableDedup, TableWaiting, TableSilences:
+	case TableKeys, TableDedup, TableWaiting, TableSilences:
 		return true
 	}
 	return int(t) >= len(tableNames)
@@ -48,8 +54,9 @@ func (p *pending) latestBytes() int64 {
 	return p.bytes / p.ops * n
 }
 
-// add takes in the writes of an epoch; places and hashes are by their number.
-func (p *pending) add(b *Batch, places []journal.Place, hashes []journal.Hash) {
+// add takes in the writes of an epoch, of which withSmall has returned small; places and
+// hashes are by their number.
+func (p *pending) add(b *Batch, places []journal.Place, hashes []journal.Hash, small *tables) {
 	p.bytes += int64(b.Bytes())
 	p.ops += int64(b.Len())
 	for i := range b.ops {
@@ -57,7 +64,17 @@ func (p *pending) add(b *Batch, places []journal.Place, hashes []journal.Hash) {
 			p.enter(key, hashes[i], places[i])
 		}
 	}
-	p.addSmall(b)
+	p.keep(b, small)
+}
+
+// keep takes in those of the writes that are held in memory.
+func (p *pending) keep(b *Batch, small *tables) {
+	for i := range b.ops {
+		if o := &b.ops[i]; !indexed(b.table(o)) {
+			p.kept += int64(o.size)
+		}
+	}
+	p.small = *small
 }
 
 // count counts a write.
@@ -72,29 +89,28 @@ func (p *pending) enter(key []byte, h journal.Hash, at journal.Place) {
 	p.index.Set(h, at)
 }
 
-// addSmall takes in the writes of the tables that are held in memory.
-func (p *pending) addSmall(b *Batch) {
-	tables := map[Table][]*op{}
+// withSmall returns the tables that are held in memory with the writes of b in them. It
+// changes nothing that a reader sees, and is called once for each b.
+func (p *pending) withSmall(b *Batch) *tables {
+	all, fresh := p.small, map[Table][]*op{}
 	for i := range b.ops {
 		if t := b.table(&b.ops[i]); !indexed(t) {
-			tables[t] = append(tables[t], &b.ops[i])
+			fresh[t] = append(fresh[t], &b.ops[i])
 		}
 	}
-	for t, ops := range tables {
-		sort.Slice(ops, func(i, j int) bool { return bytes.Compare(b.fullKey(ops[i]), b.fullKey(ops[j])) < 0 })
-		rows, size := copyRows(b, ops)
-		p.small[t] = merge(p.small[t], rows)
-		p.kept += size
+	for t, ops := range fresh {
+		slices.SortFunc(ops, func(x, y *op) int { return bytes.Compare(b.fullKey(x), b.fullKey(y)) })
+		all[t] = merge(all[t], copyRows(b, ops))
 	}
+	return &all
 }
 
 // copyRows copies writes out of a batch.
-func copyRows(b *Batch, ops []*op) (rows []row, size int64) {
-	rows = make([]row, 0, len(ops))
+func copyRows(b *Batch, ops []*op) []row {
+	rows, left := make([]row, 0, len(ops)), int64(0)
 	for _, o := range ops {
-		size += int64(o.size)
+		left += int64(o.size)
 	}
-	left := size
 	var block []byte // of several rows: it lives as long as the last of them
 	for _, o := range ops {
 		if cap(block)-len(block) < o.size {
@@ -109,7 +125,7 @@ func copyRows(b *Batch, ops []*op) (rows []row, size int64) {
 		}
 		rows = append(rows, r)
 	}
-	return rows, size
+	return rows
 }
 
 // merge returns rows with fresh ones over them; rows stays as it is for those who read it.

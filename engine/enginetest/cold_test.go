@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -52,5 +53,31 @@ func TestKeysBeyondTheCacheGoCold(t *testing.T) {
 	// What two epochs have touched stays, whatever it takes.
 	if most.Cold < 4000 || most.KeyBytes > 4<<20 {
 		t.Errorf("%d cold keys, %d bytes at most", most.Cold, most.KeyBytes)
+	}
+}
+
+// Rows of the diary are read as their time comes, in nearly every round: what is pending in
+// the store's journal need not be taken over for that.
+func TestReadingTheDiaryTakesNoCheckpoint(t *testing.T) {
+	rules := strings.NewReplacer("1h", "20s", "2h", "30s", "30m", "10s").Replace(manyKeys)
+	set, streams := compile(t, rules), []Stream{streamOfManyKeys(1000, 8)}
+	want, err := Run(t.Context(), set, streams, Options{Final: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := state.OpenBadger(t.TempDir(), state.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	got, err := Run(t.Context(), set, streams, Options{Final: true, Store: store, Cache: 64 << 10, EpochEvents: 500, RoundEvents: 100, Shards: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want.Alerts, got.Alerts); diff != "" || len(want.Alerts) < 500 {
+		t.Errorf("%d alerts (-all in memory +cold):\n%.2000s", len(want.Alerts), diff)
+	}
+	if n := store.Stats().Checkpoints; n > 0 {
+		t.Errorf("%d checkpoints", n)
 	}
 }
