@@ -27,6 +27,7 @@ type coldSide struct {
 	prefix []byte            // of the unit's records
 	counts *[slots]int32     // number of keys by slot, cold ones included
 	stale  bool              // counts have changed since the last save
+	whole  [slots]bool       // all keys of a slot are in memory, and stay there: see bound.go
 }
 
 // storeError is an error of the store in the middle of a shard's work.
