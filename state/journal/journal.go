@@ -156,18 +156,25 @@ func (j *Journal) Rollback() error {
 	if !j.active {
 		return nil
 	}
-	s := j.segments[len(j.segments)-1]
+	s := j.newest()
 	return errors.Join(s.file.Truncate(s.size), j.sync(s.file))
 }
 
 // activeSegment returns the segment that takes the next record.
 func (j *Journal) activeSegment() (*segment, error) {
 	if j.active {
-		if s := j.segments[len(j.segments)-1]; s.size < j.opt.Segment {
+		if s := j.newest(); s.size < j.opt.Segment {
 			return s, nil
 		}
 	}
 	return j.newSegment()
+}
+
+// newest is the active segment; older ones may be removed meanwhile.
+func (j *Journal) newest() *segment {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	return j.segments[len(j.segments)-1]
 }
 
 func (j *Journal) newSegment() (*segment, error) {
