@@ -83,6 +83,9 @@ func sameHoweverRun(t *rapid.T, dir string) {
 		if m.chance(50) {
 			o.RoundEvents = 1 + m.n(5)
 		}
+		if m.chance(20) {
+			o.EpochKeys = 1 + m.n(3)
+		}
 		if m.chance(70) {
 			o.Cache = 1 // with a durable store: what an epoch has not touched leaves memory
 		}

@@ -31,7 +31,7 @@ func (s *Stream) time(i int) int64 {
 // Options of a run. None of them may change the alerts, but Final, Limits, Silences
 // and Decode.
 type Options struct {
-	Shards      int // default 1
+	Shards      int // default 1; each start after a stop has one more
 	EpochEvents int // default 1,000
 	BatchSize   int // records a read; default 100
 	// Stops are numbers of records of each stream after which the engine is stopped and a
@@ -44,9 +44,10 @@ type Options struct {
 	// Store is what the engine keeps its state in; default a new memory store.
 	Store  engine.Store
 	Limits machine.Limits
-	// Cache and RoundEvents are [engine.Options.Cache] and RoundEvents.
+	// Cache, RoundEvents and EpochKeys are those of [engine.Options].
 	Cache       int64
 	RoundEvents int
+	EpochKeys   int
 	// Watch sees what the engine remembers after each commit.
 	Watch func(engine.Remembered)
 	// Silences is [engine.Options.Silences].
@@ -70,9 +71,11 @@ func Run(ctx context.Context, set *plan.Set, streams []Stream, o Options) (Resul
 	stops := append(append([]int(nil), o.Stops...), -1)
 	for i, stop := range stops {
 		last := i == len(stops)-1
+		o.Shards = max(1, o.Shards)
 		if err := runOnce(ctx, set, streams, o, stop, o.Final && last, &res); err != nil {
 			return res, fmt.Errorf("engine %d of %d: %w", i+1, len(stops), err)
 		}
+		o.Shards++
 	}
 	return res, nil
 }
@@ -85,7 +88,7 @@ func runOnce(ctx context.Context, set *plan.Set, streams []Stream, o Options, st
 	box := &outbox{}
 	eo := engine.Options{
 		Set: set, Store: o.Store, Outbox: box, Final: final,
-		Shards: max(1, o.Shards), EpochEvents: o.EpochEvents, Limits: o.Limits, Cache: o.Cache, RoundEvents: o.RoundEvents, Silences: o.Silences,
+		Shards: o.Shards, EpochEvents: o.EpochEvents, EpochKeys: o.EpochKeys, Limits: o.Limits, Cache: o.Cache, RoundEvents: o.RoundEvents, Silences: o.Silences,
 		Dead: func(d []engine.Dead) error { res.Dead = append(res.Dead, d...); return nil },
 	}
 	if eo.EpochEvents == 0 {
