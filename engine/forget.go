@@ -5,14 +5,16 @@ import "math"
 // A key in which nothing is alive any more, for its time has passed, is forgotten. That
 // nobody waits for: it needs no timer of its own. Keys are looked at in turn, some whenever
 // a new one comes, so that those to be forgotten are never many more than those that are
-// alive, and some in each epoch. Only where a slot has come near its bound (see bound.go),
+// alive, and some in each round. Only where a slot has come near its bound (see bound.go),
 // where it matters how many keys are alive, each key has a timer.
 
-// looksForOne is how many keys are looked at when one comes, and looksAnEpoch what part of
-// all in an epoch.
+// looksForOne is how many keys are looked at when one comes; looksARound what part of all
+// is in a round at most, and looksAtLeast how many are where it has few records: as many as
+// it has for each record else, so that small rounds cost little however many keys there are.
 const (
 	looksForOne  = 2
-	looksAnEpoch = 16
+	looksARound  = 16
+	looksAtLeast = 64
 )
 
 // lazy is a machine that says when something comes of a key, and not only when something
@@ -80,13 +82,22 @@ func (u *keyed[K, M]) bePrompt(sh *shard, now int64) {
 	}
 }
 
-// forget lets the units look at some of their keys, or at all.
-func (sh *shard) forget(all bool, now int64) {
-	for _, u := range sh.sweepers {
-		n := u.keys()/looksAnEpoch + 1
-		if all {
-			n = math.MaxInt
+// forget lets the units look at some of their keys, one after the other, or at all.
+func (sh *shard) forget(ep *epoch) {
+	if ep.last {
+		for _, u := range sh.sweepers {
+			u.lookAt(sh, math.MaxInt, ep.until)
 		}
-		u.lookAt(sh, n, now)
+		return
+	}
+	left := looksForOne*ep.records + looksAtLeast
+	for range sh.sweepers {
+		u := sh.sweepers[sh.sweep%len(sh.sweepers)]
+		n := min(u.keys()/looksARound+1, left)
+		u.lookAt(sh, n, ep.until)
+		sh.sweep++
+		if left -= n; left == 0 {
+			return
+		}
 	}
 }

@@ -35,6 +35,7 @@ type shard struct {
 	rules    []compiled
 	units    []unit     // by rule; nil before its first event
 	sweepers []sweeper  // those of them whose keys are forgotten in turn
+	sweep    int        // turns that they have had
 	longKeys keep.Blobs // of all units: see keyTable
 	strata   []int      // by rule: its stratum
 	timers   []timers   // by stratum
@@ -125,7 +126,7 @@ func (sh *shard) run(ep *epoch, stratum int) (err error) {
 	sh.x.End()
 	sh.advance(stratum, ep.until)
 	if stratum+1 == len(sh.timers) {
-		sh.forget(ep.last, ep.until)
+		sh.forget(ep)
 	}
 	clear(sh.work[stratum])
 	sh.work[stratum] = sh.work[stratum][:0]
