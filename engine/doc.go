@@ -5,21 +5,27 @@
 //
 //	reader ─► worker: decode, route ─► merger: order, watermark ─► epoch ─► shards ─► barrier
 //	   └ one a source   └ one a core       └──────── the coordinator (Run) ────────┘
-//	barrier ─► effects in order ─► suppress ─► render ─► commit ─► outbox ─► sinks
+//	barrier ─► effects in order ─► suppress ─► render ─► batch ─► commit ─► outbox ─► sinks
 //
 // # Words
 //
 // A job is one batch on its way; a batch is decoded and routed as a whole. Where events
 // need not wait for anything they go the direct lane, in stretches (direct.go); else one
-// by one, in the order that the merger gives them (merge.go). An epoch is the unit of work
-// and of commit: inputs in order, each with its ordinal, then the time up to which nothing
-// more will come. A shard owns the keys of some of 256 slots; a unit is one rule in one
-// shard. An effect is a match with its cause; after the barrier effects are sorted by
-// cause and become alerts. A stratum is a set of rules that may run at the same time:
+// by one, in the order that the merger gives them (merge.go). A round is the unit
+// of work: inputs in order, each with its ordinal, then the time up to which nothing more
+// will come. An epoch is the unit of commit: as many rounds as fit into the commit interval
+// and the bounds of [Options], one where commits cost nothing. A shard owns the
+// keys of some of 256 slots; a unit is one rule in one shard. An effect is a match with its
+// cause; after the barrier effects are sorted by cause and become alerts. A stratum is a set of rules that may run at the same time:
 // rules that read what others make run in a later one. A projection is a rule that never
 // alerts: what an event asks of it is answered in its stratum, into the event's Side, for
 // rules of later ones. What a source, an operator or a rule could make grow without end
 // has a bound in [Options] or in machine.Limits; [Engine.Remembered] counts what there is.
+//
+// Where the store is durable, a key is cold while it is in the store alone: no key is read
+// at the start, those not touched for longest go cold beyond Options.Cache, and one is
+// fetched when an event of it comes (cold.go, cache.go). The diary is the store's list of
+// when a cold key must be looked at (diary.go).
 //
 // # Time
 //
@@ -33,14 +39,18 @@
 // # Goroutines
 //
 // Run starts one reader a source and one worker a core, and waits for them. It is itself
-// the coordinator, which alone touches merger, epochs, outbox and store; shards run
-// between two barriers, each in one goroutine, and share nothing. Between two epochs it
+// the coordinator, which alone touches merger, epochs and outbox; shards run between two
+// barriers, each in one goroutine, and share nothing but the shapes of events (shapes.go);
+// they fetch keys from the store. At most one epoch is being committed, in a goroutine of its
+// own, while the next is worked on (committer.go): the store answers as of the last that is
+// durable, so what was touched since stays in memory. Between two epochs the coordinator
 // looks at the files of lists and tables; events that were routed by what they held are
 // routed again. All queues are
 // bounded: a reader is at most jobsAhead batches before the epochs, and Options.Waiting
 // events of a partition wait for their time. The coordinator waits for the bell that
-// readers ring, or for a timer. A panic in a worker or a shard ends the run with an error
-// that names the record or the rule; nothing of its epoch, or batch, is committed.
+// readers and a commit that has ended ring, or for a timer. A panic in a worker
+// or a shard ends the run with an error that names the record or the rule; nothing of its
+// epoch, or batch, is committed.
 //
 // # The law
 //
@@ -50,5 +60,6 @@
 // the merger's order depends on times and positions alone; machines are pure; effects
 // are sorted by what caused them, and not by when they were made.
 //
-// Open engine.go first, then job.go, epoch.go and direct.go, shard.go and unit.go.
+// Open engine.go first, then job.go, epoch.go and direct.go, shard.go and unit.go, then
+// commit.go and cold.go.
 package engine
