@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -39,8 +40,42 @@ func newColdSide(rule string) *coldSide {
 
 // recordKey is the key of a record in the store; it is valid until the next call.
 func (sh *shard) recordKey(prefix []byte, slot byte, key []byte) []byte {
-	sh.row = append(append(append(sh.row[:0], prefix...), slot), key...)
+	sh.row = appendStored(append(append(sh.row[:0], prefix...), slot), key)
 	return sh.row
+}
+
+// longStored is the length above which a key is known to the store by its hash, for a store
+// has a bound on names: one event with a longer key would end every run. Its record begins
+// with the key itself.
+const longStored = 16 << 10
+
+// hashedKey begins the hash of a key; no key begins so.
+const hashedKey = 0xff
+
+// appendStored appends a key as the store knows it.
+func appendStored(b, key []byte) []byte {
+	if len(key) <= longStored {
+		return append(b, key...)
+	}
+	sum := sha256.Sum256(key)
+	return append(append(b, hashedKey), sum[:]...)
+}
+
+// isHashed reports whether a key, as the store knows it, is the hash of one.
+func isHashed(stored []byte) bool {
+	return len(stored) == 1+sha256.Size && stored[0] == hashedKey
+}
+
+// cutKey returns the key that the store knows as stored, and its record without it.
+func cutKey(stored, record []byte) (key, rest []byte, err error) {
+	if !isHashed(stored) {
+		return stored, record, nil
+	}
+	n, used := binary.Uvarint(record)
+	if used <= 0 || n > uint64(len(record)-used) {
+		return nil, nil, machine.ErrRecord
+	}
+	return record[used : used+int(n)], record[used+int(n):], nil
 }
 
 // fetch takes a key into memory, if the store has it; -1 where it has not.
@@ -51,14 +86,18 @@ func (u *keyed[K, M]) fetch(sh *shard, hash uint64, key []byte) (int32, *keyEntr
 	if _, gone := u.disk.gone[string(key)]; gone {
 		return -1, nil
 	}
-	record, ok, err := sh.disk.Get(state.TableKeys, sh.recordKey(u.disk.prefix, byte(hash%slots), key), sh.fetched[:0])
+	name := sh.recordKey(u.disk.prefix, byte(hash%slots), key)
+	record, ok, err := sh.disk.Get(state.TableKeys, name, sh.fetched[:0])
 	if err != nil {
 		panic(storeError{err})
 	}
 	if sh.fetched = record; !ok {
 		return -1, nil
 	}
-	id, err := u.load(sh, hash, key, record)
+	id := int32(-1)
+	if _, record, err = cutKey(name[len(u.disk.prefix)+1:], record); err == nil {
+		id, err = u.load(sh, hash, key, record)
+	}
 	if err != nil {
 		panic(storeError{fmt.Errorf("state of rule %s, key %s: %w", sh.rules[u.number].rule.Name, keyInError(key), err)})
 	}
@@ -133,8 +172,11 @@ func (u *keyed[K, M]) loadSlot(sh *shard, slot byte) {
 		return
 	}
 	prefix := append(append([]byte(nil), u.disk.prefix...), slot)
-	err := sh.disk.Scan(sh.ctx, state.TableKeys, prefix, nil, func(key, record []byte) error {
-		key = key[len(prefix):]
+	err := sh.disk.Scan(sh.ctx, state.TableKeys, prefix, nil, func(name, record []byte) error {
+		key, record, err := cutKey(name[len(prefix):], record)
+		if err != nil {
+			return fmt.Errorf("state of rule %s, key %s: %w", sh.rules[u.number].rule.Name, keyInError(name), err)
+		}
 		hash := event.KeyHash(key)
 		if _, gone := u.disk.gone[string(key)]; gone {
 			return nil
@@ -142,7 +184,7 @@ func (u *keyed[K, M]) loadSlot(sh *shard, slot byte) {
 		if id, _ := u.table.find(hash, key); id >= 0 {
 			return nil
 		}
-		_, err := u.load(sh, hash, key, record)
+		_, err = u.load(sh, hash, key, record)
 		return err
 	})
 	if err != nil {

@@ -80,7 +80,7 @@ func (e *Engine) send(effects []*effect) {
 		stats := &e.stats.Rules[c.rule]
 		suppressed := uint64(0)
 		if rule.Suppress > 0 {
-			e.row = silenceKey(e.row[:0], c)
+			e.row = silenceKey(e.row, c)
 			var send bool
 			if suppressed, send = e.silences[c.rule].pass(e.row, c.Time); !send {
 				stats.Suppressed++
@@ -106,6 +106,7 @@ func (e *Engine) send(effects []*effect) {
 // save puts what changed into the batch. What is where:
 //
 //	TableKeys       rule name, slot, key → when it was seen, where it is filed, the machine's record
+//	                (a long key is a hash there: see appendStored)
 //	TableTimers     see diary.go
 //	TablePositions  partition name → next offset, watermark, fingerprint
 //	TableWaiting    partition name, order of arrival → an event that waits for its time

@@ -306,7 +306,11 @@ func (c *Checker) checkKey(key, value []byte) error {
 	if !ok || len(rest) == 0 {
 		return fmt.Errorf("%w: a key without a rule", errState)
 	}
-	if own := byte(event.KeyHash(rest[1:]) % slots); rest[0] != own {
+	key, value, err := cutKey(rest[1:], value)
+	if err != nil {
+		return fmt.Errorf("%w: a record without its key", errState)
+	}
+	if own := byte(event.KeyHash(key) % slots); rest[0] != own {
 		return fmt.Errorf("%w: the key is in slot %d and belongs into %d", errState, rest[0], own)
 	}
 	if _, _, _, err := readCell(value); err != nil {
@@ -316,7 +320,7 @@ func (c *Checker) checkKey(key, value []byte) error {
 	if r == nil || !r.kept {
 		return nil // it would be dropped
 	}
-	return c.decode(r, rest[1:], value)
+	return c.decode(r, key, value)
 }
 
 // checkedAtOnce is how many records are decoded in one shard, which keeps some of what

@@ -211,7 +211,27 @@ func (e *Engine) entryOf(row []byte) (int64, entry, error) {
 	if !ok {
 		rule = -1
 	}
+	if isHashed(key) {
+		var err error
+		if key, err = e.hashedKey(row[9:], key); err != nil {
+			return 0, entry{}, err
+		}
+		if key == nil {
+			rule = -1
+		}
+	}
 	return at, entry{filing{at, row[0]}, rule, event.KeyHash(key), key, own}, nil
+}
+
+// hashedKey looks into the record of a key for the key that is stored by its hash; nil where
+// there is no record any more.
+func (e *Engine) hashedKey(name, stored []byte) ([]byte, error) {
+	record, ok, err := e.store.Get(state.TableKeys, name, nil)
+	if err != nil || !ok {
+		return nil, err
+	}
+	key, _, err := cutKey(stored, record)
+	return key, err
 }
 
 // lookUp takes the keys whose rows have come up into memory, where they are not, and

@@ -273,7 +273,9 @@ func (e *Engine) restoreRule(ctx context.Context, s *succession) (err error) {
 	return e.store.Scan(ctx, state.TableKeys, keyPrefix(nil, s.name), nil, func(key, value []byte) error {
 		s.keys++
 		e.obsolete = append(e.obsolete, row{state.TableKeys, string(key)})
-		if _, f, _, err := readCell(value); err == nil && f.part != unfiled {
+		_, stored, _ := cutPrefix(key)
+		_, cell, _ := cutKey(stored[min(1, len(stored)):], value)
+		if _, f, _, err := readCell(cell); err == nil && f.part != unfiled {
 			e.obsolete = append(e.obsolete, row{state.TableTimers, string(e.shards[0].diaryKey(f, key))})
 		}
 		return nil

@@ -51,14 +51,18 @@ func newSilences(span int64, limit int, noted bool) *silences {
 	return s
 }
 
-// silenceKey is what tells the silences of a rule apart: the key, or the values of the
-// expressions of `by`.
+// silenceKey is what tells the silences of a rule apart, in the memory of b: the key, or
+// the values of the expressions of `by`, as the store knows it.
 func silenceKey(b []byte, c *effect) []byte {
 	if len(c.SuppressBy) == 0 {
-		return append(b, c.key...)
+		return appendStored(b[:0], c.key)
 	}
+	b = b[:0]
 	for _, v := range c.SuppressBy {
 		b = event.AppendKey(b, v)
+	}
+	if len(b) > longStored {
+		return appendStored(nil, b)
 	}
 	return b
 }

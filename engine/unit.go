@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"math/bits"
@@ -423,7 +424,11 @@ func (u *keyed[K, M]) saveKey(sh *shard, id int32, c *cell[K]) {
 	key := sh.recordKey(u.disk.prefix, byte(k.hash%slots), u.table.key(id))
 	u.file(sh, c, key)
 	sh.x.Since = c.seen
-	sh.scratch = appendCell(sh.scratch[:0], c)
+	sh.scratch = sh.scratch[:0]
+	if own := u.table.bytes(k); len(own) > longStored {
+		sh.scratch = append(binary.AppendUvarint(sh.scratch, uint64(len(own))), own...)
+	}
+	sh.scratch = appendCell(sh.scratch, c)
 	sh.scratch = u.machine.Append(&sh.x, sh.scratch, &c.state)
 	sh.records.Put(state.TableKeys, key, sh.scratch)
 }
