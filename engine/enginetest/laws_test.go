@@ -1,12 +1,14 @@
 package enginetest
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -79,6 +81,9 @@ func sameHoweverRun(t *rapid.T, dir string) {
 			o.Store, o.Stops = store, m.stops()
 		} else if m.chance(50) {
 			o.Store, o.Stops = durable{state.NewMemory()}, m.stops()
+			if m.chance(30) {
+				o.Store = late{durable{state.NewMemory()}}
+			}
 		}
 		if m.chance(50) {
 			o.RoundEvents = 1 + m.n(5)
@@ -99,6 +104,15 @@ func sameHoweverRun(t *rapid.T, dir string) {
 type durable struct{ *state.Memory }
 
 func (durable) Durable() bool { return true }
+
+// late is a durable store whose commits take a while, so that the next epoch reads what was
+// before them.
+type late struct{ durable }
+
+func (s late) Commit(ctx context.Context, b *state.Batch) error {
+	time.Sleep(300 * time.Microsecond)
+	return s.durable.Commit(ctx, b)
+}
 
 // stops draws after how many records the engine is stopped and goes on anew.
 func (m *maker) stops() []int {
