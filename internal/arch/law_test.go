@@ -38,6 +38,7 @@ var roomLaw = map[string][]string{
 	"benchmarks":        {"..."},
 	"examples":          {"..."},
 	"internal":          {},
+	"test":              {},
 }
 
 // The rooms in which each library is imported; of a library that is not here the
@@ -68,10 +69,13 @@ var libraryRooms = map[string][]string{
 	"github.com/rogpeppe/go-internal":    {},
 	"go.uber.org/goleak":                 {},
 	"github.com/twmb/franz-go/pkg/kfake": {},
+	"github.com/twmb/franz-go/pkg/kgo":   {},
+	"github.com/twmb/franz-go/pkg/kmsg":  {},
+	"github.com/twmb/franz-go/pkg/kerr":  {},
 }
 
 // testKits are packages that only tests import: what they may import is what tests may.
-var testKits = []string{"state/storetest", "state/golden"}
+var testKits = []string{"state/storetest", "state/golden", "test/servers"}
 
 func (f *file) forTests() bool { return f.test || slices.Contains(testKits, f.dir()) }
 
