@@ -22,7 +22,7 @@ type rig struct {
 	compact func(t *testing.T, topic string) // returns when cleaning has been tried
 }
 
-func newRig(t *testing.T, brokers []string) *rig {
+func newRig(t testing.TB, brokers []string) *rig {
 	t.Helper()
 	admin, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(24<<20), kgo.MetadataMinAge(50*time.Millisecond), kgo.BrokerMaxWriteBytes(100<<20))
 	if err != nil {
@@ -45,14 +45,14 @@ func newFake(t *testing.T, opts ...kfake.Opt) (*kfake.Cluster, *rig) {
 }
 
 // topic makes a topic of a name of its own and waits until it can be written to.
-func (r *rig) topic(t *testing.T, partitions int32, configs ...string) string {
+func (r *rig) topic(t testing.TB, partitions int32, configs ...string) string {
 	t.Helper()
 	name := fmt.Sprintf("t%d", rand.Uint64())
 	r.create(t, name, partitions, configs...)
 	return name
 }
 
-func (r *rig) create(t *testing.T, name string, partitions int32, configs ...string) {
+func (r *rig) create(t testing.TB, name string, partitions int32, configs ...string) {
 	t.Helper()
 	q := kmsg.NewPtrCreateTopicsRequest()
 	topic := kmsg.NewCreateTopicsRequestTopic()
@@ -136,7 +136,7 @@ func (r *rig) widen(t *testing.T, name string, partitions int32) {
 	r.eventually(t, "partitions are there", func() bool { return r.hasLeaders(t.Context(), name, int(partitions)) })
 }
 
-func (r *rig) eventually(t *testing.T, what string, ok func() bool) {
+func (r *rig) eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
