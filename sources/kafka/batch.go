@@ -2,11 +2,13 @@ package kafka
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 
 	"github.com/segmentio/kafka-go/compress"
 )
@@ -244,8 +246,13 @@ func (f *frame) abortMarker() bool {
 
 // verdicts says which batches of one answer belong to aborted transactions.
 type verdicts struct {
-	coming  []abortedTxn // by their first offset, as brokers send them
+	coming  []abortedTxn // by their first offset
 	aborted map[int64]bool
+}
+
+// sortAborted puts transactions into the order of verdicts; brokers send them by their ends.
+func sortAborted(a []abortedTxn) {
+	slices.SortFunc(a, func(a, b abortedTxn) int { return cmp.Compare(a.first, b.first) })
 }
 
 // counts reports whether a batch's records are to be seen: it is no marker, and not of a

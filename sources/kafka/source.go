@@ -365,7 +365,7 @@ func (s *Source) took(g *give) {
 		s.err = fmt.Errorf("read %s after offset %d: %w", s.Partition().AppendName(nil), s.fetched, err)
 	}
 	if whole > 0 {
-		slices.SortFunc(g.aborted, func(a, b abortedTxn) int { return cmp.Compare(a.first, b.first) })
+		sortAborted(g.aborted)
 		records := g.records[:whole]
 		s.queue = append(s.queue, chunk{records: records, left: records, from: g.ask.offset, verdicts: verdicts{coming: g.aborted}})
 		s.held += whole

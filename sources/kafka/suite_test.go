@@ -31,6 +31,7 @@ func TestOnRealBroker(t *testing.T) {
 	k := servers.StartKafka(t, 1)
 	suite(t, newRig(t, k.Plain()))
 	t.Run("logins", func(t *testing.T) { logins(t, k) })
+	t.Run("a broker away", func(t *testing.T) { brokerAway(t, k) })
 }
 
 // suite is what any broker must be read by.
@@ -54,6 +55,7 @@ func suite(t *testing.T, r *rig) {
 		"memory is bounded":                              bounded,
 		"offsets of the group":                           published,
 		"what is wrong with topics":                      wrongTopics,
+		"an engine that is started anew":                 behindEngine,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, r) })
 	}
@@ -631,5 +633,35 @@ func deny(t *testing.T, r *rig, topic, user string) {
 	}
 	if _, err := q.RequestWith(t.Context(), r.admin); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// brokerAway kills the only broker while one source waits at its end and another, of
+// another cluster, is read.
+func brokerAway(t *testing.T, k *servers.Kafka) {
+	r := newRig(t, k.Plain())
+	topic := r.topic(t, 1)
+	r.values(t, topic, "a", "b")
+	s := r.source(t, Options{Doubts: true}, topic)
+	toEnd(t, s)
+	k.Kill(t, 1)
+	var b event.Batch
+	if err := s.Next(t.Context(), &b); err != nil || b.AtEnd || len(b.Records) != 0 {
+		t.Fatalf("%d records, at end %t, %v; want to hear that the end is not known", len(b.Records), b.AtEnd, err)
+	}
+	_, other := newFake(t)
+	there := other.topic(t, 1)
+	other.values(t, there, "c")
+	if all := texts(toEnd(t, other.source(t, Options{}, there))); !slices.Equal(all, []string{"c"}) {
+		t.Errorf("the other source gave %q", all)
+	}
+	k.Again(t, 1)
+	r.values(t, topic, "d")
+	var all []string
+	for len(all) == 0 {
+		all = texts(toEnd(t, s))
+	}
+	if !slices.Equal(all, []string{"d"}) {
+		t.Errorf("after the broker was back: %q", all)
 	}
 }
