@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"context"
 	"fmt"
 	"syscall"
 	"testing"
@@ -8,7 +9,12 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/cepheus-cep/cepheus/engine"
 	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/lang"
+	"github.com/cepheus-cep/cepheus/lang/plan"
+	"github.com/cepheus-cep/cepheus/lang/source"
+	"github.com/cepheus-cep/cepheus/state"
 	"github.com/cepheus-cep/cepheus/test/servers"
 )
 
@@ -122,4 +128,72 @@ func cpuTime() time.Duration {
 		return 0
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+const thresholdRules = `event payment (time: time) { card string  amount float  time time }
+rule busy { from payment by card window sliding 1m having count() > 1000000 }
+`
+
+// BenchmarkEngine reads the same topic with a sliding threshold behind. Less the cost of
+// BenchmarkFetch, its cpu-ns/record is decoding and the rule.
+func BenchmarkEngine(b *testing.B) {
+	k := servers.StartKafka(b, 1)
+	topic, n := filled(b, k, 1, kgo.NoCompression())
+	set, errs := lang.Compile([]*source.File{{Name: "busy.cep", Text: thresholdRules}})
+	if errs.HasErrors() {
+		b.Fatal(errs.Error())
+	}
+	o := Options{Brokers: k.Plain(), Topics: []string{topic}}
+	b.Run("store=memory", func(b *testing.B) {
+		engineAll(b, o, set, n, func() (engine.Store, func()) { return state.NewMemory(), func() {} })
+	})
+	b.Run("store=badger", func(b *testing.B) {
+		engineAll(b, o, set, n, func() (engine.Store, func()) {
+			s, err := state.OpenBadger(b.TempDir(), state.Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			return s, func() { s.Close() }
+		})
+	})
+}
+
+func engineAll(b *testing.B, o Options, set *plan.Set, n int, open func() (engine.Store, func())) {
+	b.ReportAllocs()
+	began, rounds := cpuTime(), 0
+	for b.Loop() {
+		rounds++
+		store, closeStore := open()
+		engineOnce(b, o, set, n, store)
+		closeStore()
+	}
+	report(b, began, rounds*n)
+}
+
+func engineOnce(b *testing.B, o Options, set *plan.Set, n int, store engine.Store) {
+	c, err := Open(b.Context(), o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	outbox, err := state.OpenOutbox(b.Context(), store)
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(b.Context())
+	defer stop()
+	e, err := engine.New(ctx, engine.Options{
+		Set: set, Store: store, Outbox: outbox, Shards: 1, Inputs: []engine.Input{{Source: c.Sources()[0]}},
+		Progress: func(s *engine.Stats) {
+			if int(s.Records) == n {
+				stop()
+			}
+		},
+	})
+	if err == nil {
+		err = e.Run(ctx)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
 }

@@ -140,7 +140,6 @@ func (d *decoder) fail() {
 	}
 }
 
-func (d *decoder) int8() int8   { return int8(d.take(1)[0]) }
 func (d *decoder) bool() bool   { return d.take(1)[0] != 0 }
 func (d *decoder) int16() int16 { return int16(binary.BigEndian.Uint16(d.take(2))) }
 func (d *decoder) int32() int32 { return int32(binary.BigEndian.Uint32(d.take(4))) }
