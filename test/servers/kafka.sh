@@ -46,7 +46,6 @@ jars() {
 	mkdir -p "$cache"
 	local work
 	work=$(mktemp -d "$cache/fetch.XXXXXX")
-	trap 'rm -rf "$work"' RETURN
 	cat >"$work/pom.xml" <<-POM
 		<project><modelVersion>4.0.0</modelVersion><groupId>test</groupId><artifactId>kafka</artifactId>
 		<version>1</version><packaging>pom</packaging><dependencies>
@@ -54,8 +53,10 @@ jars() {
 		$(dependency org.apache.logging.log4j log4j-slf4j-impl $log4j)
 		</dependencies></project>
 	POM
-	(cd "$work" && mvn -B -q ${MVNOPT:-} dependency:copy-dependencies -DoutputDirectory=lib -DincludeScope=runtime >&2)
+	(cd "$work" && mvn -B -q ${MVNOPT:-} dependency:copy-dependencies -DoutputDirectory=lib -DincludeScope=runtime >&2) ||
+		{ rm -rf "$work"; say "the jars cannot be fetched"; exit 1; }
 	mv -T "$work/lib" "$lib" 2>/dev/null || [ -d "$lib" ] # another run may have been faster
+	rm -rf "$work"
 }
 
 install() {
@@ -88,7 +89,7 @@ voters() {
 }
 
 # properties N PORT BROKERS writes a broker's settings. Log cleaning and retention look
-# often, so that tests see their work.
+# often, so that tests see their work; time stamps of years ago must not make a record old.
 properties() {
 	local at=$(($2 + 10 * ($1 - 1)))
 	local replicas=$(($3 >= 3 ? 3 : 1))
@@ -122,6 +123,7 @@ properties() {
 		group.initial.rebalance.delay.ms=0
 		log.cleaner.backoff.ms=200
 		log.cleaner.dedupe.buffer.size=16777216
+		log.retention.ms=-1
 		log.retention.check.interval.ms=500
 		log.initial.task.delay.ms=200
 	END
