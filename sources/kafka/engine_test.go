@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -99,7 +100,7 @@ func runUntil(t *testing.T, r *rig, set *plan.Set, store *state.Badger, topic st
 	if err := e.Run(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if ctx.Err() != context.Canceled { //nolint:errorlint // it is that very one
+	if !errors.Is(ctx.Err(), context.Canceled) {
 		t.Fatalf("%d of %d alerts when time was over", len(alerts(t, store)), records)
 	}
 }

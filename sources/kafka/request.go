@@ -36,7 +36,7 @@ type routed struct {
 }
 
 // ApiKey is of protocol.Message.
-func (r routed) ApiKey() protocol.ApiKey { return protocol.ApiKey(r.api()) } //nolint:revive // the library's name
+func (r routed) ApiKey() protocol.ApiKey { return protocol.ApiKey(r.api()) } //nolint:staticcheck // the library's name
 
 // Broker is of protocol.BrokerMessage.
 func (r routed) Broker(protocol.Cluster) (protocol.Broker, error) {
