@@ -24,6 +24,12 @@ type Options struct {
 	// ends where it has reached 4 MiB.
 	MaxRound int
 
+	// Rejected keeps a row that a sink's receiver has refused for good, and why, and
+	// returns when it survives the process; delivery then goes on after it. It is called
+	// from several goroutines and keeps nothing of the row. An error of it ends Run. Nil:
+	// the refusal itself ends Run, and the row stays in the outbox.
+	Rejected func(sink string, row Row, why error) error
+
 	// Log says where delivery begins and ends. Nil discards it.
 	Log *slog.Logger
 }
@@ -131,11 +137,13 @@ func (d *Dispatcher) deliverAll(ctx context.Context, w *worker) error {
 	for {
 		changed, committed, draining := d.now() // before looking, so that no change is missed
 		last, err := d.deliverRound(ctx, w)
+		if last != 0 {
+			d.change(func() { w.delivered = last })
+		}
 		if err != nil {
 			return err
 		}
 		if last != 0 {
-			d.change(func() { w.delivered = last })
 			continue
 		}
 		if committed > w.delivered { // rows below it are gone: other sinks' past
@@ -167,8 +175,8 @@ func (d *Dispatcher) change(f func()) {
 	d.changed = make(chan struct{})
 }
 
-// deliverRound delivers and flushes the next rows, and returns the number of the last, 0
-// where there was none.
+// deliverRound delivers and flushes the next rows, and returns the number of the last that
+// is done with, 0 where there was none; with an error too.
 func (d *Dispatcher) deliverRound(ctx context.Context, w *worker) (last uint64, err error) {
 	w.round.reset()
 	err = d.outbox.Rows(ctx, w.delivered, func(row uint64, alert []byte) error {
@@ -185,13 +193,33 @@ func (d *Dispatcher) deliverRound(ctx context.Context, w *worker) (last uint64, 
 	if len(rows) == 0 {
 		return 0, nil
 	}
-	if err := w.Sink.Deliver(ctx, rows); err != nil {
-		return 0, fmt.Errorf("deliver %d alerts: %w", len(rows), err)
+	return d.hand(ctx, w, rows)
+}
+
+// hand gives rows to the sink, and the first of those that it did not take to Rejected if
+// its receiver has refused it.
+func (d *Dispatcher) hand(ctx context.Context, w *worker, rows []Row) (last uint64, err error) {
+	taken, err := w.Sink.Deliver(ctx, rows)
+	if taken < 0 || taken > len(rows) || taken == 0 && err == nil {
+		return 0, fmt.Errorf("sinks: %d of %d alerts taken", taken, len(rows))
 	}
-	if err := w.Sink.Flush(ctx); err != nil {
-		return 0, fmt.Errorf("flush %d alerts: %w", len(rows), err)
+	if taken > 0 {
+		if err := w.Sink.Flush(ctx); err != nil {
+			return 0, fmt.Errorf("flush %d alerts: %w", taken, err)
+		}
+		last = rows[taken-1].Number
 	}
-	return rows[len(rows)-1].Number, nil
+	var rejected *RejectedError
+	switch {
+	case err == nil:
+		return last, nil
+	case taken < len(rows) && d.o.Rejected != nil && errors.As(err, &rejected):
+		if err := d.o.Rejected(w.Name, rows[taken], rejected.Err); err != nil {
+			return last, fmt.Errorf("keep a refused alert: %w", err)
+		}
+		return rows[taken].Number, nil
+	}
+	return last, fmt.Errorf("deliver %d alerts: %w", len(rows)-taken, err)
 }
 
 var errRoundFull = errors.New("round full")

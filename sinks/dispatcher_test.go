@@ -65,20 +65,24 @@ type sink struct {
 	flushed []string
 	gate    func(rows []Row) error
 	flush   error
+	most    int // rows taken at once; 0: all
 }
 
-func (s *sink) Deliver(_ context.Context, rows []Row) error {
+func (s *sink) Deliver(_ context.Context, rows []Row) (int, error) {
 	if s.gate != nil {
 		if err := s.gate(rows); err != nil {
-			return err
+			return 0, err
 		}
+	}
+	if s.most > 0 {
+		rows = rows[:min(s.most, len(rows))]
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range rows {
 		s.taken = append(s.taken, fmt.Sprintf("%d:%s", r.Number, r.Alert))
 	}
-	return nil
+	return len(rows), nil
 }
 
 func (s *sink) Flush(context.Context) error {
@@ -353,5 +357,75 @@ func TestRoundsReuseTheirMemory(t *testing.T) {
 	fill()
 	if n := testing.AllocsPerRun(10, fill); n != 0 {
 		t.Errorf("%v allocations a round", n)
+	}
+}
+
+func TestSinkThatTakesLessGetsTheRestAgain(t *testing.T) {
+	s := &sink{most: 2}
+	d := dispatcher(t, newOutbox(7), Options{MaxRound: 5}, Target{"s", s})
+	d.Drain()
+	if err := d.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(wantRows(1, 7), s.got()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// picky refuses some rows for good, after those before them.
+type picky struct {
+	sink
+	refuses map[uint64]bool
+}
+
+func (p *picky) Deliver(ctx context.Context, rows []Row) (int, error) {
+	for i, r := range rows {
+		if p.refuses[r.Number] {
+			return i, fmt.Errorf("post: %w", &RejectedError{errors.New("too large")})
+		}
+		p.sink.Deliver(ctx, []Row{r})
+	}
+	return len(rows), nil
+}
+
+func TestRefusedRowsAreKeptAndDeliveryGoesOn(t *testing.T) {
+	s := &picky{refuses: map[uint64]bool{1: true, 4: true, 5: true, 9: true}}
+	var kept []string
+	keep := func(sink string, row Row, why error) error {
+		kept = append(kept, fmt.Sprintf("%s %d:%s %v", sink, row.Number, row.Alert, why))
+		return nil
+	}
+	d := dispatcher(t, newOutbox(9), Options{MaxRound: 4, Rejected: keep}, Target{"s", s})
+	d.Drain()
+	if err := d.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	all := wantRows(1, 9)
+	if diff := cmp.Diff([]string{all[1], all[2], all[5], all[6], all[7]}, s.got()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	var want []string
+	for _, i := range []int{0, 3, 4, 8} {
+		want = append(want, "s "+all[i]+" too large")
+	}
+	if diff := cmp.Diff(want, kept); diff != "" {
+		t.Errorf("kept (-want +got):\n%s", diff)
+	}
+}
+
+func TestRefusedRowThatNobodyKeepsEndsRun(t *testing.T) {
+	full := errors.New("full")
+	for name, keep := range map[string]func(string, Row, error) error{
+		"nobody": nil, "nowhere to": func(string, Row, error) error { return full },
+	} {
+		s := &picky{refuses: map[uint64]bool{4: true}}
+		d := dispatcher(t, newOutbox(9), Options{Rejected: keep}, Target{"s", s})
+		err := d.Run(t.Context())
+		if rejected := (*RejectedError)(nil); keep == nil && !errors.As(err, &rejected) || keep != nil && !errors.Is(err, full) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := d.Acks()["s"]; got != 3 {
+			t.Errorf("%s: acknowledged %d, want 3: what was taken before", name, got)
+		}
 	}
 }

@@ -30,9 +30,12 @@
 //   - The engine is at most Options.MaxBacklog rows ahead of the slowest sink: Committed
 //     then waits. Rows wait on disk, not in memory: a sink holds one round at a time.
 //
-// Retries, breakers and rate limits belong around Sink and are not here yet: the first
-// failure of a sink ends Run, and the engine stops with it, losing nothing.
+// A sink goes on trying for as long as its receiver may come back. What it returns is past
+// that: a *RejectedError, which is about one row, is kept by Options.Rejected, and the rows
+// after it follow; any other error ends Run, and the engine stops with it, losing nothing.
+// Breakers and rate limits belong around Sink and are not here yet.
 //
-// Each sink is a folder: stdout, file. deadletter keeps the records that could not become
-// events; it shares [Lines] with file. Open dispatcher.go first.
+// Each sink is a folder: stdout, file, webhook. deadletter keeps the records that could not
+// become events and the alerts that were refused; it shares [Lines] with file. Open
+// dispatcher.go first.
 package sinks

@@ -14,10 +14,13 @@ type Row struct {
 
 // Sink is a receiver of alerts. It is called by one goroutine at a time.
 type Sink interface {
-	// Deliver takes rows in order. It keeps nothing of them after it has returned. It
-	// may hold them back in a buffer until Flush. After an error the rows are not
-	// delivered, though a part of them may have arrived.
-	Deliver(ctx context.Context, rows []Row) error
+	// Deliver takes rows in order, there is at least one, and returns how many it took. It
+	// keeps nothing of them after it has returned, but may hold them back in a buffer until
+	// Flush. It may take fewer than all, at least one, for what was taken counts only when
+	// it has returned; the rest is handed to it again. With an error those beyond the
+	// taken ones are not delivered, though some may have arrived; a *RejectedError is about
+	// the first of them alone.
+	Deliver(ctx context.Context, rows []Row) (taken int, err error)
 
 	// Flush returns when everything taken is where it survives the process, as far as
 	// the receiver allows.
@@ -42,6 +45,16 @@ type Outbox interface {
 // ErrGone is wrapped by a sink's error where its receiver has gone for good and in
 // good order, such as the reader of standard output: a reason to stop, not a fault.
 var ErrGone = errors.New("receiver has gone")
+
+// RejectedError says that a receiver has refused one alert for good, for what is in it:
+// sent again it would be refused again, and others would not.
+type RejectedError struct{ Err error }
+
+// Error says what the receiver answered.
+func (e *RejectedError) Error() string { return "alert refused for good: " + e.Err.Error() }
+
+// Unwrap returns what the receiver answered.
+func (e *RejectedError) Unwrap() error { return e.Err }
 
 // ErrStopped is returned by Committed when the dispatcher no longer runs.
 var ErrStopped = errors.New("sinks: dispatcher has stopped")

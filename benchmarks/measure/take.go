@@ -66,7 +66,7 @@ func newWriter(watching bool) (*writer, error) {
 }
 
 // Deliver implements sinks.Sink.
-func (w *writer) Deliver(ctx context.Context, rows []sinks.Row) error {
+func (w *writer) Deliver(ctx context.Context, rows []sinks.Row) (taken int, err error) {
 	if w.watching {
 		for _, r := range rows {
 			w.pending = append(append(w.pending, r.Alert...), '\n')

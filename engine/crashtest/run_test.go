@@ -173,14 +173,17 @@ type stepSink struct {
 	s *steps
 }
 
-func (k *stepSink) Deliver(ctx context.Context, rows []sinks.Row) error {
+func (k *stepSink) Deliver(ctx context.Context, rows []sinks.Row) (taken int, err error) {
 	if err := k.s.step("before delivery"); err != nil {
-		return err
+		return 0, err
 	}
-	if err := k.Sink.Deliver(ctx, rows); err != nil {
-		return err
+	if taken, err = k.Sink.Deliver(ctx, rows); err != nil {
+		return 0, err
 	}
-	return k.s.step("after delivery")
+	if err := k.s.step("after delivery"); err != nil {
+		return 0, err
+	}
+	return taken, nil
 }
 
 func (k *stepSink) Flush(ctx context.Context) error {

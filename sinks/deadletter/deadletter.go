@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -19,7 +20,11 @@ type Letter struct {
 	Offset int64
 	Time   int64 // the record's own time or that of its arrival, nanoseconds since 1970
 	Record []byte
+	Whole  bool // the record is kept whole whatever its size
 }
+
+// ErrFull is returned by Keep where the file has no room for the letter.
+var ErrFull = errors.New("the dead-letter file is full")
 
 // Options bound a file of dead letters. The zero value is good.
 type Options struct {
@@ -84,17 +89,35 @@ type line struct {
 func (w *Writer) Write(l Letter) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.file.Size() >= w.o.MaxBytes {
+	err := w.write(l)
+	if errors.Is(err, ErrFull) {
 		w.dropped++
 		return nil
+	}
+	return err
+}
+
+// Keep writes a letter that must not be lost and returns when it is on the disk, or ErrFull.
+func (w *Writer) Keep(l Letter) error {
+	w.mu.Lock()
+	err := w.write(l)
+	w.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return w.Flush()
+}
+
+func (w *Writer) write(l Letter) error {
+	if w.file.Size() >= w.o.MaxBytes {
+		return ErrFull
 	}
 	text, err := w.encode(l)
 	if err != nil {
 		return fmt.Errorf("write dead letter: %w", err)
 	}
 	if w.file.Size()+int64(len(text))+1 > w.o.MaxBytes {
-		w.dropped++
-		return nil
+		return ErrFull
 	}
 	if err := w.file.Append(text); err != nil {
 		return fmt.Errorf("write dead letter to %s: %w", w.path, err)
@@ -110,7 +133,7 @@ func (w *Writer) encode(l Letter) ([]byte, error) {
 		Time: time.Unix(0, l.Time).UTC().Format(time.RFC3339Nano),
 	}
 	record := l.Record
-	if len(record) > w.o.MaxRecord {
+	if len(record) > w.o.MaxRecord && !l.Whole {
 		record, out.Truncated = cut(record, w.o.MaxRecord), true
 	}
 	out.Record = string(record)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -146,4 +147,27 @@ func FuzzLetter(f *testing.F) {
 			t.Errorf("record %q: base64 %v", record, got.Base64)
 		}
 	})
+}
+
+func TestKeptLetterIsWholeOrRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dead.jsonl")
+	w, err := Open(path, Options{MaxBytes: 2000, MaxRecord: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	l := Letter{Reason: "refused", Source: "sink s", Record: bytes.Repeat([]byte("x"), 1500), Whole: true}
+	if err := w.Keep(l); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path) // before Close: it is on the disk
+	if err != nil || !bytes.Contains(text, l.Record) {
+		t.Errorf("%v, in the file:\n%s", err, text)
+	}
+	if err := w.Keep(l); !errors.Is(err, ErrFull) {
+		t.Errorf("a second one: %v", err)
+	}
+	if kept, dropped := w.Counts(); kept != 1 || dropped != 0 {
+		t.Errorf("%d kept, %d dropped", kept, dropped)
+	}
 }

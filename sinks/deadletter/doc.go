@@ -7,11 +7,11 @@
 // bound is cut, with "truncated":true. The file is bounded: when it is full, letters are
 // counted and no longer kept.
 //
-// It stands among the sinks because it is where data leaves the engine, and because
-// alerts that no receiver takes will end here too. It is not fed from the outbox: a
-// record that is read again after a crash is written again, which a reader sees by
-// source and offset. Letters are durable after Flush, which belongs before the commit of
-// the positions behind them.
+// It stands among the sinks because it is where data leaves the engine, and because alerts
+// that a receiver has refused for good end here too: whole, by Keep, which says so when
+// there is no room. A record that is read again after a crash is written again, which a
+// reader sees by source and offset. Letters are durable after Flush, which belongs before
+// the commit of the positions behind them, and after Keep.
 //
 // There is one file to open: deadletter.go.
 package deadletter

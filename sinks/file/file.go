@@ -26,13 +26,13 @@ func Open(path string) (*Sink, error) {
 }
 
 // Deliver appends the rows to the buffer.
-func (s *Sink) Deliver(_ context.Context, rows []sinks.Row) error {
+func (s *Sink) Deliver(_ context.Context, rows []sinks.Row) (taken int, err error) {
 	for _, r := range rows {
 		if err := s.file.Append(r.Alert); err != nil {
-			return fmt.Errorf("write %s: %w", s.path, err)
+			return 0, fmt.Errorf("write %s: %w", s.path, err)
 		}
 	}
-	return nil
+	return len(rows), nil
 }
 
 // Flush returns when all rows are on the disk.

@@ -16,7 +16,7 @@ func TestRowsAreAppendedAndThereAfterFlush(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Deliver(t.Context(), []sinks.Row{{Number: 1, Alert: []byte(`{"id":0}`)}}); err != nil {
+		if _, err := s.Deliver(t.Context(), []sinks.Row{{Number: 1, Alert: []byte(`{"id":0}`)}}); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Flush(t.Context()); err != nil {
@@ -44,7 +44,7 @@ func TestErrorsNameTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if err := s.Deliver(t.Context(), []sinks.Row{{Number: 1, Alert: []byte("{}")}}); err != nil {
+	if _, err := s.Deliver(t.Context(), []sinks.Row{{Number: 1, Alert: []byte("{}")}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Flush(t.Context()); err == nil || !strings.Contains(err.Error(), "/dev/full") {

@@ -22,14 +22,14 @@ const bufferSize = 64 << 10
 func New(w io.Writer) *Sink { return &Sink{bufio.NewWriterSize(w, bufferSize)} }
 
 // Deliver writes the rows, the last of them perhaps only to the buffer.
-func (s *Sink) Deliver(_ context.Context, rows []sinks.Row) error {
+func (s *Sink) Deliver(_ context.Context, rows []sinks.Row) (taken int, err error) {
 	for _, r := range rows {
 		s.w.Write(r.Alert) //nolint:errcheck // a bufio.Writer keeps its first error; WriteByte returns it
 		if err := s.w.WriteByte('\n'); err != nil {
-			return writeError(err)
+			return 0, writeError(err)
 		}
 	}
-	return nil
+	return len(rows), nil
 }
 
 // Flush writes the buffer out.

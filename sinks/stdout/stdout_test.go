@@ -21,7 +21,7 @@ func rows(texts ...string) (rows []sinks.Row) {
 func TestLinesAppearAtFlush(t *testing.T) {
 	var out bytes.Buffer
 	s := New(&out)
-	if err := s.Deliver(t.Context(), rows("a", "b")); err != nil {
+	if _, err := s.Deliver(t.Context(), rows("a", "b")); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Flush(t.Context()); err != nil {
@@ -43,7 +43,7 @@ func TestReaderGone(t *testing.T) {
 	}
 	s := New(w)
 	big := strings.Repeat("x", 2*bufferSize)
-	if err := s.Deliver(t.Context(), rows(big)); !errors.Is(err, sinks.ErrGone) {
+	if _, err := s.Deliver(t.Context(), rows(big)); !errors.Is(err, sinks.ErrGone) {
 		t.Errorf("deliver: %v", err)
 	}
 	if err := s.Flush(t.Context()); !errors.Is(err, sinks.ErrGone) {
@@ -53,7 +53,7 @@ func TestReaderGone(t *testing.T) {
 
 func TestOtherFailuresAreFailures(t *testing.T) {
 	s := New(iotest.TruncateWriter(failing{}, 100))
-	if err := s.Deliver(t.Context(), rows("a")); err != nil {
+	if _, err := s.Deliver(t.Context(), rows("a")); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Flush(t.Context()); !errors.Is(err, errFull) || errors.Is(err, sinks.ErrGone) {
