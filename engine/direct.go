@@ -123,12 +123,10 @@ func (sh *shard) runStretch(s *stretch) {
 // turnIn makes the event of an item of a stretch the one at hand, as turnTo does. Between
 // the items of one rule only the ordinal of what they cause is another.
 func (sh *shard) turnIn(it *index.Item, at int64) {
-	sh.x.End()
-	if sh.timers[0].next() <= at {
+	sh.turned = it.Event
+	if sh.x.Turn(); sh.timers[0].next() <= at {
 		sh.catchUp(it.Rule, at)
 	}
-	sh.x.Begin()
-	sh.turned = it.Event
 }
 
 // catchUp does what was to happen before an event of a rule.
@@ -136,6 +134,7 @@ func (sh *shard) catchUp(rule int32, at int64) {
 	now := sh.now
 	sh.account(rule)
 	sh.advance(0, at)
+	sh.x.Begin()
 	sh.now = now
 }
 

@@ -31,10 +31,11 @@ type place struct {
 const shortKey = 20
 
 type keyEntry[V any] struct {
-	hash  uint64
 	size  int32 // -1: no key has the number
 	short [shortKey]byte
 	value V // zero where the key is new
+	hash  uint64
+	_     [8]byte // fills lines of the cache, where the value is of a window
 }
 
 // pages is a slab of values by number, which never move: each page is twice as long as the

@@ -150,7 +150,9 @@ func (u *filterUnit) keys() int                    { return 0 }
 
 // keyMachine is a machine with a state by key.
 type keyMachine[K any] interface {
-	Event(x *machine.Context, k *K, ev *event.Event, mask uint64, until bool)
+	// Event returns when the key is due after it, where that may be sooner than it was, as
+	// long as the unit is not prompt; machine.Gone where the key is empty.
+	Event(x *machine.Context, k *K, ev *event.Event, mask uint64, until bool) int64
 	Settle(x *machine.Context, k *K, now int64)
 	Deadline(k *K) int64
 	Empty(k *K) bool
@@ -182,10 +184,13 @@ type removed struct {
 }
 
 // cell is what a key has beside its bytes.
+//
+// What most events need stands first: with the key's bytes it is to fill one line of the
+// cache, and the next one what most others need.
 type cell[K any] struct {
+	seen  int64 // counting time of its last event
 	state K
 	armed int64 // the time its timer is armed for; math.MaxInt64: it is not
-	seen  int64 // counting time of its last event
 	filed filing
 	dirty bool // changed since the last save
 	// stored says that the store has a record of it, or one whose removal may not be durable.
@@ -257,8 +262,25 @@ func (u *keyed[K, M]) give(sh *shard, id int32, k *keyEntry[cell[K]], ev *event.
 	} else {
 		sh.x.Key = u.table.bytes(k)
 	}
-	u.machine.Event(&sh.x, &k.value.state, ev, it.Mask, it.Until)
-	u.after(sh, id, &k.value)
+	due := u.machine.Event(&sh.x, &k.value.state, ev, it.Mask, it.Until)
+	if due != math.MaxInt64 || u.disk != nil || u.prompt { // else armed, far from state, need not be read
+		u.tend(sh, id, &k.value, due)
+	}
+}
+
+// tend is after for a key whose machine has said when it is due.
+func (u *keyed[K, M]) tend(sh *shard, id int32, c *cell[K], due int64) {
+	switch {
+	case due == machine.Gone || u.prompt:
+		u.after(sh, id, c)
+		return
+	case u.disk != nil && !c.dirty:
+		u.touch(sh, id, c)
+	}
+	if due < c.armed {
+		c.armed = due
+		sh.arm(u.number, id, due)
+	}
 }
 
 // stretch does what event does, an item after the other. An item that changes nothing, for

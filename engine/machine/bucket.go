@@ -30,8 +30,8 @@ type Bucket struct {
 // that having has held early.
 type BucketKey struct {
 	open   windows.Buckets
-	recent tail // newest events of the open windows
 	held   bool // for `once`: the last window that is over held
+	recent tail // newest events of the open windows
 }
 
 // CompileBucket compiles a rule that checks and has one window, evaluated at its end.
@@ -55,8 +55,20 @@ func (b *Bucket) Tests() []Test { return b.reads.Tests() }
 // Empty reports whether the key remembers nothing.
 func (b *Bucket) Empty(k *BucketKey) bool { return len(k.open.Open()) == 0 && !k.held }
 
-// Event takes an event that passed the test of the input whose bit mask is.
-func (b *Bucket) Event(x *Context, k *BucketKey, ev *event.Event, mask uint64, _ bool) {
+// Event takes an event that passed the test of the input whose bit mask is, and returns as
+// [Pattern.Event] does.
+func (b *Bucket) Event(x *Context, k *BucketKey, ev *event.Event, mask uint64, _ bool) int64 {
+	opens := len(k.open.Open()) == 0
+	if b.see(x, k, ev, mask); b.Empty(k) {
+		return Gone
+	}
+	if opens {
+		return b.Deadline(k)
+	}
+	return math.MaxInt64 // no sooner than before
+}
+
+func (b *Bucket) see(x *Context, k *BucketKey, ev *event.Event, mask uint64) {
 	x.Frame.Event = ev
 	h := b.reads.head(mask)
 	if !h.passes(x) {

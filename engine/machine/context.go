@@ -109,6 +109,14 @@ func (x *Context) End() {
 	x.heldAs, x.shows = 0, 0
 }
 
+// Turn ends the work on the event at hand and begins that on another.
+func (x *Context) Turn() {
+	if x.heldAs != 0 {
+		x.End()
+	}
+	x.known, x.shows = false, 0
+}
+
 // BeforeDecode is to be called before a record is decoded while an event is at hand: the
 // events of the record come before it, so that a copy made of it already does not serve
 // any more; and what was shown of it, and nobody holds any more, may become the name of

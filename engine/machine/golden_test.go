@@ -29,7 +29,7 @@ type anyKey interface {
 
 // keyMachine is a machine, as the engine sees it.
 type keyMachine[K any] interface {
-	Event(x *machine.Context, k *K, ev *event.Event, mask uint64, until bool)
+	Event(x *machine.Context, k *K, ev *event.Event, mask uint64, until bool) int64
 	Settle(x *machine.Context, k *K, now int64)
 	Append(x *machine.Context, b []byte, k *K) []byte
 	Decode(x *machine.Context, b []byte, k *K) error

@@ -81,8 +81,16 @@ func (p *Projection) Tests() []Test {
 	return out
 }
 
-// Event answers what the event asks, then lets it feed the row.
-func (p *Projection) Event(x *Context, k *ProjectionKey, ev *event.Event, mask uint64, _ bool) {
+// Event answers what the event asks, then lets it feed the row. It returns as
+// [Pattern.Event] does.
+func (p *Projection) Event(x *Context, k *ProjectionKey, ev *event.Event, mask uint64, _ bool) int64 {
+	if p.see(x, k, ev, mask); p.Empty(k) {
+		return Gone
+	}
+	return p.Deadline(k)
+}
+
+func (p *Projection) see(x *Context, k *ProjectionKey, ev *event.Event, mask uint64) {
 	p.Settle(x, k, ev.At)
 	x.Frame.Event = ev
 	for i := range p.asks {

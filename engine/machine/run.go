@@ -101,8 +101,21 @@ func (p *Pattern) end(x *Context, k *PatternKey) {
 // mostSpareKeys is how many memories of keys are kept to be used again.
 const mostSpareKeys = 1024
 
-// Event takes an event of the key. mask is the set of steps whose tests it passed.
-func (p *Pattern) Event(x *Context, k *PatternKey, ev *event.Event, mask uint64, until bool) {
+// Gone is in place of the time at which a key wants to be settled where it remembers
+// nothing any more.
+const Gone = math.MinInt64
+
+// Event takes an event of the key. mask is the set of steps whose tests it passed. It
+// returns when the key wants to be settled next, as Due says, or math.MaxInt64 where that is
+// no sooner than it was; Gone where it is Empty.
+func (p *Pattern) Event(x *Context, k *PatternKey, ev *event.Event, mask uint64, until bool) int64 {
+	if p.see(x, k, ev, mask, until); p.Empty(k) {
+		return Gone
+	}
+	return p.Due(k)
+}
+
+func (p *Pattern) see(x *Context, k *PatternKey, ev *event.Event, mask uint64, until bool) {
 	if x.parsed = false; p.line == nil || k.line.open > 0 && ev.At >= k.line.next {
 		p.Settle(x, k, ev.At)
 	}

@@ -16,6 +16,10 @@ type trail struct {
 	newest           int64  // time of the newest event, if there is one
 	head, size, live uint32 // of the ring of times: the oldest, the places, the events
 	next             uint8  // in the ring of what is shown: where the next one goes
+
+	// Notes of a WindowKey, which stand where there is room. They stay when events go.
+	held bool // for `once`: having held at the event before
+	rich bool // the key has more
 }
 
 // wordsOfTrail is the room of a trail of size events.
@@ -187,13 +191,13 @@ func (t *trail) shrink(x *Context) {
 func (t *trail) release(x *Context) {
 	t.keepNewest(x, 0)
 	x.rooms.Free(t.room)
-	*t = trail{}
+	*t = trail{held: t.held, rich: t.rich}
 }
 
 // resize moves the events to rings of another size.
 func (t *trail) resize(x *Context, size uint32) {
 	room, words := x.rooms.Put(wordsOfTrail(size))
-	moved := trail{room: room, newest: t.newest, size: size, live: t.live}
+	moved := trail{room: room, newest: t.newest, size: size, live: t.live, held: t.held, rich: t.rich}
 	if t.live > 0 {
 		times, _ := t.rings(x)
 		n := copy(words, times[t.head:min(t.head+t.live, t.size)])
@@ -225,8 +229,8 @@ func (x *Context) unroll(ring []keep.Shown, from, n int) []keep.Shown {
 
 // tail is what an alert shows of a key's newest events, without their times: a ring.
 type tail struct {
-	ring       [MaxEvidence]keep.Shown
 	live, next uint8
+	ring       [MaxEvidence]keep.Shown
 }
 
 // add adds an event, which takes the place of the oldest of MaxEvidence.

@@ -12,14 +12,14 @@ import (
 // lineStore, and its runs in order of start.
 type lineKey struct {
 	store  *lineStore // nil: no run was ever open
-	row    int32      // of rooms and logs; 0: none
-	oldest int32      // run; 0: none is open
-	newest int32
+	wants  uint64     // steps that matter to a run, one at least
+	next   int64      // nothing is due before, where a run is open
 	open   int32
-	wants  uint64 // steps that matter to a run, one at least
+	row    int32  // of rooms and logs; 0: none
 	least  uint64 // of a sieved line: events with a lesser number find no run
-	next   int64  // nothing is due before, where a run is open
-	idle   int64  // when the engine must settle the key if no event comes
+	oldest int32  // run; 0: none is open
+	newest int32
+	idle   int64 // when the engine must settle the key if no event comes
 }
 
 // waiter is one run of a line. Runs are linked by their numbers in the lineStore, so that

@@ -45,9 +45,11 @@ type place struct{ part, agg int }
 // WindowKey is what one key remembers of a window rule.
 type WindowKey struct {
 	trail
-	held bool // for `once`: having held at the event before
 	more *moreOfKey
+	_    [8]byte // see TestKeysFillLines in the engine
 }
+
+func (k *WindowKey) setMore(m *moreOfKey) { k.more, k.rich = m, m != nil }
 
 // moreOfKey is what a key remembers besides its trail: where the rule has one window
 // that is counted only, just the times of late events.
@@ -190,12 +192,19 @@ func (w *Window) head(mask uint64) *head {
 	return &w.heads[bits.TrailingZeros64(mask)]
 }
 
-// Event takes an event that passed the test of the input whose bit mask is.
-func (w *Window) Event(x *Context, k *WindowKey, ev *event.Event, mask uint64, _ bool) {
-	if w.counted != nil && k.more == nil && ev.Time == ev.At {
+// Event takes an event that passed the test of the input whose bit mask is, and returns as
+// [Pattern.Event] does.
+func (w *Window) Event(x *Context, k *WindowKey, ev *event.Event, mask uint64, _ bool) int64 {
+	if w.counted != nil && !k.rich && ev.Time == ev.At {
 		w.count(x, k, ev)
-		return
+	} else if w.see(x, k, ev, mask); w.Empty(k) {
+		return Gone
 	}
+	return math.MaxInt64 // as Due
+}
+
+// see is Event for windows of all kinds.
+func (w *Window) see(x *Context, k *WindowKey, ev *event.Event, mask uint64) {
 	h := w.head(mask)
 	x.Frame.Event = ev
 	if h.readsKey {
@@ -285,7 +294,7 @@ func (w *Window) add(x *Context, k *WindowKey, ev *event.Event, h *head) {
 		until = w.parts[0].makeRoom(x, k, ev.At)
 	} else {
 		if k.more == nil {
-			k.more = w.newMore()
+			k.setMore(w.newMore())
 		}
 		w.addParts(x, k, ev, h)
 	}
@@ -452,7 +461,7 @@ func (w *Window) largest(k *WindowKey) uint32 {
 // noteLate notes the own time of an event that comes after so many others.
 func (k *WindowKey) noteLate(after uint32, ev *event.Event) {
 	if k.more == nil {
-		k.more = &moreOfKey{}
+		k.setMore(&moreOfKey{})
 	}
 	k.more.late = append(k.more.late, lateEvent{number: k.more.first + after, own: ev.Time})
 }
@@ -494,7 +503,7 @@ func (w *Window) Settle(x *Context, k *WindowKey, now int64) {
 	k.keepNewest(x, w.largest(k))
 	k.left(before - k.live)
 	if k.shrink(x); k.live == 0 {
-		k.more = nil
+		k.setMore(nil)
 	}
 }
 

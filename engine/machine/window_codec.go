@@ -155,9 +155,9 @@ func (t *trail) restore(x *Context, at int64, shown []keep.Shown, after int) {
 }
 
 func (w *Window) readMore(in *recordReader, k *WindowKey) {
-	k.more = &moreOfKey{}
+	k.setMore(&moreOfKey{})
 	if !w.alone {
-		k.more = w.newMore()
+		k.setMore(w.newMore())
 	}
 	for i := range k.more.counts {
 		k.more.counts[i] = uint32(in.uint())
