@@ -159,7 +159,8 @@ func (f *filer) fill(b *bucket, list []filed, c eval.Compiler) {
 	b.ranges.sort()
 }
 
-// commonRange is the slot on which most of the tests have a range, -1 where too few do.
+// commonRange is the slot on which most of the tests have a range, -1 where none has one:
+// even of one test the threshold stands nearer than the test and its condition.
 func (f *filer) commonRange(list []filed) int {
 	n := map[int]int{}
 	best := -1
@@ -173,9 +174,6 @@ func (f *filer) commonRange(list []filed) int {
 				best = w.slot
 			}
 		}
-	}
-	if best < 0 || n[best] < fewest[byValue] {
-		return -1
 	}
 	return best
 }
