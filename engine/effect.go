@@ -57,9 +57,11 @@ func (m *made) begin() {
 
 // next makes room for an effect, the slices of an old one kept.
 func (m *made) next() *effect {
-	c := &effect{}
+	var c *effect
 	if last := len(m.spare) - 1; last >= 0 {
 		c, m.spare = m.spare[last], m.spare[:last]
+	} else {
+		c = new(effect)
 	}
 	m.list = append(m.list, c)
 	return c
