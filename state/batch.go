@@ -94,12 +94,21 @@ func (b *Batch) set(o op) {
 	slot := b.find(b.fullKey(&o))
 	b.bytes += o.size
 	if i := b.slots[slot]; i != 0 {
-		b.bytes -= b.ops[i-1].size
-		b.ops[i-1] = o
+		b.replace(&b.ops[i-1], o)
 		return
 	}
 	b.ops = append(b.ops, o)
 	b.slots[slot] = int32(len(b.ops))
+}
+
+// replace puts o in the place of an earlier write, also in the arena where that is as long.
+func (b *Batch) replace(was *op, o op) {
+	b.bytes -= was.size
+	if o.size == was.size && o.off+o.size == len(b.arena) {
+		copy(b.arena[was.off:], b.arena[o.off:])
+		b.arena, o.off = b.arena[:o.off], was.off
+	}
+	*was = o
 }
 
 // find returns the slot of key, or the free one where it belongs.

@@ -206,7 +206,7 @@ func (s *Badger) freeze() (*group, error) {
 		return nil, err
 	}
 	g := &group{s.live, s.epoch, s.journal.Seal()}
-	s.frozen, s.live = s.live, &pending{}
+	s.frozen, s.live = s.live, s.live.next()
 	return g, nil
 }
 
@@ -226,18 +226,38 @@ func (s *Badger) writeGroup(g *group, how howMuch) error {
 	if err := w.begin(g.epoch); err != nil {
 		return err
 	}
+	tree := s.db.NewTransactionAt(w.group, false)
+	defer tree.Discard()
+	write := func(add func(key, stored []byte) error, key, stored []byte) error {
+		if stored == nil {
+			if has, err := treeHas(tree, key); err != nil || !has {
+				return err
+			}
+		}
+		return add(key, stored)
+	}
 	for _, p := range s.wanted(g, how) {
-		err := s.journal.View(p, func(o journal.Op) error { return w.addCopy(o.Key, o.Stored) })
+		err := s.journal.View(p, func(o journal.Op) error { return write(w.addCopy, o.Key, o.Stored) })
 		if err != nil {
 			return err
 		}
 	}
 	for t, rows := range g.small {
-		if err := w.addRows(rows, s.rowsAgain(t, how)); err != nil {
+		if err := addRows(rows, s.rowsAgain(t, how), func(key, stored []byte) error { return write(w.add, key, stored) }); err != nil {
 			return err
 		}
 	}
 	return w.complete(g.epoch)
+}
+
+// treeHas says whether there is anything of a key in the tree, of a torn group too: where
+// there is nothing, a removal need not be written.
+func treeHas(tree *badger.Txn, key []byte) (bool, error) {
+	_, err := tree.Get(key)
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // wanted returns the places of what is to be written, in the order of the journal.
@@ -275,15 +295,13 @@ func (s *Badger) rowsAgain(table int, how howMuch) []row {
 }
 
 // addRows adds rows, but for those of which again has the keys.
-func (w *writer) addRows(rows, again []row) error {
+func addRows(rows, again []row, add func(key, stored []byte) error) error {
 	for _, r := range rows {
-		for len(again) > 0 && bytes.Compare(again[0].key, r.key) < 0 {
-			again = again[1:]
-		}
+		again = again[gallop(again, r.key):]
 		if len(again) > 0 && bytes.Equal(again[0].key, r.key) {
 			continue
 		}
-		if err := w.add(r.key, r.stored); err != nil {
+		if err := add(r.key, r.stored); err != nil {
 			return err
 		}
 	}

@@ -143,7 +143,22 @@ func (s *Badger) recover(known mark) error {
 	}
 	s.recovery.Epoch = s.epoch
 	s.db.SetDiscardTs(s.group)
+	s.live.fresh = s.lastRow()
 	return nil
+}
+
+// lastRow returns the last key of the outbox that the tree has anything of.
+func (s *Badger) lastRow() []byte {
+	prefix := []byte{byte(TableOutbox)}
+	txn := s.db.NewTransactionAt(^uint64(0), false)
+	defer txn.Discard()
+	it := txn.NewIterator(badger.IteratorOptions{Reverse: true, AllVersions: true})
+	defer it.Close()
+	it.Seek([]byte{byte(TableOutbox) + 1})
+	if it.ValidForPrefix(prefix) {
+		return it.Item().KeyCopy(nil)
+	}
+	return prefix
 }
 
 // isCovered says whether nothing is left of a torn group, or only what is in the journal.
@@ -173,7 +188,7 @@ func (s *Badger) openJournal(taken uint64) error {
 		}
 		small.putStored(o.Key, o.Stored)
 		if small.Bytes() > boundSmall/4 {
-			s.live.keep(&small, s.live.withSmall(&small))
+			s.live.keep(s.live.withSmall(&small))
 			small.Reset()
 		}
 		return nil
@@ -181,7 +196,7 @@ func (s *Badger) openJournal(taken uint64) error {
 	if err != nil {
 		return s.ofJournal(err)
 	}
-	s.live.keep(&small, s.live.withSmall(&small))
+	s.live.keep(s.live.withSmall(&small))
 	s.journal = j
 	s.recovery.LeftOpen = s.recovery.LeftOpen || found.Records > 0
 	if found.Cut > 0 {

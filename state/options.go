@@ -55,7 +55,7 @@ const (
 	// The other bounds of what is pending, for the sake of memory: keys in an index, which
 	// is then no larger than 24 MiB, and bytes of records kept in memory.
 	boundKeys  = 3 << 18
-	boundSmall = 16 << 20
+	boundSmall = 32 << 20
 )
 
 func (o *Options) validate() error {

@@ -16,8 +16,12 @@ type pending struct {
 	in    [256]bool // indexed tables with a write
 	small tables
 	bytes int64 // of all writes, also of those that later ones have replaced
-	kept  int64 // of those of small tables
+	kept  int64 // of those of small tables, but for what has been replaced
 	ops   int64
+
+	// fresh is a full key of the outbox: rows behind it are in no older layer and not in the
+	// tree, so that of one which is removed nothing is left to be done. Nil: not known.
+	fresh []byte
 }
 
 // tables are rows by table, in the order of their keys; they are changed by copying.
@@ -25,6 +29,8 @@ type tables [256][]row
 
 // row is a write under a full key; stored is nil where it was deleted.
 type row struct{ key, stored []byte }
+
+func (r *row) size() int64 { return int64(len(r.key) + len(r.stored)) }
 
 // indexed says whether a table may have many records and is hardly ever scanned but at a
 // start, for a scan of it takes over first what is pending. (The engine reads the timers
@@ -56,7 +62,7 @@ func (p *pending) latestBytes() int64 {
 
 // add takes in the writes of an epoch, of which withSmall has returned small; places and
 // hashes are by their number.
-func (p *pending) add(b *Batch, places []journal.Place, hashes []journal.Hash, small *tables) {
+func (p *pending) add(b *Batch, places []journal.Place, hashes []journal.Hash, small *grown) {
 	p.bytes += int64(b.Bytes())
 	p.ops += int64(b.Len())
 	for i := range b.ops {
@@ -64,17 +70,19 @@ func (p *pending) add(b *Batch, places []journal.Place, hashes []journal.Hash, s
 			p.enter(key, hashes[i], places[i])
 		}
 	}
-	p.keep(b, small)
+	p.keep(small)
 }
 
 // keep takes in those of the writes that are held in memory.
-func (p *pending) keep(b *Batch, small *tables) {
-	for i := range b.ops {
-		if o := &b.ops[i]; !indexed(b.table(o)) {
-			p.kept += int64(o.size)
-		}
-	}
-	p.small = *small
+func (p *pending) keep(small *grown) {
+	p.small, p.kept = small.all, p.kept+small.grown
+}
+
+// grown is the tables that are held in memory with the writes of a batch in them, and how
+// many bytes they have grown by.
+type grown struct {
+	all   tables
+	grown int64
 }
 
 // count counts a write.
@@ -91,8 +99,8 @@ func (p *pending) enter(key []byte, h journal.Hash, at journal.Place) {
 
 // withSmall returns the tables that are held in memory with the writes of b in them. It
 // changes nothing that a reader sees, and is called once for each b.
-func (p *pending) withSmall(b *Batch) *tables {
-	all, fresh := p.small, map[Table][]*op{}
+func (p *pending) withSmall(b *Batch) *grown {
+	with, fresh := &grown{all: p.small}, map[Table][]*op{}
 	for i := range b.ops {
 		if t := b.table(&b.ops[i]); !indexed(t) {
 			fresh[t] = append(fresh[t], &b.ops[i])
@@ -100,17 +108,41 @@ func (p *pending) withSmall(b *Batch) *tables {
 	}
 	for t, ops := range fresh {
 		slices.SortFunc(ops, func(x, y *op) int { return bytes.Compare(b.fullKey(x), b.fullKey(y)) })
-		all[t] = merge(all[t], copyRows(b, ops))
+		rows, size := copyRows(b, ops)
+		merged, gone := merge(with.all[t], rows, p.isSpent)
+		with.all[t], with.grown = merged, with.grown+size-gone
 	}
-	return &all
+	return with
+}
+
+// isSpent says of a row that it need not be kept: it removes what only this layer has.
+func (p *pending) isSpent(r *row) bool {
+	return r.stored == nil && p.fresh != nil && Table(r.key[0]) == TableOutbox && bytes.Compare(r.key, p.fresh) > 0
+}
+
+// next returns the layer that follows on p.
+func (p *pending) next() *pending {
+	n := &pending{fresh: p.fresh}
+	if rows := p.small[TableOutbox]; p.fresh != nil && len(rows) > 0 {
+		n.fresh = maxKey(p.fresh, rows[len(rows)-1].key)
+	}
+	return n
+}
+
+func maxKey(a, b []byte) []byte {
+	if bytes.Compare(a, b) > 0 {
+		return a
+	}
+	return b
 }
 
 // copyRows copies writes out of a batch.
-func copyRows(b *Batch, ops []*op) []row {
-	rows, left := make([]row, 0, len(ops)), int64(0)
+func copyRows(b *Batch, ops []*op) (rows []row, size int64) {
+	rows = make([]row, 0, len(ops))
 	for _, o := range ops {
-		left += int64(o.size)
+		size += int64(o.size)
 	}
+	left := size
 	var block []byte // of several rows: it lives as long as the last of them
 	for _, o := range ops {
 		if cap(block)-len(block) < o.size {
@@ -125,29 +157,44 @@ func copyRows(b *Batch, ops []*op) []row {
 		}
 		rows = append(rows, r)
 	}
-	return rows
+	return rows, size
 }
 
-// merge returns rows with fresh ones over them; rows stays as it is for those who read it.
-// Where all fresh ones belong behind, they are written behind the end of rows, where no
-// reader looks: there is one writer, and rows are used by it once.
-func merge(rows, fresh []row) []row {
+// merge returns rows with fresh ones over them, without those that are spent, and the size
+// of what is gone of both; rows stays as it is for those who read it. Where all fresh ones
+// belong behind, they are written behind the end of rows, where no reader looks: there is
+// one writer, and rows are used by it once.
+func merge(rows, fresh []row, spent func(*row) bool) (merged []row, gone int64) {
 	if len(rows) == 0 || bytes.Compare(rows[len(rows)-1].key, fresh[0].key) < 0 {
-		return append(rows, fresh...)
+		merged, rows = rows, nil
+	} else {
+		merged = make([]row, 0, len(rows)+len(fresh))
 	}
-	merged := make([]row, 0, len(rows)+len(fresh))
-	for len(rows) > 0 && len(fresh) > 0 {
-		c := bytes.Compare(rows[0].key, fresh[0].key)
-		if c < 0 {
-			merged, rows = append(merged, rows[0]), rows[1:]
-			continue
-		}
-		if c == 0 {
+	for i := range fresh {
+		r := &fresh[i]
+		n := gallop(rows, r.key)
+		merged, rows = append(merged, rows[:n]...), rows[n:]
+		if len(rows) > 0 && bytes.Equal(rows[0].key, r.key) {
+			gone += rows[0].size()
 			rows = rows[1:]
 		}
-		merged, fresh = append(merged, fresh[0]), fresh[1:]
+		if spent(r) {
+			gone += r.size()
+			continue
+		}
+		merged = append(merged, *r)
 	}
-	return append(append(merged, rows...), fresh...)
+	return append(merged, rows...), gone
+}
+
+// gallop is seekRow where the place is likely to be near.
+func gallop(rows []row, full []byte) int {
+	step := 1
+	for step <= len(rows) && bytes.Compare(rows[step-1].key, full) < 0 {
+		step *= 2
+	}
+	low := step / 2
+	return low + seekRow(rows[low:min(step, len(rows))], full)
 }
 
 // get returns what was last written under a full key of a table held in memory.

@@ -1,0 +1,93 @@
+package state
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestMergedRowsAreThoseOfAMap compares merge, over layers that also remove rows, with a map.
+func TestMergedRowsAreThoseOfAMap(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var rows []row
+		want, kept := map[string]string{}, int64(0)
+		for range rapid.IntRange(1, 6).Draw(t, "layers") {
+			fresh := rapid.MapOfN(rapid.StringMatching(`[a-d]{1,2}`), rapid.SampledFrom([]string{"", "1", "22", "spent"}), 1, 12).Draw(t, "fresh")
+			layer, size := []row{}, int64(0)
+			for key, value := range fresh {
+				r := row{key: []byte(key), stored: []byte(value)}
+				layer, size = append(layer, r), size+r.size()
+				if want[key] = value; value == "spent" {
+					delete(want, key)
+				}
+			}
+			slices.SortFunc(layer, func(a, b row) int { return bytes.Compare(a.key, b.key) })
+			before := slices.Clone(rows)
+			merged, gone := merge(rows, layer, func(r *row) bool { return string(r.stored) == "spent" })
+			if !slices.EqualFunc(before, rows, func(a, b row) bool { return bytes.Equal(a.key, b.key) && bytes.Equal(a.stored, b.stored) }) {
+				t.Fatal("rows that others may read have changed")
+			}
+			rows, kept = merged, kept+size-gone
+		}
+		var got []string
+		size := int64(0)
+		for i := range rows {
+			got, size = append(got, fmt.Sprintf("%s=%s", rows[i].key, rows[i].stored)), size+rows[i].size()
+		}
+		var all []string
+		for key, value := range want {
+			all = append(all, key+"="+value)
+		}
+		slices.Sort(all)
+		if strings.Join(got, " ") != strings.Join(all, " ") || size != kept {
+			t.Fatalf("got %v of %d bytes, want %v of %d", got, size, all, kept)
+		}
+	})
+}
+
+func TestGallopIsSeek(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		keys := rapid.SliceOfDistinct(rapid.StringMatching(`[a-z]{1,2}`), rapid.ID[string]).Draw(t, "keys")
+		slices.Sort(keys)
+		var rows []row
+		for _, key := range keys {
+			rows = append(rows, row{key: []byte(key)})
+		}
+		full := []byte(rapid.StringMatching(`[a-z]{1,2}`).Draw(t, "key"))
+		if got, want := gallop(rows, full), seekRow(rows, full); got != want {
+			t.Fatalf("%q in %q: %d, want %d", full, keys, got, want)
+		}
+	})
+}
+
+// TestDeliveredRowsLeaveNothing commits alerts and their deliveries: nothing of them is kept
+// in memory, nor comes into the tree.
+func TestDeliveredRowsLeaveNothing(t *testing.T) {
+	s, err := OpenBadger(t.TempDir(), Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	o, err := OpenOutbox(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b Batch
+	for range 10 {
+		b.Reset()
+		o.Acknowledge(&b, map[string]uint64{"sink": o.Last()})
+		for range 100 {
+			o.Append(&b, make([]byte, 500))
+		}
+		if err := s.Commit(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if rows, kept := len(s.live.small[TableOutbox]), s.live.kept; rows != 100 || kept > 60_000 {
+		t.Errorf("%d rows, %d bytes are kept, want those of the last epoch", rows, kept)
+	}
+}
