@@ -11,7 +11,7 @@ GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: help build run test check fuzz bench bench-profile bench-growth bench-peers bench-memory soak go-ok format-ok lint race
+.PHONY: help build run test check fuzz bench bench-profile bench-growth bench-peers bench-memory bench-state soak go-ok format-ok lint race
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -65,6 +65,10 @@ bench-peers: build ## Cepheus, Esper, Siddhi and Flink CEP in turn, into benchma
 
 bench-memory: go-ok ## how memory goes over EVENTS payments (default 5000000), into benchmarks/results; red if it grows
 	$(GO) run ./benchmarks -memory $(if $(EVENTS),-events $(EVENTS)) -results benchmarks/results
+
+# A quarter of an hour, and 15 GB of disk in TMPDIR; EVENTS, KEYS and SHARED make it shorter.
+bench-state: build ## what state on disk costs, a soak of EVENTS (20000000) by KEYS (2000000), starts and stops; into benchmarks/results
+	$(GO) run ./benchmarks -state -results benchmarks/results $(if $(EVENTS),-events $(EVENTS)) $(if $(KEYS),-keys $(KEYS)) $(if $(SHARED),-shared $(SHARED)) $(if $(PART),-part $(PART))
 
 # Clear words for a missing or old Go, instead of a complaint about go.mod. Where
 # the installed Go may fetch a newer one (GOTOOLCHAIN=auto, Go 1.21 on), it does.

@@ -7,6 +7,7 @@
 //	go run ./benchmarks -memory    how memory goes over a long stream (make bench-memory)
 //	go run ./benchmarks -state-sizes
 //	                               bytes a key, on disk and in memory
+//	go run ./benchmarks -state     what state on disk costs, and a soak (make bench-state)
 //
 // That of memory has rules for everything that remembers, under limits that are reached,
 // over keys that come once and never again; it fails where the last quarter of the stream
@@ -19,10 +20,12 @@
 //	plot.go          their drawing
 //	memory.go        samples of a long stream, and the verdict
 //	memory_rules.go  its rules and limits
-//	curve.go         its drawing
+//	curve.go         its drawing, and any other over events
 //	engine.go        its engine, in this process
 //	statesizes.go    bytes a key: its page
 //	statesize/       what is measured there
+//	state.go         state on disk against state in memory, the soak, starts and stops: the page
+//	statesoak/       what is run there
 //	gen/             the generators of the events
 //	workload/        rules, and the oracle that counts matches
 //	measure/         one measurement

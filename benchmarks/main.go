@@ -26,6 +26,10 @@ type options struct {
 	only   string
 
 	stateSizes bool
+	state      bool
+	keys       int
+	part       string
+	shared     int
 
 	peers   bool
 	quick   bool
@@ -44,6 +48,10 @@ func main() {
 	flag.BoolVar(&o.growth, "growth", false, "measure how costs grow")
 	flag.StringVar(&o.only, "only", "", "with -growth: this curve alone")
 	flag.BoolVar(&o.stateSizes, "state-sizes", false, "print what a key costs on disk and in memory")
+	flag.BoolVar(&o.state, "state", false, "measure what state on disk costs, and a soak")
+	flag.IntVar(&o.keys, "keys", 2_000_000, "with -state: live keys of the soak")
+	flag.IntVar(&o.shared, "shared", 0, "with -state: events of each stream in memory and on disk; default 40,000,000")
+	flag.StringVar(&o.part, "part", "", "with -state: share, soak or sizes alone")
 	flag.BoolVar(&o.peers, "peers", false, "measure ours and the peers in turn")
 	flag.BoolVar(&o.quick, "quick", false, "with -peers: few workloads, little warm-up")
 	flag.StringVar(&o.harness, "harness", filepath.Join("benchmarks", "peers"), "with -peers: the folder of the peers' harness")
@@ -67,10 +75,12 @@ func run(ctx context.Context, o options) error {
 		return printGrowth(ctx, os.Stdout, o)
 	case o.stateSizes:
 		return printStateSizes(ctx, os.Stdout, o)
+	case o.state:
+		return printState(ctx, os.Stdout, o)
 	case o.peers:
 		return comparePeers(ctx, os.Stdout, o)
 	}
-	return errors.New("nothing to do: -memory, -growth, -state-sizes or -peers (cepheus bench measures the workloads)")
+	return errors.New("nothing to do: -memory, -growth, -state-sizes, -state or -peers (cepheus bench measures the workloads)")
 }
 
 // parent is what measures.
