@@ -94,7 +94,7 @@ type Options struct {
 	Shards int
 	// EpochEvents, EpochBytes and EpochKeys bound the records of an epoch, their bytes and,
 	// where the store is durable, the keys that change in it; defaults there 8,388,608,
-	// 1 GiB and 262,144, and 8,192 records (16,384 with several shards) where commits cost
+	// 1 GiB and one for each 2 KiB of Cache, from 4,096 to 262,144, and 8,192 records (16,384 with several shards) where commits cost
 	// nothing.
 	EpochEvents, EpochBytes, EpochKeys int
 	// RoundEvents bounds the records that are worked on at a time; default 8,192 (16,384
@@ -166,15 +166,15 @@ func (o *Options) validate() error {
 	if o.Shards > 1 {
 		round *= 2 // shards wait for each other less often
 	}
-	o.RoundEvents = cmp.Or(o.RoundEvents, round)
+	o.RoundEvents, o.Cache = cmp.Or(o.RoundEvents, round), cmp.Or(o.Cache, 512<<20)
 	if o.Store.Durable() {
 		o.EpochEvents, o.EpochBytes = cmp.Or(o.EpochEvents, 8<<20), cmp.Or(o.EpochBytes, 1<<30)
 	}
-	o.EpochEvents, o.EpochBytes, o.EpochKeys = cmp.Or(o.EpochEvents, round), cmp.Or(o.EpochBytes, roundBytes), cmp.Or(o.EpochKeys, 256<<10)
+	o.EpochEvents, o.EpochBytes, o.EpochKeys = cmp.Or(o.EpochEvents, round), cmp.Or(o.EpochBytes, roundBytes), cmp.Or(o.EpochKeys, o.keysAnEpoch())
 	if o.CommitEvery == 0 {
 		o.CommitEvery = time.Second
 	}
-	o.Limits, o.Cache = o.Limits.WithDefaults(), cmp.Or(o.Cache, 512<<20)
+	o.Limits = o.Limits.WithDefaults()
 	o.Idle = cmp.Or(o.Idle, time.Second)
 	o.Waiting, o.Marks, o.Silences = cmp.Or(o.Waiting, 1_000_000), cmp.Or(o.Marks, 1_000_000), cmp.Or(o.Silences, 1_000_000)
 	if o.Now == nil {
@@ -191,6 +191,10 @@ func (o *Options) validate() error {
 	}
 	return nil
 }
+
+// keysAnEpoch is how many keys may change in an epoch: those of two epochs, the one at hand
+// and the one that is being written, are in memory whatever the cache may take.
+func (o *Options) keysAnEpoch() int { return int(max(4<<10, min(o.Cache>>11, 256<<10))) }
 
 // Stats are totals of one run, and of each rule.
 type Stats struct {

@@ -215,7 +215,7 @@ func nextBlock(file *bufio.Reader, into []byte, left int64) ([]byte, error) {
 func (r *reader) ops(s *segment, at uint64) (n uint32, err error) {
 	for i := 0; i < len(r.raw); n++ {
 		o, next, err := parseOp(r.raw, i)
-		if err != nil || i >= blockBytes {
+		if err != nil || i >= mostInside {
 			return n, &Damage{s.name(), int64(at), errBlock.Error()}
 		}
 		if err := r.visit(o, newPlace(s.base+at, i, o.Stored == nil)); err != nil {

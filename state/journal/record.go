@@ -18,8 +18,10 @@ type Op struct{ Key, Stored []byte }
 type Place uint64
 
 const (
-	placeBits  = 16 // of the place within a block, which is below blockBytes
-	blockBytes = 16 << 10
+	placeBits  = 16       // of the place within a block
+	mostInside = 16 << 10 // no write begins behind as many bytes of a block
+	// blockBytes is when a block ends: one write that is read costs the reading of its block.
+	blockBytes = 4 << 10
 
 	headerBytes = 32
 	lengthBytes = 4 // before a block
