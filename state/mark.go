@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -21,6 +20,7 @@ type mark struct {
 	epoch    uint64
 	group    uint64 // the last that was whole in the tree
 	manifest manifestEnd
+	closed   bool // whoever had it open has closed it
 }
 
 // manifestEnd is a place in one MANIFEST, which Badger appends to. Now and then it
@@ -34,6 +34,7 @@ const (
 	markFile       = "EPOCH"
 	manifestMagic  = 8 // bytes before the first set of changes
 	markSize       = 8 + 8 + 8 + 8
+	markClosed     = 1 << 63 // with the size of the MANIFEST
 	storedMarkSize = frameSize + markSize
 )
 
@@ -41,8 +42,11 @@ func (m mark) append(b []byte) []byte {
 	value := binary.BigEndian.AppendUint64(nil, m.epoch)
 	value = binary.BigEndian.AppendUint64(value, m.group)
 	value = append(value, m.manifest.head[:]...)
-	value = binary.BigEndian.AppendUint64(value, uint64(m.manifest.size))
-	return appendFrame(b, []byte(markFile), value)
+	size := uint64(m.manifest.size)
+	if m.closed {
+		size |= markClosed
+	}
+	return appendFrame(b, []byte(markFile), binary.BigEndian.AppendUint64(value, size))
 }
 
 // readMark reads the mark of a state directory.
@@ -61,7 +65,8 @@ func readMark(dir string) (m mark, err error) {
 	m.epoch = binary.BigEndian.Uint64(value)
 	m.group = binary.BigEndian.Uint64(value[8:])
 	copy(m.manifest.head[:], value[16:])
-	m.manifest.size = int64(min(binary.BigEndian.Uint64(value[24:]), math.MaxInt64))
+	size := binary.BigEndian.Uint64(value[24:])
+	m.manifest.size, m.closed = int64(size&^markClosed), size&markClosed != 0
 	return m, nil
 }
 
@@ -74,6 +79,8 @@ type marker struct {
 
 	mu   sync.Mutex
 	last mark // as written
+
+	closing bool // what is written from now on says that the directory is closed
 }
 
 // newMarker opens the mark of a state directory, or makes one.
@@ -94,7 +101,7 @@ func (m *marker) put(epoch, group uint64) error {
 	if err != nil {
 		return fmt.Errorf("mark epoch %d as complete: %w", epoch, err)
 	}
-	next := mark{max(epoch, m.last.epoch), max(group, m.last.group), end}
+	next := mark{max(epoch, m.last.epoch), max(group, m.last.group), end, m.closing}
 	err = m.opt.around(BeforeMark, AfterMark, func() error {
 		var buf [storedMarkSize]byte
 		_, err := m.file.WriteAt(next.append(buf[:0]), 0)

@@ -70,4 +70,9 @@ func TestMarkGolden(t *testing.T) {
 	if got, err := readMark(dir); err != nil || got != m {
 		t.Errorf("read %+v, %v", got, err)
 	}
+	m.closed = true
+	write(t, filepath.Join(dir, markFile), string(m.append(nil)))
+	if got, err := readMark(dir); err != nil || got != m {
+		t.Errorf("read %+v, %v of one that is closed", got, err)
+	}
 }

@@ -108,6 +108,7 @@ func (s *Badger) release() error {
 	}
 	if s.mark != nil {
 		if s.db != nil {
+			s.mark.closing = s.broken == nil && errors.Join(errs...) == nil
 			errs = append(errs, s.putMark()) // for Badger wrote its last table
 		}
 		errs = append(errs, s.mark.file.Close())
@@ -129,7 +130,7 @@ func (s *Badger) recover(known mark) error {
 	if err := verifyReached(s.dir, known, s.group); err != nil {
 		return err
 	}
-	if err := s.openJournal(taken); err != nil {
+	if err := s.openJournal(taken, known.closed); err != nil {
 		return err
 	}
 	if s.epoch = s.journal.Last(); s.epoch < known.epoch {
@@ -170,8 +171,9 @@ func (s *Badger) isCovered() (bool, error) {
 	return begun == s.seen && epoch <= s.epoch, err
 }
 
-// openJournal reads the epochs above taken, which makes them pending.
-func (s *Badger) openJournal(taken uint64) error {
+// openJournal reads the epochs above taken, which makes them pending; closed says that they
+// were left there by a Close.
+func (s *Badger) openJournal(taken uint64, closed bool) error {
 	o := journal.Options{NoSync: s.opt.NoSync}
 	if s.opt.Step != nil {
 		o.Step = func(name string) error { return s.opt.step(Step(name)) }
@@ -198,7 +200,7 @@ func (s *Badger) openJournal(taken uint64) error {
 	}
 	s.live.keep(s.live.withSmall(&small))
 	s.journal = j
-	s.recovery.LeftOpen = s.recovery.LeftOpen || found.Records > 0
+	s.recovery.LeftOpen = s.recovery.LeftOpen || found.Records > 0 && !closed
 	if found.Cut > 0 {
 		s.opt.Log.Warn("cut off an epoch that was not complete", "dir", s.dir, "file", found.File, "bytes", found.Cut, "epoch", j.Last())
 	}

@@ -24,7 +24,7 @@ type Options struct {
 
 	// Pending bounds in bytes what the journal holds and the tree does not, as written
 	// by Commit, before a checkpoint begins; at twice as much commits wait for it. A
-	// start after a crash reads as much, or some times that. Default 256 MiB.
+	// start after a crash reads as much, or some times that. Default 128 MiB.
 	Pending int64
 
 	// Log gets Badger's messages; its chatter at debug level. Nil discards them.
@@ -50,7 +50,7 @@ type Options struct {
 const (
 	defaultMemTable = 16 << 20
 	leastMemTable   = 1 << 20
-	defaultPending  = 256 << 20
+	defaultPending  = 128 << 20
 
 	// The other bounds of what is pending, for the sake of memory: keys in an index, which
 	// is then no larger than 24 MiB, and bytes of records kept in memory.

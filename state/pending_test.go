@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -89,5 +90,40 @@ func TestDeliveredRowsLeaveNothing(t *testing.T) {
 	}
 	if rows, kept := len(s.live.small[TableOutbox]), s.live.kept; rows != 100 || kept > 60_000 {
 		t.Errorf("%d rows, %d bytes are kept, want those of the last epoch", rows, kept)
+	}
+}
+
+// TestCloseThatLeavesTheJournalIsNoCrash closes a store with more pending than Close takes
+// over, and then leaves it as a crash does.
+func TestCloseThatLeavesTheJournalIsNoCrash(t *testing.T) {
+	dir := t.TempDir()
+	open := func() *Badger {
+		s, err := OpenBadger(dir, Options{NoSync: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	s := open()
+	var b Batch
+	for i := range uint64(boundKeys/4 + 1) {
+		key := number(i)
+		b.Put(TableKeys, key[:], nil)
+	}
+	if err := errors.Join(s.Commit(t.Context(), &b), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s = open()
+	if s.live.index.Len() == 0 || s.Recovery().LeftOpen {
+		t.Errorf("%d keys are pending, left open: %t; want some, false", s.live.index.Len(), s.Recovery().LeftOpen)
+	}
+	s.broken = errors.New("a crash") // so that Close says nothing of a good end
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open()
+	defer s.Close()
+	if !s.Recovery().LeftOpen {
+		t.Error("after a crash: not left open")
 	}
 }

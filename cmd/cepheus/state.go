@@ -302,7 +302,12 @@ func (v stateVerifyVerb) Run(w *world) (err error) {
 	if found.n > 0 { // to open it would fail, or lose what is still there
 		return found.sum()
 	}
-	s, err := openState(w, v.Dir)
+	s, err := openState(w, v.Dir) // which reads the journal
+	var damaged *state.DamagedError
+	if errors.As(err, &damaged) {
+		found.tell(state.Fault{Err: damaged.Err})
+		return found.sum()
+	}
 	if err != nil {
 		return err
 	}

@@ -94,3 +94,29 @@ func TestStartAfterACrashSaysWhereItGoesOn(t *testing.T) {
 		t.Errorf("after a clean end: %s", got)
 	}
 }
+
+// TestVerifyReadsTheJournal damages the journal of a run that was killed: a record before
+// the last, which no crash does.
+func TestVerifyReadsTheJournal(t *testing.T) {
+	rules, dir := rulesFile(t), filepath.Join(t.TempDir(), "data")
+	p := start(t, "run", "--rules", rules, "--input", "-", "--state", dir, "--commit", "1ms")
+	p.send(t, 1)
+	p.send(t, 2)
+	if err := p.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	p.Wait()
+	path := filepath.Join(dir, "journal", "000001.log")
+	log, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log[40]++
+	if err := os.WriteFile(path, log, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text, messages, code := cepheusOutput(t, "state", "verify", dir)
+	if code != 1 || !strings.Contains(text, "journal/000001.log at byte 0: ") {
+		t.Errorf("exit code %d: %s%s", code, text, messages)
+	}
+}
