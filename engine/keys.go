@@ -172,7 +172,7 @@ func (k *keyEntry[V]) blob() keep.Blob { return keep.Blob(binary.LittleEndian.Ui
 
 // add gives a key that is not there a number.
 func (t *keyTable[V]) add(hash uint64, key []byte) int32 {
-	if 4*(t.n+1) > 3*len(t.places) {
+	if t.n >= mostIn(len(t.places)) {
 		t.grow()
 	}
 	id := t.number()
@@ -214,6 +214,18 @@ func (t *keyTable[V]) insert(hash uint64, id int32) {
 	}
 	t.places[i] = place{tag: uint32(hash >> 32), id: id + 1}
 }
+
+// mostIn is how many keys so many places may have. Where a table is small, being half empty
+// costs little, and the first place that is looked at is mostly the right one, or empty.
+func mostIn(places int) int {
+	if places <= smallTable {
+		return places / 2
+	}
+	return places / 4 * 3
+}
+
+// smallTable is how many places a table has, at most, that is to be half empty: a MiB.
+const smallTable = 1 << 17
 
 func (t *keyTable[V]) grow() {
 	t.places = make([]place, max(8, 2*len(t.places)))
