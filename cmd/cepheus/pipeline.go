@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cepheus-cep/cepheus/engine"
@@ -12,7 +14,6 @@ import (
 	"github.com/cepheus-cep/cepheus/rules/lookup"
 	"github.com/cepheus-cep/cepheus/sinks"
 	"github.com/cepheus-cep/cepheus/sinks/deadletter"
-	"github.com/cepheus-cep/cepheus/sinks/stdout"
 	"github.com/cepheus-cep/cepheus/sources/file"
 	"github.com/cepheus-cep/cepheus/state"
 )
@@ -23,9 +24,13 @@ type pipeline struct {
 	world  *world
 	set    *plan.Set
 	inputs []*counted
-	log    *slog.Logger       // what the parts have to tell, on standard error
+	log    *slog.Logger // what the parts have to tell, on standard error
+	sinks  []sinkFlag
+	deadMu sync.Mutex         // guards dead, which sinks want too
 	dead   *deadletter.Writer // nil until there is a letter
-	done   engine.Stats       // of what is committed
+
+	refusals atomic.Int64 // alerts that receivers refused for good
+	done     engine.Stats // of what is committed
 }
 
 // stateStore is what a run keeps its state in.
@@ -34,8 +39,8 @@ type stateStore interface {
 	Close() error
 }
 
-func newPipeline(v runVerb, w *world, set *plan.Set, inputs []*file.Source) *pipeline {
-	p := &pipeline{verb: v, world: w, set: set}
+func newPipeline(v runVerb, w *world, set *plan.Set, inputs []*file.Source, to []sinkFlag) *pipeline {
+	p := &pipeline{verb: v, world: w, set: set, sinks: to}
 	p.log = slog.New(slog.NewTextHandler(w.stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	for i, in := range inputs {
 		p.inputs = append(p.inputs, newCounted(in, v.Input[i]))
@@ -61,8 +66,19 @@ func (p *pipeline) run(ctx context.Context) (err error) {
 	if err != nil {
 		return p.ofState(err)
 	}
-	sink := stdout.New(p.world.stdout)
-	dispatcher, err := sinks.NewDispatcher(outbox, []sinks.Target{{Name: stdoutSink, Sink: sink}}, sinks.Options{})
+	if err := p.enrol(ctx, store, outbox); err != nil {
+		return err
+	}
+	targets, err := p.openSinks()
+	if err != nil {
+		return usage(err)
+	}
+	defer func() {
+		if closing := closeSinks(targets); err == nil { // else it has been told
+			err = without(closing, sinks.ErrGone)
+		}
+	}()
+	dispatcher, err := sinks.NewDispatcher(outbox, targets, sinks.Options{Rejected: p.rejected, Log: p.log})
 	if err != nil {
 		return err
 	}
@@ -76,6 +92,9 @@ func (p *pipeline) run(ctx context.Context) (err error) {
 	start := p.world.now()
 	err = p.deliverWhile(ctx, dispatcher, eng.Run)
 	bar.clear()
+	if err == nil {
+		p.tellWaiting(outbox.Last(), dispatcher.Acks())
+	}
 	err = errors.Join(err, acknowledge(ctx, store, outbox, dispatcher, err != nil))
 	return errors.Join(err, p.report(ctx, eng.Stats(), p.world.now().Sub(start), err))
 }
@@ -144,16 +163,41 @@ func (p *pipeline) engineOptions(store engine.Store, outbox *state.Outbox, d *si
 // deliverWhile runs the engine with delivery beside it, and ends when what was
 // committed is delivered: a signal stops the engine, which stops delivery.
 func (p *pipeline) deliverWhile(ctx context.Context, d *sinks.Dispatcher, run func(context.Context) error) error {
+	delivering, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
 	delivered := make(chan error, 1)
-	go func() { delivered <- d.Run(context.WithoutCancel(ctx)) }()
+	go func() { delivered <- d.Run(delivering) }()
 	err := run(ctx)
 	d.Drain()
-	failed := <-delivered
+	failed := p.drained(ctx, delivered, stop)
 	if failed != nil {
 		err = without(err, failed) // the engine stopped because delivery had
 	}
 	failed = without(failed, sinks.ErrGone) // the reader of our output has seen all that it wanted
 	return errors.Join(err, failed)
+}
+
+// lastDeliveries is how long a run with a state that a signal ends goes on delivering.
+const lastDeliveries = time.Second
+
+// drained waits until all is delivered, for receivers that do not answer too. A signal ends
+// that where there is a state to keep the rest in.
+func (p *pipeline) drained(ctx context.Context, delivered <-chan error, stop func()) error {
+	asked := ctx.Done()
+	if p.verb.State == "" {
+		asked = nil
+	}
+	select {
+	case err := <-delivered:
+		return err
+	case <-asked:
+	}
+	timer := time.AfterFunc(lastDeliveries, stop)
+	defer timer.Stop()
+	if err := <-delivered; !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
 }
 
 // acknowledge commits what was delivered since the last epoch, so that the next run
@@ -176,21 +220,30 @@ func acknowledge(ctx context.Context, store stateStore, outbox *state.Outbox, d 
 	return nil
 }
 
-// bury keeps records that could not be taken; the file is made for the first of them.
-func (p *pipeline) bury(letters []engine.Dead) (err error) {
+// letters is the file of dead letters, made for the first of them.
+func (p *pipeline) letters() (w *deadletter.Writer, err error) {
+	p.deadMu.Lock()
+	defer p.deadMu.Unlock()
 	if p.dead == nil {
-		if p.dead, err = deadletter.Open(p.verb.DeadLetters, deadletter.Options{}); err != nil {
-			return err
-		}
+		p.dead, err = deadletter.Open(p.verb.DeadLetters, deadletter.Options{})
+	}
+	return p.dead, err
+}
+
+// bury keeps records that could not be taken.
+func (p *pipeline) bury(letters []engine.Dead) error {
+	dead, err := p.letters()
+	if err != nil {
+		return err
 	}
 	for i := range letters {
 		l := &letters[i]
-		err := p.dead.Write(deadletter.Letter{Reason: l.Reason, Source: string(l.Partition.AppendName(nil)), Offset: l.Offset, Time: l.Time, Record: l.Record})
+		err := dead.Write(deadletter.Letter{Reason: l.Reason, Source: string(l.Partition.AppendName(nil)), Offset: l.Offset, Time: l.Time, Record: l.Record})
 		if err != nil {
 			return err
 		}
 	}
-	return p.dead.Flush()
+	return dead.Flush()
 }
 
 func (p *pipeline) closeDead() error {

@@ -23,11 +23,13 @@ type runVerb struct {
 	Type      string   `name:"type" type:"given" placeholder:"EVENT" xor:"type" help:"The event type of every record."`
 	TypeField string   `name:"type-field" type:"given" placeholder:"NAME" xor:"type" help:"The field that holds a record's event type; without it, type."`
 	stateFlags
-	DeadLetters string `name:"dead-letters" type:"given" placeholder:"FILE" default:"dead-letters.jsonl" help:"Where records that cannot be decoded are kept, with the reason; made when there is one, up to 64 MiB."`
+	Sink        []string `name:"sink" type:"given" placeholder:"stdout|FILE|URL" sep:"none" help:"Where alerts go: standard output (the default), a file, or an http or https URL. May be given more than once; each gets all alerts, at its own pace."`
+	DropSink    []string `name:"drop-sink" type:"given" placeholder:"NAME" sep:"none" help:"With --state: let the alerts go that wait for a sink of earlier runs."`
+	DeadLetters string   `name:"dead-letters" type:"given" placeholder:"FILE" default:"dead-letters.jsonl" help:"Where records that cannot be decoded are kept, with the reason, and alerts that a receiver has refused for good; made when there is one, up to 64 MiB."`
 }
 
-// Run runs the rules over the inputs to their end, or until a signal: alerts on
-// standard output, then a summary on standard error.
+// Run runs the rules over the inputs to their end, or until a signal: alerts to the sinks,
+// then a summary on standard error.
 func (v runVerb) Run(w *world) error {
 	set, err := v.ruleSet(w)
 	if err != nil {
@@ -39,6 +41,10 @@ func (v runVerb) Run(w *world) error {
 	if err := v.deadLettersHaveAPlace(); err != nil {
 		return usage(err)
 	}
+	to, err := v.readSinks()
+	if err != nil {
+		return usage(err)
+	}
 	inputs, err := v.open(w)
 	if err != nil {
 		return usage(err)
@@ -46,7 +52,10 @@ func (v runVerb) Run(w *world) error {
 	if err := v.deadLettersAreNoInput(inputs); err != nil {
 		return errors.Join(usage(err), closeAll(inputs))
 	}
-	p := newPipeline(v, w, set, inputs)
+	if err := v.sinksAreNoInput(to, inputs); err != nil {
+		return errors.Join(usage(err), closeAll(inputs))
+	}
+	p := newPipeline(v, w, set, inputs, to)
 	return errors.Join(p.run(w.ctx), closeAll(inputs))
 }
 
@@ -67,7 +76,7 @@ func (v runVerb) ruleSet(w *world) (*plan.Set, error) {
 	return set, v.typeDeclared(set)
 }
 
-// stdoutSink is the name of the one sink that a run without a configuration has.
+// stdoutSink is the name of the sink that a run has where --sink names none.
 const stdoutSink = "stdout"
 
 // maxWarnings is how many rules are warned of one by one, as many as check has messages.
@@ -88,13 +97,21 @@ func (v runVerb) warn(to io.Writer, set *plan.Set) {
 			more++
 		default:
 			told++
-			fmt.Fprintf(to, "warning: rule %s: no sink named %s: its alerts go to standard output, the only sink of a run without a configuration\n",
-				rule.Name, strings.Join(others, ", "))
+			fmt.Fprintf(to, "warning: rule %s: no sink named %s: its alerts go to %s\n",
+				rule.Name, strings.Join(others, ", "), v.whereTo())
 		}
 	}
 	if more > 0 {
 		fmt.Fprintf(to, "warning: %d more rules are for sinks that are not there\n", more)
 	}
+}
+
+// whereTo says where alerts go, whatever their rules say.
+func (v runVerb) whereTo() string {
+	if len(v.Sink) == 0 {
+		return "standard output, the only sink of a run without a configuration"
+	}
+	return "every --sink, for sinks have no names of their own without a configuration"
 }
 
 // deadLettersHaveAPlace refuses a file that could not be written: the run would fail at

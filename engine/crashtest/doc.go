@@ -13,8 +13,8 @@
 //
 //   - steps_test.go, in process: an image at every step of a short run, each gone on with,
 //     some with the end of the active log torn or zeroed, some killed once more;
-//   - kill_test.go, the real binary: SIGKILL at random times, its alerts through a pipe, or
-//     appended to a file by the system;
+//   - kill_test.go, the real binary: SIGKILL at random times, its alerts through a pipe, to a
+//     server that keeps ids, to a file by the file sink, or by the system (>>);
 //   - disk_test.go: a disk that is full, and one that cannot be written;
 //   - rules_test.go: other rules over an old state.
 //

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -24,8 +27,8 @@ import (
 
 // receiver is where the alerts of a process go. It outlives it.
 type receiver interface {
-	// connect gives a process that is about to start its output; done is to be called when
-	// the process has ended.
+	// connect gives a process that is about to start its output, and arguments that say where
+	// alerts go; done is to be called when the process has ended.
 	connect(cmd *exec.Cmd) (done func() error, err error)
 	// alerts returns all whole lines that came.
 	alerts() ([]string, error)
@@ -114,6 +117,64 @@ func (a *appended) alerts() (lines []string, err error) {
 	defer f.Close()
 	err = eachLine(bufio.NewReaderSize(f, 1<<20), func(line []byte) { lines = append(lines, digest(line)) })
 	return lines, err
+}
+
+// toFile is a file that the process's own sink writes.
+type toFile struct{ appended }
+
+func (f *toFile) connect(cmd *exec.Cmd) (done func() error, err error) {
+	cmd.Args = append(cmd.Args, "--sink", f.path)
+	return func() error { return nil }, nil
+}
+
+// toHTTP is a server that the process posts to. Now and then it takes an alert and is not
+// heard, or does not take it.
+type toHTTP struct {
+	piped
+	url string
+	mu  sync.Mutex
+	n   int
+}
+
+func newToHTTP(t *testing.T) *toHTTP {
+	t.Helper()
+	h := &toHTTP{}
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	h.url = server.URL + "/alerts"
+	return h
+}
+
+func (h *toHTTP) connect(cmd *exec.Cmd) (done func() error, err error) {
+	cmd.Args = append(cmd.Args, "--sink", h.url)
+	return func() error { return nil }, nil
+}
+
+func (h *toHTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.n++
+	switch {
+	case err != nil:
+		return // killed while it sent: nobody hears an answer
+	case h.n%1009 == 0:
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	if key := r.Header.Get("Idempotency-Key"); !bytes.HasPrefix(body, []byte(`{"id":"`+key+`"`)) {
+		body = fmt.Appendf(nil, "key %s of %s", key, body) // which distinct refuses
+	}
+	h.lines = append(h.lines, digest(body))
+	if h.n%2003 == 0 {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func (h *toHTTP) alerts() ([]string, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.lines), nil
 }
 
 // program is the command as it is shipped.
@@ -219,13 +280,27 @@ func TestKilledAtRandom(t *testing.T) {
 	want := outcomeOf(t, whole, to)
 	for kills, round := 0, 0; kills < wanted; round++ {
 		p := place{t.TempDir()}
-		to := []receiver{&piped{}, &appended{p.alerts()}}[round%2]
-		n := b.killedUntilTheEnd(t, r, p, to, min(wanted-kills, wanted/2), took/time.Duration(wanted/4))
+		to := receiverOf(t, round, p)
+		n := b.killedUntilTheEnd(t, r, p, to, min(wanted-kills, (wanted+3)/4), took/time.Duration(wanted/4))
 		got := outcomeOf(t, p, to)
 		kills += n
 		t.Logf("%d kills, %T: %d alerts, %d repeats", n, to, len(got.alerts), got.repeats)
 		want.compare(t, got)
 	}
+}
+
+// receiverOf is one of each kind in turn.
+func receiverOf(t *testing.T, round int, p place) receiver {
+	t.Helper()
+	switch round % 4 {
+	case 0:
+		return &piped{}
+	case 1:
+		return newToHTTP(t)
+	case 2:
+		return &toFile{appended{p.alerts()}}
+	}
+	return &appended{p.alerts()}
 }
 
 // number is what the environment says, or else n.
