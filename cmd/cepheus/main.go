@@ -47,7 +47,7 @@ func cepheus() int {
 	context.AfterFunc(ctx, stop)
 	signal.Ignore(syscall.SIGPIPE)
 	if os.Getenv("GOGC") == "" {
-		heap.Tune() // a sliding count over 10,000 keys takes 59 MB in place of 68, in the same time
+		heap.Tune() // a sliding count over 10,000 keys takes 59 MB, in the same time
 	}
 	w := &world{ctx: ctx, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now}
 	return w.exit(w.dispatch(os.Args[1:]))

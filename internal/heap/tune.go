@@ -8,7 +8,7 @@ import (
 
 // Shares of the live heap that it may grow by, in percent.
 const (
-	most  = 50 // while it is small
+	most  = 40 // while it is small
 	least = 6
 )
 

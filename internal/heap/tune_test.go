@@ -11,7 +11,7 @@ func TestShareFallsAsTheHeapGrows(t *testing.T) {
 	for _, c := range []struct {
 		live uint64
 		want int
-	}{{0, 50}, {512 << 20, 50}, {600 << 20, 25}, {1500 << 20, 12}, {3 << 30, 6}, {300 << 30, 6}} {
+	}{{0, 40}, {512 << 20, 40}, {600 << 20, 20}, {1500 << 20, 10}, {3 << 30, 6}, {300 << 30, 6}} {
 		if got := share(c.live); got != c.want {
 			t.Errorf("%d MiB: %d %%, want %d", c.live>>20, got, c.want)
 		}
