@@ -99,9 +99,14 @@ func (u *keyed[K, M]) fetch(sh *shard, hash uint64, key []byte) (int32, *keyEntr
 		id, err = u.load(sh, hash, key, record)
 	}
 	if err != nil {
-		panic(storeError{fmt.Errorf("state of rule %s, key %s: %w", sh.rules[u.number].rule.Name, keyInError(key), err)})
+		panic(storeError{u.damaged(sh, key, err)})
 	}
 	return id, u.table.keys.at(id)
+}
+
+// damaged names the rule and the key of a record that makes no sense.
+func (u *keyed[K, M]) damaged(sh *shard, key []byte, err error) error {
+	return fmt.Errorf("state of rule %s, key %s: %w", sh.rules[u.number].rule.Name, keyInError(key), err)
 }
 
 // load makes a key of a record, which was cold.
@@ -175,7 +180,7 @@ func (u *keyed[K, M]) loadSlot(sh *shard, slot byte) {
 	err := sh.disk.Scan(sh.ctx, state.TableKeys, prefix, nil, func(name, record []byte) error {
 		key, record, err := cutKey(name[len(prefix):], record)
 		if err != nil {
-			return fmt.Errorf("state of rule %s, key %s: %w", sh.rules[u.number].rule.Name, keyInError(name), err)
+			return u.damaged(sh, name, err)
 		}
 		hash := event.KeyHash(key)
 		if _, gone := u.disk.gone[string(key)]; gone {
@@ -184,8 +189,10 @@ func (u *keyed[K, M]) loadSlot(sh *shard, slot byte) {
 		if id, _ := u.table.find(hash, key); id >= 0 {
 			return nil
 		}
-		_, err = u.load(sh, hash, key, record)
-		return err
+		if _, err = u.load(sh, hash, key, record); err != nil {
+			return u.damaged(sh, key, err)
+		}
+		return nil
 	})
 	if err != nil {
 		panic(storeError{err})

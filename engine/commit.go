@@ -36,7 +36,7 @@ func (e *Engine) commit(ctx context.Context, ep *epoch) error {
 		return err
 	}
 	if e.o.Progress != nil {
-		e.commits.note(e.Stats())
+		e.commits.what.CopyFrom(e.Stats()) // to be shown when the epoch they tell of is durable
 	}
 	e.commits.launch(ctx, e.o.Outbox.Last())
 	e.came = ep.taken

@@ -67,10 +67,3 @@ func (c *committer) land() (was bool, err error) {
 	c.flying = false
 	return true, err
 }
-
-// note copies totals, to be shown when the epoch they tell of is durable.
-func (c *committer) note(s *Stats) {
-	rules, files := append(c.what.Rules[:0], s.Rules...), append(c.what.Files[:0], s.Files...)
-	c.what = *s
-	c.what.Rules, c.what.Files = rules, files
-}

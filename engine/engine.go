@@ -449,6 +449,14 @@ func (e *Engine) step(ctx context.Context, ep *epoch) error {
 	return nil
 }
 
+// CopyFrom makes s a copy of totals that go on changing, in its own memory where that is
+// enough.
+func (s *Stats) CopyFrom(from *Stats) {
+	rules, files := append(s.Rules[:0], from.Rules...), append(s.Files[:0], from.Files...)
+	*s = *from
+	s.Rules, s.Files = rules, files
+}
+
 // Stats returns the totals of the run, to be read after Run has returned.
 func (e *Engine) Stats() *Stats {
 	for i := range e.stats.Rules {

@@ -76,9 +76,7 @@ func (r *goldenRow) kind() string {
 }
 
 // goldenStore is a store in memory whose records are looked at.
-type goldenStore struct{ *state.Memory }
-
-func (goldenStore) Durable() bool { return true }
+type goldenStore struct{ durable }
 
 func (s goldenStore) rows(t testing.TB) (rows []goldenRow) {
 	for table := state.Table(1); table < 32; table++ {
@@ -98,7 +96,7 @@ func storeOf(t testing.TB, rows []goldenRow) goldenStore {
 	for _, r := range rows {
 		b.Put(r.Table, []byte(r.Key), []byte(r.Value))
 	}
-	s := goldenStore{state.NewMemory()}
+	s := goldenStore{durable{state.NewMemory()}}
 	if err := s.Commit(t.Context(), &b); err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +148,7 @@ func goldenRows(t testing.TB, s goldenStore, end int64) []goldenRow {
 
 // handMade are the records that the run of the golden events does not write.
 func handMade(t testing.TB) []goldenRow {
-	s := goldenStore{state.NewMemory()}
+	s := goldenStore{durable{state.NewMemory()}}
 	e := &Engine{o: Options{Set: &plan.Set{Files: []*plan.File{{Name: "watched"}}}}, store: s}
 	e.files.have, e.files.stored = []*plan.Contents{{Hash: "0123abcd"}}, []string{""}
 	e.saveFiles()
@@ -168,7 +166,7 @@ const goldenEvents = 9
 // TestGoldenRecords: all that the engine writes beside the states of keys is as it was, and
 // an engine that finds what was written goes on as one that never stopped.
 func TestGoldenRecords(t *testing.T) {
-	rows := append(goldenRows(t, goldenStore{state.NewMemory()}, goldenEvents), handMade(t)...)
+	rows := append(goldenRows(t, goldenStore{durable{state.NewMemory()}}, goldenEvents), handMade(t)...)
 	records := make([]golden.Record, len(rows))
 	for i := range rows {
 		r := &rows[i]
@@ -178,7 +176,7 @@ func TestGoldenRecords(t *testing.T) {
 	for i := range rows {
 		rows[i].Value = string(records[i].Bytes)
 	}
-	whole := goldenRows(t, goldenStore{state.NewMemory()}, 2*goldenEvents)
+	whole := goldenRows(t, goldenStore{durable{state.NewMemory()}}, 2*goldenEvents)
 	cut := goldenRows(t, storeOf(t, rows[:len(rows)-len(handMade(t))]), 2*goldenEvents)
 	if diff := cmp.Diff(whole, cut); diff != "" {
 		t.Errorf("-never stopped +stopped: %s", diff)
@@ -195,7 +193,7 @@ var errorsOfRows = map[state.Table]string{
 // the record is, and where.
 func TestDamagedRecordsAreNamed(t *testing.T) {
 	set := compileGolden(t)
-	rows := append(goldenRows(t, goldenStore{state.NewMemory()}, goldenEvents), handMade(t)...)
+	rows := append(goldenRows(t, goldenStore{durable{state.NewMemory()}}, goldenEvents), handMade(t)...)
 	for i := range rows {
 		for n := range len(rows[i].Value) {
 			hurt := slices.Clone(rows)
@@ -213,7 +211,7 @@ func TestDamagedRecordsAreNamed(t *testing.T) {
 // FuzzRestore: whatever stands in a record past its checksum, an engine says so or runs.
 func FuzzRestore(f *testing.F) {
 	set := compileGolden(f)
-	rows := append(goldenRows(f, goldenStore{state.NewMemory()}, goldenEvents), handMade(f)...)
+	rows := append(goldenRows(f, goldenStore{durable{state.NewMemory()}}, goldenEvents), handMade(f)...)
 	for i, r := range rows {
 		f.Add(uint8(i), []byte(r.Value))
 	}

@@ -65,8 +65,7 @@ func (e *Engine) restore(ctx context.Context) error {
 }
 
 // What TableMeta holds of the engine: the names of the partitions by number, the merged
-// time, the version of each
-// rule that states of keys belong to, and how many keys it has.
+// time, the version of each rule that states of keys belong to, and how many keys it has.
 const (
 	metaPartitions = "partitions"
 	metaTime       = "time"

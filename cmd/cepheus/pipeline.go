@@ -83,12 +83,12 @@ func (p *pipeline) run(ctx context.Context) (err error) {
 		return err
 	}
 	bar := newProgress(p.world, p.inputs)
-	progress := func(s *engine.Stats) { p.keep(s); bar.show(s) }
+	progress := func(s *engine.Stats) { p.done.CopyFrom(s); bar.show(s) }
 	eng, err := engine.New(ctx, p.engineOptions(store, outbox, dispatcher, progress))
 	if err != nil {
 		return refused(err)
 	}
-	p.keep(eng.Stats())
+	p.done.CopyFrom(eng.Stats())
 	start := p.world.now()
 	err = p.deliverWhile(ctx, dispatcher, eng.Run)
 	bar.clear()
@@ -97,13 +97,6 @@ func (p *pipeline) run(ctx context.Context) (err error) {
 	}
 	err = errors.Join(err, acknowledge(ctx, store, outbox, dispatcher, err != nil))
 	return errors.Join(err, p.report(ctx, eng.Stats(), p.world.now().Sub(start), err))
-}
-
-// keep copies the totals of what is committed.
-func (p *pipeline) keep(s *engine.Stats) {
-	rules, files := append(p.done.Rules[:0], s.Rules...), append(p.done.Files[:0], s.Files...)
-	p.done = *s
-	p.done.Rules, p.done.Files = rules, files
 }
 
 // knownByOtherNames refuses an input that the state knows by another name: all of it
