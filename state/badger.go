@@ -32,6 +32,8 @@ type Badger struct {
 	writes int        // transactions since opening
 	seen   uint64     // greatest timestamp in the tree
 
+	lastInTree []byte // full key of the last row of the outbox that the tree has anything of
+
 	commit  sync.Mutex // held by the one commit under way; taken before mu
 	places  []journal.Place
 	hashes  []journal.Hash

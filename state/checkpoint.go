@@ -91,7 +91,7 @@ func (s *Badger) takeOverWhenDue() {
 		case <-s.stop:
 			return
 		case <-s.wake:
-			if err := s.takeOverIf(1, gently); err != nil {
+			if err := s.takeOverIf(1, gently); err != nil && !errors.Is(err, errStopped) {
 				s.opt.Log.Warn("a checkpoint did not end: the next commit says why", "dir", s.dir, "error", err)
 			}
 		}
@@ -230,15 +230,21 @@ func (s *Badger) writeGroup(g *group, how howMuch) error {
 	defer tree.Discard()
 	write := func(add func(key, stored []byte) error, key, stored []byte) error {
 		if stored == nil {
-			if has, err := treeHas(tree, key); err != nil || !has {
+			if has, err := s.treeHas(tree, key); err != nil || !has {
 				return err
 			}
 		}
+		s.noteRow(key)
 		return add(key, stored)
 	}
 	for _, p := range s.wanted(g, how) {
 		err := s.journal.View(p, func(o journal.Op) error { return write(w.addCopy, o.Key, o.Stored) })
 		if err != nil {
+			return err
+		}
+	}
+	if how == gently {
+		if err := s.letDeliver(g); err != nil {
 			return err
 		}
 	}
@@ -250,9 +256,54 @@ func (s *Badger) writeGroup(g *group, how howMuch) error {
 	return w.complete(g.epoch)
 }
 
+// noteRow notes that something is written to the tree under a full key.
+func (s *Badger) noteRow(key []byte) {
+	if key[0] == byte(TableOutbox) && bytes.Compare(key, s.lastInTree) > 0 {
+		s.lastInTree = bytes.Clone(key)
+	}
+}
+
+// Alerts of a group may wait so long for their delivery, looked at so often.
+const (
+	longestDelivery = 5 * time.Second
+	lookAtDelivery  = 20 * time.Millisecond
+)
+
+// letDeliver gives sinks time for the alerts of a group, while there is room for others:
+// most are delivered an epoch or two after theirs, and one that is gone from the outbox
+// need not be written to the tree.
+func (s *Badger) letDeliver(g *group) error {
+	for range longestDelivery / lookAtDelivery {
+		if s.isDelivered(g) || s.isAbove(2) {
+			return nil
+		}
+		select {
+		case <-s.stop:
+			return errStopped
+		case <-time.After(lookAtDelivery):
+		}
+	}
+	return nil
+}
+
+// isDelivered says whether the outbox has lost the last row of a group, and so all of them.
+func (s *Badger) isDelivered(g *group) bool {
+	rows := g.small[TableOutbox]
+	if len(rows) == 0 || rows[len(rows)-1].stored == nil {
+		return true
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	_, gone := s.live.get(rows[len(rows)-1].key)
+	return gone
+}
+
 // treeHas says whether there is anything of a key in the tree, of a torn group too: where
 // there is nothing, a removal need not be written.
-func treeHas(tree *badger.Txn, key []byte) (bool, error) {
+func (s *Badger) treeHas(tree *badger.Txn, key []byte) (bool, error) {
+	if key[0] == byte(TableOutbox) && bytes.Compare(key, s.lastInTree) > 0 {
+		return false, nil
+	}
 	_, err := tree.Get(key)
 	if errors.Is(err, badger.ErrKeyNotFound) {
 		return false, nil

@@ -144,7 +144,8 @@ func (s *Badger) recover(known mark) error {
 	}
 	s.recovery.Epoch = s.epoch
 	s.db.SetDiscardTs(s.group)
-	s.live.fresh = s.lastRow()
+	s.lastInTree = s.lastRow()
+	s.live.fresh = s.lastInTree
 	return nil
 }
 

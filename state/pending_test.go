@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -90,6 +91,51 @@ func TestDeliveredRowsLeaveNothing(t *testing.T) {
 	}
 	if rows, kept := len(s.live.small[TableOutbox]), s.live.kept; rows != 100 || kept > 60_000 {
 		t.Errorf("%d rows, %d bytes are kept, want those of the last epoch", rows, kept)
+	}
+}
+
+// TestCheckpointLetsAlertsBeDelivered begins a checkpoint while alerts wait for their
+// delivery, which comes: none of them is in the tree afterwards, nor that they are gone.
+func TestCheckpointLetsAlertsBeDelivered(t *testing.T) {
+	s := openTest(t, t.TempDir(), nil)
+	o, err := OpenOutbox(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	epoch := func(alerts int) {
+		var b Batch
+		o.Acknowledge(&b, map[string]uint64{"sink": o.Last()})
+		for range alerts {
+			o.Append(&b, []byte("alert"))
+		}
+		if err := s.Commit(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	epoch(100)
+	group, err := s.freeze()
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := make(chan error)
+	go func() { written <- s.writeGroup(group, gently) }()
+	epoch(3)
+	if err := <-written; err != nil {
+		t.Fatal(err)
+	}
+	s.thaw()
+	for row := range uint64(101) {
+		full := append([]byte{byte(TableOutbox)}, binary.BigEndian.AppendUint64(nil, row)...)
+		if _, there, err := s.fromTree(full, nil); there || err != nil {
+			t.Fatalf("row %d is in the tree: %v", row, err)
+		}
+	}
+	epoch(0)
+	if err := s.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.lastRow(); len(got) != 1 {
+		t.Errorf("the tree knows of row %x", got)
 	}
 }
 
