@@ -220,6 +220,11 @@ func (s *Badger) thaw() {
 
 // writeGroup writes a group to the tree.
 func (s *Badger) writeGroup(g *group, how howMuch) error {
+	if how == gently {
+		if err := s.letPass(g); err != nil {
+			return err
+		}
+	}
 	w := s.newWriter(s.seen + 1)
 	w.gently = how == gently
 	s.seen = w.group
@@ -243,11 +248,6 @@ func (s *Badger) writeGroup(g *group, how howMuch) error {
 			return err
 		}
 	}
-	if how == gently {
-		if err := s.letDeliver(g); err != nil {
-			return err
-		}
-	}
 	for t, rows := range g.small {
 		if err := addRows(rows, s.rowsAgain(t, how), func(key, stored []byte) error { return write(w.add, key, stored) }); err != nil {
 			return err
@@ -263,24 +263,24 @@ func (s *Badger) noteRow(key []byte) {
 	}
 }
 
-// Alerts of a group may wait so long for their delivery, looked at so often.
+// A checkpoint lets so much time pass at most, and looks so often what has happened.
 const (
-	longestDelivery = 5 * time.Second
-	lookAtDelivery  = 20 * time.Millisecond
+	longestPass = 5 * time.Second
+	lookAgain   = 20 * time.Millisecond
 )
 
-// letDeliver gives sinks time for the alerts of a group, while there is room for others:
-// most are delivered an epoch or two after theirs, and one that is gone from the outbox
-// need not be written to the tree.
-func (s *Badger) letDeliver(g *group) error {
-	for range longestDelivery / lookAtDelivery {
-		if s.isDelivered(g) || s.isAbove(2) {
+// letPass lets an epoch or two pass before a group is written, while there is room for
+// them: what they write again, as keys and deadlines that are in every epoch, and what is
+// gone by then, as alerts that are delivered, need not be written to the tree.
+func (s *Badger) letPass(g *group) error {
+	for range longestPass / lookAgain {
+		if s.Epoch() > g.epoch && s.isDelivered(g) || s.isAbove(2) {
 			return nil
 		}
 		select {
 		case <-s.stop:
 			return errStopped
-		case <-time.After(lookAtDelivery):
+		case <-time.After(lookAgain):
 		}
 	}
 	return nil

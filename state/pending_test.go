@@ -94,9 +94,9 @@ func TestDeliveredRowsLeaveNothing(t *testing.T) {
 	}
 }
 
-// TestCheckpointLetsAlertsBeDelivered begins a checkpoint while alerts wait for their
+// TestCheckpointLetsEpochsPass begins a checkpoint while alerts wait for their
 // delivery, which comes: none of them is in the tree afterwards, nor that they are gone.
-func TestCheckpointLetsAlertsBeDelivered(t *testing.T) {
+func TestCheckpointLetsEpochsPass(t *testing.T) {
 	s := openTest(t, t.TempDir(), nil)
 	o, err := OpenOutbox(t.Context(), s)
 	if err != nil {
