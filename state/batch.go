@@ -15,7 +15,8 @@ import (
 type Batch struct {
 	arena []byte
 	ops   []op
-	slots []int32 // open addressing over ops: index+1, 0 is free; a power of two
+	slots []int32 // open addressing over ops that may be written again: index+1, 0 is free; a power of two
+	held  int     // how many these are
 	seed  maphash.Seed
 	bytes int // of the live records
 }
@@ -38,6 +39,27 @@ func (b *Batch) Put(t Table, key, value []byte) {
 	b.set(op{off: off, keyLen: len(full), size: len(b.arena) - off})
 }
 
+// Add is Put of a key that the batch does not hold, and that is not written again before
+// Reset; it costs less.
+func (b *Batch) Add(t Table, key, value []byte) {
+	off := b.key(t, key)
+	full := b.arena[off:]
+	b.arena = appendFrame(b.arena, full, value)
+	b.enter(op{off: off, keyLen: len(full), size: len(b.arena) - off})
+}
+
+// AddDelete is Delete of such a key.
+func (b *Batch) AddDelete(t Table, key []byte) {
+	off := b.key(t, key)
+	n := len(b.arena) - off
+	b.enter(op{off: off, keyLen: n, size: n, deleted: true})
+}
+
+func (b *Batch) enter(o op) {
+	b.bytes += o.size
+	b.ops = append(b.ops, o)
+}
+
 // putStored writes frame and value under a full key, or deletes it where stored is nil.
 func (b *Batch) putStored(full, stored []byte) {
 	off := len(b.arena)
@@ -58,7 +80,7 @@ func (b *Batch) Reset() {
 		*b = Batch{}
 		return
 	}
-	b.arena, b.ops, b.bytes = b.arena[:0], b.ops[:0], 0
+	b.arena, b.ops, b.bytes, b.held = b.arena[:0], b.ops[:0], 0, 0
 	clear(b.slots)
 }
 
@@ -79,7 +101,6 @@ func (b *Batch) Join(other *Batch) {
 		b.ops = append(b.ops, o)
 	}
 	b.bytes += other.bytes
-	b.rehash()
 }
 
 func (b *Batch) key(t Table, key []byte) int {
@@ -99,6 +120,7 @@ func (b *Batch) set(o op) {
 	}
 	b.ops = append(b.ops, o)
 	b.slots[slot] = int32(len(b.ops))
+	b.held++
 }
 
 // replace puts o in the place of an earlier write, also in the arena where that is as long.
@@ -124,7 +146,7 @@ func (b *Batch) find(key []byte) int {
 // rehash makes the slots enough for one more write, and finds all again if they were not.
 func (b *Batch) rehash() {
 	size := max(64, len(b.slots))
-	for len(b.ops)*4 >= size*3 {
+	for b.held*4 >= size*3 {
 		size *= 2
 	}
 	if size == len(b.slots) {
@@ -133,9 +155,12 @@ func (b *Batch) rehash() {
 	if b.slots == nil {
 		b.seed = maphash.MakeSeed()
 	}
+	old := b.slots
 	b.slots = make([]int32, size)
-	for i := range b.ops {
-		b.slots[b.find(b.fullKey(&b.ops[i]))] = int32(i + 1)
+	for _, i := range old {
+		if i != 0 {
+			b.slots[b.find(b.fullKey(&b.ops[i-1]))] = i
+		}
 	}
 }
 

@@ -61,14 +61,18 @@ func TestJoinedBatchHoldsTheWritesOfBoth(t *testing.T) {
 		}
 		p.Delete(TableKeys, fmt.Appendf(nil, "%d/gone", part))
 		b.Join(&p)
+		added := fmt.Appendf(nil, "%d/added", part)
+		b.Add(TableKeys, added, added)
+		want[string(added)] = string(added)
+		b.AddDelete(TableKeys, fmt.Appendf(nil, "%d/no more", part))
 		b.Put(TableMeta, []byte("name"), []byte("last"))
 	}
 	store := NewMemory()
 	if err := store.Commit(t.Context(), &b); err != nil {
 		t.Fatal(err)
 	}
-	if b.Len() != len(want)+4 {
-		t.Errorf("%d writes, want %d", b.Len(), len(want)+4)
+	if b.Len() != len(want)+7 {
+		t.Errorf("%d writes, want %d", b.Len(), len(want)+7)
 	}
 	for key, value := range want {
 		if got, _, _ := store.Get(TableKeys, []byte(key), nil); string(got) != value {

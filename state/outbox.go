@@ -112,7 +112,7 @@ func outboxDamaged(format string, args ...any) error {
 func (o *Outbox) Append(b *Batch, alert []byte) uint64 {
 	o.last++
 	row := number(o.last)
-	b.Put(TableOutbox, row[:], alert)
+	b.Add(TableOutbox, row[:], alert)
 	b.Put(TableMeta, []byte(outboxLast), row[:])
 	return o.last
 }
@@ -138,7 +138,7 @@ func (o *Outbox) Acknowledge(b *Batch, delivered map[string]uint64) {
 	}
 	for ; o.removed < min(least, o.last); o.removed++ {
 		row := number(o.removed + 1)
-		b.Delete(TableOutbox, row[:])
+		b.AddDelete(TableOutbox, row[:])
 	}
 }
 

@@ -107,12 +107,28 @@ func (p *pending) withSmall(b *Batch) *grown {
 		}
 	}
 	for t, ops := range fresh {
-		slices.SortFunc(ops, func(x, y *op) int { return bytes.Compare(b.fullKey(x), b.fullKey(y)) })
+		ops = b.sorted(ops)
 		rows, size := copyRows(b, ops)
 		merged, gone := merge(with.all[t], rows, p.isSpent)
 		with.all[t], with.grown = merged, with.grown+size-gone
 	}
 	return with
+}
+
+// sorted returns writes in the order of their keys, and may change ops.
+func (b *Batch) sorted(ops []*op) []*op {
+	order := func(x, y *op) int { return bytes.Compare(b.fullKey(x), b.fullKey(y)) }
+	turn := 1 // the outbox's are two runs: new rows, and behind them those removed, which are older
+	for turn < len(ops) && order(ops[turn-1], ops[turn]) <= 0 {
+		turn++
+	}
+	if turn < len(ops) {
+		ops = append(ops[turn:len(ops):len(ops)], ops[:turn]...)
+		if !slices.IsSortedFunc(ops, order) {
+			slices.SortFunc(ops, order)
+		}
+	}
+	return ops
 }
 
 // isSpent says of a row that it need not be kept: it removes what only this layer has.
