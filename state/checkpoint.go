@@ -242,8 +242,12 @@ func (s *Badger) writeGroup(g *group, how howMuch) error {
 		s.noteRow(key)
 		return add(key, stored)
 	}
+	walk := s.journal.Walk() // a write to the tree may wait for who waits for a read of the journal
 	for _, p := range s.wanted(g, how) {
-		err := s.journal.View(p, func(o journal.Op) error { return write(w.addCopy, o.Key, o.Stored) })
+		o, err := walk.View(p)
+		if err == nil {
+			err = write(w.addCopy, o.Key, o.Stored)
+		}
 		if err != nil {
 			return err
 		}

@@ -173,3 +173,40 @@ func TestCloseThatLeavesTheJournalIsNoCrash(t *testing.T) {
 		t.Error("after a crash: not left open")
 	}
 }
+
+// TestReadsDuringACheckpoint reads all keys, and commits, in the middle of a checkpoint each
+// time it is about to write: it must hold nothing that those need, for a commit that waits
+// for a read, and a read that waits for the checkpoint, would wait for ever.
+func TestReadsDuringACheckpoint(t *testing.T) {
+	var s *Badger
+	const keys = 100_000
+	writes := 0
+	during := func(int) error {
+		writes++
+		var b Batch
+		for i := uint64(writes); i < keys; i += 97 {
+			key := number(i)
+			if _, ok, err := s.Get(TableKeys, key[:], nil); err != nil || !ok {
+				t.Errorf("key %d: %t, %v", i, ok, err)
+			}
+			b.Put(TableKeys, key[:], nil)
+		}
+		return s.Commit(t.Context(), &b)
+	}
+	s, err := OpenBadger(t.TempDir(), Options{NoSync: true, MemTable: leastMemTable, beforeWrite: during})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var b Batch
+	for i := range uint64(keys) {
+		key := number(i)
+		b.Put(TableKeys, key[:], nil)
+	}
+	if err := errors.Join(s.Commit(t.Context(), &b), s.Checkpoint(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if writes < 10 {
+		t.Errorf("%d writes of a checkpoint; want several", writes)
+	}
+}

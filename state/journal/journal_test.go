@@ -257,10 +257,16 @@ func TestAgainstSlices(t *testing.T) {
 			places = append(places, appendOps(t, j, batch...)...)
 			ops = append(ops, batch...)
 		}
-		for i := range random.Perm(len(ops)) {
-			viewed := ""
-			if err := j.View(places[i], func(o Op) error { viewed = text(o); return nil }); err != nil || viewed != want[i] {
-				r.Fatalf("write %d: %.40q, %v; want %.40q", i, viewed, err, want[i])
+		walk := j.Walk()
+		for _, i := range random.Perm(len(ops)) {
+			if o, err := walk.View(places[i]); err != nil || text(o) != want[i] {
+				r.Fatalf("write %d: %.40q, %v; want %.40q", i, text(o), err, want[i])
+			}
+			if ops[i].Stored != nil {
+				got, err := j.Read(places[i], ops[i].Key, []byte("before "))
+				if err != nil || string(got) != "before "+string(ops[i].Stored) {
+					r.Fatalf("write %d: read %.40q, %v; want %.40q", i, got, err, ops[i].Stored)
+				}
 			}
 			if places[i].Deleted() != (ops[i].Stored == nil) || i > 0 && places[i] <= places[i-1] {
 				r.Fatalf("write %d has place %d after %d", i, places[i], places[max(i-1, 0)])

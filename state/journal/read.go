@@ -24,35 +24,60 @@ func (d *Damage) Error() string {
 // Read appends what key has at a place, which is no removal, to into. An error that is a
 // *Damage says that something else lies there.
 func (j *Journal) Read(p Place, key, into []byte) ([]byte, error) {
-	err := j.View(p, func(o Op) error {
-		if !bytes.Equal(o.Key, key) || o.Stored == nil {
-			return errBlock
-		}
-		into = append(into, o.Stored...)
-		return nil
-	})
-	return into, err
-}
-
-// View calls visit with the write at a place; its bytes are valid until visit returns.
-func (j *Journal) View(p Place, visit func(Op) error) error {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
 	slot := j.cache.of(p.block())
 	slot.mu.Lock()
 	defer slot.mu.Unlock()
 	s := j.at(p.block())
-	err := slot.load(s, p.block())
-	if err == nil {
-		var o Op
-		if o, _, err = parseOp(slot.raw, p.at()); err == nil {
-			err = visit(o)
-		}
+	o, err := slot.op(s, p)
+	if err == nil && (o.Stored == nil || !bytes.Equal(o.Key, key)) {
+		err = errBlock
 	}
+	if err != nil {
+		return into, s.damage(p, err)
+	}
+	return append(into, o.Stored...), nil
+}
+
+// damage says where a block is that does not hold what was written.
+func (s *segment) damage(p Place, err error) error {
 	if err == errBlock { //nolint:errorlint // our own, never wrapped
 		return &Damage{File: s.name(), Offset: int64(p.block() - s.base), Reason: err.Error()}
 	}
 	return err
+}
+
+// Walker reads writes one after the other, best in the order of their places: it keeps the
+// block it has read last. It holds no lock while its caller looks at a write, so that this
+// may wait for others who read the journal, or append to it. It is for one goroutine.
+type Walker struct {
+	journal *Journal
+	block   cacheSlot
+}
+
+// Walk returns a walker, before whose last use no segment that it is asked for may be
+// removed, nor the journal be closed.
+func (j *Journal) Walk() *Walker { return &Walker{journal: j} }
+
+// View returns the write at a place; its bytes are valid until the next call.
+func (w *Walker) View(p Place) (Op, error) {
+	w.journal.mu.RLock()
+	s := w.journal.at(p.block())
+	w.journal.mu.RUnlock()
+	o, err := w.block.op(s, p)
+	if err != nil {
+		err = s.damage(p, err)
+	}
+	return o, err
+}
+
+// op reads the write at a place of s.
+func (c *cacheSlot) op(s *segment, p Place) (o Op, err error) {
+	if err = c.load(s, p.block()); err == nil {
+		o, _, err = parseOp(c.raw, p.at())
+	}
+	return o, err
 }
 
 // at returns the segment that covers a position.
