@@ -34,7 +34,8 @@ type Source interface {
 	// end. It may do both. A source that will get more may set the batch's AtEnd where
 	// there is nothing more for now; only then, and while the next call waits, its
 	// partition can be idle. To say so it may return without a record, but not twice in a
-	// row. Next returns soon after ctx is done.
+	// row; nor, to take it back, where it does not know any more whether there is nothing:
+	// a failed fetch is not idleness. Next returns soon after ctx is done.
 	Next(ctx context.Context, into *event.Batch) error
 	// Position is where reading goes on after the records returned so far.
 	Position() int64

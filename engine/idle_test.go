@@ -291,6 +291,42 @@ func TestOnlyTheEndOfTheLogIsIdle(t *testing.T) {
 	})
 }
 
+// A source that does not know any more whether it stands at the end of its log takes that
+// back without a record: it is not idle until it says so again, and is awake at once where
+// it was. To say twice in a row that it does not know is nothing a source may do.
+func TestDoubtIsNotIdleness(t *testing.T) {
+	const rule = ab + `rule r { match x: a -> !b for 10s emit { i: x.i } }`
+	first := portion{Records: []string{rec("a", 100, 1)}}
+	doubt := portion{Pause: second / 2, Busy: true}
+	for name, c := range map[string]struct {
+		portions []portion
+		want     []heard
+		steps    uint64
+	}{
+		"before it is idle": {[]portion{first, doubt}, nil, 0},
+		"for a time":        {[]portion{first, doubt, {Pause: 30 * second}}, []heard{{41*second + second/2, `r 110 {"i":1}`}}, 2},
+		"while it is idle": { // from 1 s to 5 s, and from 26 s on: 4 s of the 10 are gone
+			[]portion{first, {Pause: 5 * second, Busy: true}, {Pause: 20 * second}},
+			[]heard{{32 * second, `r 110 {"i":1}`}}, 4,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBothStores(t, func(t *testing.T, o engine.Options) {
+				got, stats := listen(t, time.Hour, o, rule, &script{name: "p", stays: true, portions: slices.Clone(c.portions)})
+				if d := cmp.Diff(c.want, got.heard); d != "" || stats.IdleSteps != c.steps {
+					t.Errorf("%d idle steps, want %d; %s", stats.IdleSteps, c.steps, d)
+				}
+			})
+		})
+	}
+	inBothStores(t, func(t *testing.T, o engine.Options) {
+		_, _, err := run(t.Context(), o, compile(t, rule), &script{name: "p", portions: []portion{first, doubt, doubt}})
+		if err == nil || !strings.Contains(err.Error(), "neither records nor the end of its log") {
+			t.Errorf("in doubt twice: %v", err)
+		}
+	})
+}
+
 // A source that finds nothing at its start says so without a record, and does not hold
 // up the others.
 func TestEmptyPartitionDoesNotHoldUpOthers(t *testing.T) {

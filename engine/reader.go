@@ -17,6 +17,7 @@ type reader struct {
 	free   chan *job
 	queue  chan *job // read, in order; perhaps still being decoded
 	at     *job      // being taken into epochs
+	atEnd  bool      // the last batch read said so; one without records may take it back
 	total  int       // jobs there are
 	out    int       // jobs taken to their end whose events are not all through an epoch
 }
@@ -122,9 +123,10 @@ func (r *reader) read(ctx context.Context, j *job) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	if j.err == nil && len(j.batch.Records) == 0 && !j.batch.AtEnd {
+	if j.err == nil && len(j.batch.Records) == 0 && !j.batch.AtEnd && !r.atEnd {
 		j.err = errSilent
 	}
+	r.atEnd = j.batch.AtEnd
 	j.after, j.mark = r.source.Position(), r.source.Fingerprint()
 	return true
 }

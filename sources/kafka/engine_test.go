@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/cepheus-cep/cepheus/engine"
 	"github.com/cepheus-cep/cepheus/event"
@@ -24,6 +26,46 @@ const paymentRules = `event pay (time: at(ms)) { at int  card string  n int }
 rule each { from pay emit { n: n } }
 rule third { from pay by card window sliding 30d having count() == 3 }
 `
+
+// TestEngineDoesNotTakeFailedFetchesForIdleness has the fetches of a partition at its end
+// fail for longer than an idle partition needs to move time on.
+func TestEngineDoesNotTakeFailedFetchesForIdleness(t *testing.T) {
+	cluster, r := newFake(t)
+	set, errs := lang.Compile([]*source.File{{Name: "pay.cep", Text: `event pay (time: at(ms)) { at int }
+rule silence { match pay -> !pay for 1s }`}})
+	if errs.HasErrors() {
+		t.Fatal(errs.Error())
+	}
+	topic := r.topic(t, 1)
+	r.values(t, topic, `{"type":"pay","at":1700000000000}`)
+	var broken atomic.Bool
+	proxied(t, cluster, func(_ *kmsg.FetchRequest, send func() *kmsg.FetchResponse) (kmsg.Response, error) {
+		if broken.Load() {
+			return nil, errors.New("gone")
+		}
+		time.Sleep(20 * time.Millisecond)
+		return send(), nil
+	})
+	c := r.open(t, Options{}, topic)
+	store := state.NewMemory()
+	outbox, err := state.OpenOutbox(t.Context(), store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), 3*time.Second)
+	defer stop()
+	e, err := engine.New(ctx, engine.Options{
+		Set: set, Store: store, Outbox: outbox,
+		Inputs:   []engine.Input{{Source: c.Sources()[0], Idle: 500 * time.Millisecond}},
+		Progress: func(*engine.Stats) { broken.Store(true) }, // the record is through
+	})
+	if err == nil {
+		err = e.Run(ctx)
+	}
+	if s := e.Stats(); err != nil || s.Records != 1 || s.IdleSteps != 0 || s.Alerts != 0 {
+		t.Errorf("%d records, %d idle steps, %d alerts, error %v", s.Records, s.IdleSteps, s.Alerts, err)
+	}
+}
 
 // behindEngine runs an engine over a topic that is written to, and starts it anew, with a
 // new client, again and again; in the end every event has been through it once.

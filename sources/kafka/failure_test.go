@@ -126,7 +126,7 @@ func TestFailedFetchIsNotIdleness(t *testing.T) {
 				time.Sleep(20 * time.Millisecond)
 				return send(), nil
 			})
-			s := r.source(t, Options{Doubts: true}, topic)
+			s := r.source(t, Options{}, topic)
 			toEnd(t, s)
 			broken.Store(true)
 			var b event.Batch

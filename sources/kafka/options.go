@@ -100,10 +100,6 @@ type Options struct {
 	StartTimeout time.Duration
 	// Refresh is how often new topics and partitions are looked for; default 10 s.
 	Refresh time.Duration
-	// Doubts lets Next return without a record and without AtEnd once a partition that stood
-	// at its end cannot be fetched any more, so that it is not taken for idle. The engine
-	// must allow for that. Default: it stays at its end.
-	Doubts bool
 	// EachPartition fetches each partition by a request of its own; default: one request for
 	// all of a broker.
 	EachPartition bool

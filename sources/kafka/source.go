@@ -116,8 +116,9 @@ func (s *Source) replaced(was, is topicID) error {
 
 // Next appends the records of one answer of the broker. It sets AtEnd where the partition
 // stands at the end of its log: no record is there, not even of an undecided transaction,
-// by an answer that is not older than twice Options.Wait. It waits while brokers are away,
-// for as long as that takes; errors are for good.
+// by an answer that is not older than twice Options.Wait; where that is not known any more
+// it says so once, by neither a record nor AtEnd. It waits while brokers are away, for as
+// long as that takes; errors are for good.
 func (s *Source) Next(ctx context.Context, into *event.Batch) error {
 	if err := s.begin(ctx); err != nil {
 		return err
@@ -270,7 +271,7 @@ func (s *Source) look() (found finding, ok bool, err error) {
 		return 0, false, s.err
 	case s.atEnd && !s.told:
 		return isAtEnd, true, nil
-	case !s.atEnd && s.told && s.c.o.Doubts:
+	case !s.atEnd && s.told:
 		return isInDoubt, true, nil
 	}
 	return 0, false, nil
