@@ -299,15 +299,17 @@ func (r *stepReader) span(base int64) int64 {
 	return t
 }
 
-func (r *stepReader) text() string {
-	n, used := binary.Uvarint(r.b)
-	if used <= 0 || n > uint64(len(r.b)-used) {
+func (r *stepReader) text() string { return string(r.bytes(r.uvarint())) }
+
+// bytes takes n bytes, which are part of what is read.
+func (r *stepReader) bytes(n uint64) []byte {
+	if n > uint64(len(r.b)) {
 		r.b, r.bad = nil, true
-		return ""
+		return nil
 	}
-	text := string(r.b[used : used+int(n)])
-	r.b = r.b[used+int(n):]
-	return text
+	taken := r.b[:n:n]
+	r.b = r.b[n:]
+	return taken
 }
 
 func (r *stepReader) flag() bool {

@@ -307,7 +307,8 @@ func TestDoubtIsNotIdleness(t *testing.T) {
 		"for a time":        {[]portion{first, doubt, {Pause: 30 * second}}, []heard{{41*second + second/2, `r 110 {"i":1}`}}, 2},
 		"while it is idle": { // from 1 s to 5 s, and from 26 s on: 4 s of the 10 are gone
 			[]portion{first, {Pause: 5 * second, Busy: true}, {Pause: 20 * second}},
-			[]heard{{32 * second, `r 110 {"i":1}`}}, 4,
+			[]heard{{32 * second, `r 110 {"i":1}`}},
+			4,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

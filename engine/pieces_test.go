@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -87,6 +88,11 @@ func FuzzEventRecord(f *testing.F) {
 		f.Add(c.AppendEvent(nil, ev, nil, 0), false)
 		f.Add(c.AppendEvent(nil, ev, ev, 1), true)
 	}
+	ev, err := c.decode("pay", 17, 5e9, []byte(`{"type":"pay","t":5,"x":"a"}`), beside{[]byte("k"), event.AppendHeader(nil, "h", []byte("v"))})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(c.AppendEvent(nil, ev, nil, 0), false)
 	f.Fuzz(func(t *testing.T, b []byte, follows bool) {
 		c, other := newEventCodec(set, s), newEventCodec(set, s)
 		var after *event.Event
@@ -105,12 +111,21 @@ func FuzzEventRecord(f *testing.F) {
 		if err != nil || string(again.JSON()) != want || again.Time != ev.Time || again.At != ev.At || again.Offset != ev.Offset || again.Part != ev.Part {
 			t.Fatalf("%+v is read again as %+v, %v", ev, again, err)
 		}
+		if !slices.Equal(metaTexts(set, ev), metaTexts(set, again)) {
+			t.Fatalf("beside it was %q, and is %q", metaTexts(set, ev), metaTexts(set, again))
+		}
 	})
+}
+
+// metaTexts are an event's key and headers.
+func metaTexts(set *plan.Set, ev *event.Event) []string {
+	key, headers := ev.MetaOf(&set.Types[0].Layout, nil)
+	return []string{fmt.Sprint(key == nil), string(key), string(headers)}
 }
 
 // payEvent decodes a text into an event of its own memory.
 func payEvent(t interface{ Fatal(...any) }, c *eventCodec, text string) *event.Event {
-	ev, err := c.decode("pay", 17, 5e9, []byte(text))
+	ev, err := c.decode("pay", 17, 5e9, []byte(text), beside{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +135,7 @@ func payEvent(t interface{ Fatal(...any) }, c *eventCodec, text string) *event.E
 }
 
 func paySet(t interface{ Fatal(...any) }) *plan.Set {
-	set, errs := lang.Compile([]*source.File{{Name: "r.cep", Text: "event pay (time: t(s)) { t int x string }\nrule r { from pay }"}})
+	set, errs := lang.Compile([]*source.File{{Name: "r.cep", Text: "event pay (time: t(s)) { t int x string }\nrule r { from pay emit { k: meta.key, h: meta.headers.h } }"}})
 	if errs.HasErrors() {
 		t.Fatal(errs.Error())
 	}

@@ -193,7 +193,7 @@ func (m *maker) make(rule *plan.Rule, c *effect, nth int, values []event.Value) 
 	}
 	m.standIn(&typ.Schema, out, c.Time, id)
 	m.text = append(m.text, '}')
-	ev, err := m.codec.decode(typ.Schema.Name, 0, c.Time, m.text)
+	ev, err := m.codec.decode(typ.Schema.Name, 0, c.Time, m.text, beside{})
 	if err != nil {
 		return nil, fmt.Errorf("emit %s: %w", typ.Schema.Name, err)
 	}

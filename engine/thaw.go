@@ -21,8 +21,10 @@ type eventCodec struct {
 	batch    event.Batch
 	arena    event.Arena
 	last     []*shape // by type: of the last event written
-	own      taken    // of the event at hand
-	before   taken    // of the one before it in the record
+	marked   []bool   // by type: its events keep what was beside their records
+	headers  []byte
+	own      taken // of the event at hand
+	before   taken // of the one before it in the record
 	scratch  pieces
 	text     []byte
 }
@@ -35,7 +37,11 @@ type taken struct {
 }
 
 func newEventCodec(set *plan.Set, s *shapes) *eventCodec {
-	return &eventCodec{set: set, shapes: s, decoders: map[string]*event.Decoder{}, last: make([]*shape, len(set.Types))}
+	c := &eventCodec{set: set, shapes: s, decoders: map[string]*event.Decoder{}, last: make([]*shape, len(set.Types))}
+	for _, t := range set.Types {
+		c.marked = append(c.marked, t.Layout.ReadsMeta())
+	}
+	return c
 }
 
 // What the head of an event says beside the number of its shape, 0 for none.
@@ -45,10 +51,18 @@ const (
 	headOfShape = iota      // bits below the number
 )
 
-// AppendEvent implements [machine.EventCodec]: head, the type's name where there is no
-// shape, partition, offset, time, what the head says, then the values or the record.
+// markedHead stands before the head of an event that has a key or headers, which are
+// between the two: no shape has such a number.
+const markedHead = 1 << 32 << headOfShape
+
+// AppendEvent implements [machine.EventCodec]: what was beside the record where a rule reads
+// it, head, the type's name where there is no shape, partition, offset, time, what the head
+// says, then the values or the record.
 func (c *eventCodec) AppendEvent(b []byte, ev, after *event.Event, base int64) []byte {
 	typ := &c.set.Types[ev.Type].Schema
+	if c.marked[ev.Type] && len(ev.Slots) > 0 { // what alerts show has none
+		b = c.appendMeta(b, ev)
+	}
 	c.own, c.before = c.before, c.own
 	sh := c.take(ev, typ.Name)
 	id := madeID(ev, typ)
@@ -77,6 +91,34 @@ func (c *eventCodec) AppendEvent(b []byte, ev, after *event.Event, base int64) [
 		b = appendValue(b, v, was)
 	}
 	return b
+}
+
+// appendMeta writes an event's key, one longer so that there may be none, and headers.
+func (c *eventCodec) appendMeta(b []byte, ev *event.Event) []byte {
+	key, headers := ev.MetaOf(&c.set.Types[ev.Type].Layout, c.headers)
+	c.headers = headers
+	if key == nil && len(headers) == 0 {
+		return b
+	}
+	b = binary.AppendUvarint(b, markedHead)
+	if key == nil {
+		b = append(b, 0)
+	} else {
+		b = append(binary.AppendUvarint(b, uint64(len(key))+1), key...)
+	}
+	return append(binary.AppendUvarint(b, uint64(len(headers))), headers...)
+}
+
+// beside is what was beside a record: see [event.RecordMeta].
+type beside struct{ key, headers []byte }
+
+// readMeta reads what appendMeta wrote; the texts are part of what is read.
+func readMeta(r *stepReader) (m beside) {
+	if n := r.uvarint(); n > 0 {
+		m.key = r.bytes(n - 1)
+	}
+	m.headers = r.bytes(r.uvarint())
+	return m
 }
 
 // take takes an event's record apart and returns its shape, nil where it has none. Most
@@ -170,6 +212,11 @@ var errEvent = errors.New("damaged event")
 func (c *eventCodec) ReadEvent(b []byte, after *event.Event, base int64) (*event.Event, error) {
 	r := stepReader{b: b}
 	head := r.uvarint()
+	var meta beside
+	if head == markedHead {
+		meta = readMeta(&r)
+		head = r.uvarint()
+	}
 	typ, sh := "", (*shape)(nil)
 	if n := head >> headOfShape; n == 0 {
 		typ = r.text()
@@ -196,7 +243,7 @@ func (c *eventCodec) ReadEvent(b []byte, after *event.Event, base int64) (*event
 	if !ok {
 		return nil, fmt.Errorf("%w: its values", errEvent)
 	}
-	ev, err := c.decode(typ, offset, time, record)
+	ev, err := c.decode(typ, offset, time, record, meta)
 	if err != nil {
 		return nil, err
 	}
@@ -219,10 +266,11 @@ func (c *eventCodec) record(b []byte, sh *shape, after *event.Event) (record []b
 
 // decode decodes a record that is known to be of a type. The event is valid until the
 // next call.
-func (c *eventCodec) decode(name string, offset, time int64, record []byte) (*event.Event, error) {
+func (c *eventCodec) decode(name string, offset, time int64, record []byte, meta beside) (*event.Event, error) {
 	c.batch.Reset()
 	c.arena.Reset()
 	c.batch.Add(0, offset, time, record)
+	c.batch.AddMeta(meta.key, meta.headers)
 	if _, err := c.decoder(name).Decode(&c.batch, 0, &c.arena); err != nil {
 		return nil, fmt.Errorf("%w of type %s: %w", errEvent, name, err)
 	}

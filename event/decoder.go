@@ -91,6 +91,9 @@ type Decoder struct {
 	// dataOrder is the order of keys in the data of envelopes.
 	dataOrder order
 
+	beside   RecordMeta // of the record at hand
+	besideOf *Batch     // whose text it refers to
+
 	typeName    []byte         // Options.Type
 	undeclared  map[string]int // index into undeclaredN
 	undeclaredN []Count
@@ -134,6 +137,9 @@ func (d *Decoder) Decode(b *Batch, i int, a *Arena) (Outcome, error) {
 	r := &b.Records[i]
 	if r.Fault != FaultNone {
 		return Undecodable, &DecodeError{Incomplete, r.Fault.String()}
+	}
+	if len(b.Metas) > 0 || d.besideOf != nil {
+		d.lookBeside(b, i)
 	}
 	if d.o.Format == FormatJSON && d.cast(b, r, a) {
 		return Decoded, nil
@@ -189,6 +195,9 @@ func (d *Decoder) decode(r *RecordRef, own bool, a *Arena) (Outcome, error) {
 // finish makes an event of the record at hand. Its place in the arena is written field by
 // field: an event that is made first and copied then costs twice as much.
 func (d *Decoder) finish(t *layout, r *RecordRef, own bool, a *Arena) {
+	if t.marked {
+		d.takeMeta(&t.meta)
+	}
 	e, text := a.next(), d.scan.text
 	e.Type, e.Part, e.Raw = t.index, r.Part, uint32(len(text))
 	e.Offset, e.Time, e.At, e.ID = r.Offset, d.time, d.time, d.id

@@ -6,7 +6,8 @@
 // A record is bytes with a position (partition, offset). An event is a decoded
 // record: a type, an event time, an identity and an array of 8-byte slots, one for
 // each field that some live rule reads. A [Schema] is a declared event type, a
-// [Layout] says which of its fields have a slot. A [Batch] carries records, an
+// [Layout] says which of its fields have a slot; so may a record's key and headers, which
+// stand beside its text (meta.go). A [Batch] carries records, an
 // [Arena] the events that a [Decoder] made of them. An event in them is valid until
 // either is reset.
 //

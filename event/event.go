@@ -135,6 +135,9 @@ func (f Fault) String() string {
 type Batch struct {
 	Text    []byte
 	Records []RecordRef
+	// Metas are what the source knows of the Records beside their text, one each; there may
+	// be fewer, or none.
+	Metas []RecordMeta
 	// Decoded are the events of the Records, one each, where the source has decoded them
 	// itself, by the layouts of the rule set at hand; nil: they are decoded from Text. The
 	// engine numbers their partitions and sets the times they count at; their memory is
@@ -151,7 +154,7 @@ type Batch struct {
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {
 	b.Common = Common{}
-	b.Text, b.Records, b.Decoded, b.AtEnd, b.Stamped = b.Text[:0], b.Records[:0], nil, false, false
+	b.Text, b.Records, b.Metas, b.Decoded, b.AtEnd, b.Stamped = b.Text[:0], b.Records[:0], b.Metas[:0], nil, false, false
 }
 
 // Add appends a copy of a record.

@@ -104,15 +104,17 @@ func (fs *fields) needs() []need {
 // events.
 type layout struct {
 	*Layout
-	index int32
-	words int
-	width int      // of an event's Slots
-	must  []uint64 // bit i: slot i must be there
-	root  fields
-	time  *field   // nil: time of arrival
-	id    *field   // nil: position
-	wrong []uint64 // by slot: events in which it was nil though it must not be
-	first []place  // by slot: where the first of them stands
+	index  int32
+	words  int
+	width  int      // of an event's Slots
+	must   []uint64 // bit i: slot i must be there
+	root   fields
+	meta   metaSlots
+	marked bool     // meta has any
+	time   *field   // nil: time of arrival
+	id     *field   // nil: position
+	wrong  []uint64 // by slot: events in which it was nil though it must not be
+	first  []place  // by slot: where the first of them stands
 }
 
 // hashKeys puts the hashes of the texts that are keys into an event's Slots.
@@ -142,8 +144,14 @@ type place struct {
 func newLayout(index int, l *Layout) *layout {
 	t := &layout{Layout: l, index: int32(index), words: l.Words(), width: l.Width(), wrong: make([]uint64, len(l.Slots)), first: make([]place, len(l.Slots))}
 	typ := l.Schema.Type()
+	t.meta.key = -1
 	for i, s := range l.Slots {
-		t.root.place(&typ, s.Path, s.Type, i)
+		if IsMeta(s.Path) {
+			t.meta.place(s.Path, i)
+			t.marked = true
+		} else {
+			t.root.place(&typ, s.Path, s.Type, i)
+		}
 	}
 	if name := l.Schema.TimeField; name != "" {
 		t.time = t.root.node(&typ, name, Type{Kind: Time})

@@ -38,7 +38,8 @@ type Schema struct {
 func (s *Schema) Type() Type { return Type{Kind: Record, Fields: s.Fields} }
 
 // Slot names what one slot of an event holds: a field, or, through records, a
-// field of a field. The kind of Type is never Record: a whole record is Any.
+// field of a field; or what the source says of the record (see [KeyPath], [HeaderPath]).
+// The kind of Type is never Record: a whole record is Any.
 type Slot struct {
 	Path []string
 	Type Type
@@ -73,7 +74,7 @@ func (l *Layout) HashAt(slot int) int {
 }
 
 // Add returns the number of the slot for path, making one where there is none.
-// path must exist in the schema; typ is its declared type.
+// path must exist in the schema, or be that of a key or a header; typ is its declared type.
 func (l *Layout) Add(path []string, typ Type) int {
 	for i := range l.Slots {
 		if equalPath(l.Slots[i].Path, path) {

@@ -53,7 +53,7 @@ func (m *maker) key() (clause string, names []string) {
 	case 7:
 		return "by k, g", []string{"k", "g"}
 	case 8:
-		return m.one("by f as flag, k", "by x % 2 as flag", "by k + x as flag", "by lower(g) as flag", "by s as flag"), []string{"flag"}
+		return m.one("by f as flag, k", "by x % 2 as flag", "by k + x as flag", "by lower(g) as flag", "by s as flag", "by meta.key as flag", "by meta.headers.h as flag"), []string{"flag"}
 	}
 	return "by k", []string{"k"}
 }
@@ -212,16 +212,16 @@ func (m *maker) field(s *scope, names, more []string) string {
 	}
 	from = append(from, names...)
 	if s.fields {
-		from = append(from, "meta.time", "meta.type", "s", "upper(s)", "len(g)", `"${k}${s}${f}"`)
+		from = append(from, "meta.time", "meta.type", "meta.key", "meta.headers.h", "s", "upper(s)", "len(g)", `"${k}${s}${f}"`)
 	}
 	for _, name := range s.single {
-		from = append(from, name+".s", name+".meta.time", name+" == nil", name+".f")
+		from = append(from, name+".s", name+".meta.time", name+" == nil", name+".f", name+".meta.key", name+".meta.headers.h")
 	}
 	if len(s.single) > 1 {
 		from = append(from, fmt.Sprintf("seconds(%s.meta.time - %s.meta.time)", s.single[1], s.single[0]))
 	}
 	for _, name := range s.many {
-		from = append(from, "values("+name+".x)", "collect("+name+".s, 2)", "first("+name+").meta.time", "stddev("+name+".y)",
+		from = append(from, "values("+name+".x)", "collect("+name+".s, 2)", "first("+name+").meta.time", "last("+name+").meta.key", "max("+name+".meta.headers.h)", "stddev("+name+".y)",
 			"top("+name+".x, 2)", "slope("+name+".y)", "percentile("+name+".y, 75)", name+"[count("+name+") - 1].x")
 	}
 	if len(more) > 0 && m.chance(40) {

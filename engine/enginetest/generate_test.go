@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"fmt"
+	"hash/fnv"
 	"strings"
 
 	"pgregory.net/rapid"
@@ -97,7 +98,7 @@ func (m *maker) streams(most int) []Stream {
 	serial := 0
 	least := []int{0, 4, 12, 25, 45}[m.n(5)]
 	for i := range count {
-		s := Stream{Name: fmt.Sprintf("p%d", i)}
+		s := Stream{Name: fmt.Sprintf("p%d", i), Beside: keyAndHeader}
 		now := 1000
 		for _, d := range rapid.SliceOfN(draft, min(least, most)/count, most/count).Draw(m.t, s.Name) {
 			serial++
@@ -152,6 +153,22 @@ func (d *draft) record(id, at string) string {
 		return d.broken
 	}
 	return fmt.Sprintf(`{"type":%q,"id":%q,"t":%s,%s}`, d.kind, id, at, strings.Join(d.fields, ","))
+}
+
+// keyAndHeader is what is beside a record, which is drawn with it: now and then no key, or no
+// header h.
+func keyAndHeader(record string) (key []byte, headers map[string]string) {
+	h := fnv.New32a()
+	h.Write([]byte(record))
+	n := h.Sum32() >> 8
+	if n%8 != 0 {
+		key = []byte{"pqz"[n%3]}
+	}
+	headers = map[string]string{"other": "p"}
+	if n>>8%4 != 0 {
+		headers["h"] = []string{"p", "q", ""}[n>>8%3]
+	}
+	return key, headers
 }
 
 func (m *maker) timestamp(at int) string {
@@ -260,7 +277,8 @@ func (m *maker) test(s *scope) string {
 	}
 	field := m.one(of...)
 	return field + m.one("s == 'p'", "s in ['p', \"q\"]", "s != nil", "f", "x == nil", "s contains 'q'", "g != \"u\"",
-		"s startsWith 'p'", "x in [0, 1, 2]", "x not in [0]", "s in words", "x > low")
+		"s startsWith 'p'", "x in [0, 1, 2]", "x not in [0]", "s in words", "x > low",
+		"meta.key == 'p'", "meta.headers.h != 'q'")
 }
 
 // constants are the declarations that test uses.

@@ -172,8 +172,11 @@ func (v *view) member(n *node) any {
 		return asEvent(v.eval(of.args[0])).meta(n.text)
 	}
 	x := v.eval(of)
-	if r, ok := x.(*row); ok {
-		return r.field(n.text)
+	switch x := x.(type) {
+	case *row:
+		return x.field(n.text)
+	case headers:
+		return x.field(n.text)
 	}
 	return asEvent(x).field(n.text)
 }

@@ -24,6 +24,19 @@ type occurrence struct {
 	offset int
 	seq    int
 	raw    string
+
+	key     any // beside the record; nil: none
+	headers headers
+}
+
+// headers are those of a record.
+type headers map[string]string
+
+func (h headers) field(name string) any {
+	if v, ok := h[name]; ok {
+		return v
+	}
+	return nil
 }
 
 func (e *occurrence) field(name string) any {
@@ -37,7 +50,7 @@ func (e *occurrence) meta(name string) any {
 	if e == nil {
 		return nil
 	}
-	return map[string]any{"type": e.kind, "id": e.id, "time": instant(e.own), "source": e.source}[name]
+	return map[string]any{"type": e.kind, "id": e.id, "time": instant(e.own), "source": e.source, "key": e.key, "headers": e.headers}[name]
 }
 
 const (
@@ -91,6 +104,12 @@ func partition(types map[string]*syntax.Event, s Stream, lateness int64) ([]*occ
 			continue
 		}
 		e.source, e.offset, e.time = s.Name, i, e.own
+		if s.Beside != nil {
+			key, pairs := s.Beside(record)
+			if e.headers = pairs; key != nil {
+				e.key = string(key)
+			}
+		}
 		if late := types[e.kind].Late; e.own >= watermark || late == nil || !late.Drop {
 			e.time = max(e.own, watermark)
 			out = append(out, e)

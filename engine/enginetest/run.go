@@ -19,6 +19,9 @@ type Stream struct {
 	Records []string
 	Times   []int64 // of the records, or of their arrival; nil: a second for each before
 	Stamped bool    // Times are time stamps that the log keeps
+	// Beside says what is beside a record: its key, nil for none, and its headers; nil: of
+	// none there is anything.
+	Beside func(record string) (key []byte, headers map[string]string)
 }
 
 func (s *Stream) time(i int) int64 {
@@ -150,9 +153,21 @@ func (m *memory) Next(_ context.Context, into *event.Batch) error {
 		}
 		m.left--
 		into.Add(0, int64(m.at), m.stream.time(m.at), []byte(m.stream.Records[m.at]))
+		if m.stream.Beside != nil {
+			m.addMeta(into)
+		}
 		m.at++
 	}
 	return nil
+}
+
+func (m *memory) addMeta(into *event.Batch) {
+	key, pairs := m.stream.Beside(m.stream.Records[m.at])
+	var headers []byte
+	for name, value := range pairs {
+		headers = event.AppendHeader(headers, name, []byte(value))
+	}
+	into.AddMeta(key, headers)
 }
 
 func (m *memory) Position() int64     { return int64(m.at) }

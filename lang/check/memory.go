@@ -1,6 +1,12 @@
 package check
 
-import "github.com/cepheus-cep/cepheus/lang/plan"
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cepheus-cep/cepheus/lang/plan"
+)
 
 // memory gathers the parts of a text of Rule.Memory.
 type memory struct {
@@ -30,7 +36,24 @@ func ruleMemory(s *plan.Set, r *plan.Rule) string {
 	m.part("aggregates", func(f *fingerprint) { f.aggregates(r) })
 	m.part("pattern", func(f *fingerprint) { f.remembered(r) })
 	m.part("mode", func(f *fingerprint) { f.add("%t", r.Mode == plan.Off) })
+	if lines := metaOfSteps(r); len(lines) > 0 { // else as it was before there were any
+		m.part("headers", func(f *fingerprint) { f.add("%q", lines) })
+	}
 	return m.text
+}
+
+// metaOfSteps lists the keys and headers that a rule reads of events that it has taken. A
+// record in the store does not say them: they are kept with an event where they are read.
+func metaOfSteps(r *plan.Rule) (lines []string) {
+	eachPlace(r, func(_ int, at **plan.Expr) {
+		eachExprOf([]*plan.Expr{*at}, func(e *plan.Expr) {
+			if e.Op == plan.OpStepField && strings.HasPrefix(e.Name, plan.MetaPrefix) {
+				lines = append(lines, fmt.Sprintf("%d %s", e.Step, e.Name))
+			}
+		})
+	})
+	slices.Sort(lines)
+	return slices.Compact(lines)
 }
 
 func (f *fingerprint) keys(r *plan.Rule) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/lang/plan"
@@ -145,6 +146,9 @@ func declaredFirst(fields []event.Field, a, b []string) int {
 	if len(a) == 0 || len(b) == 0 {
 		return cmp.Compare(len(a), len(b))
 	}
+	if event.IsMeta(a) || event.IsMeta(b) { // before all fields
+		return slices.Compare(a, b)
+	}
 	at := placeOf(fields, a[0])
 	if a[0] == b[0] {
 		return declaredFirst(fields[at].Type.Fields, a[1:], b[1:])
@@ -156,6 +160,12 @@ func declaredFirst(fields []event.Field, a, b []string) int {
 // the text of no rule.
 func declaredPath(fields []event.Field, path []string) []string {
 	out := make([]string, len(path))
+	if event.IsMeta(path) {
+		for i, name := range path {
+			out[i] = strings.Clone(name)
+		}
+		return out
+	}
 	for i, name := range path {
 		f := &fields[placeOf(fields, name)]
 		out[i], fields = f.Name, f.Type.Fields

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/cepheus-cep/cepheus/event"
 )
@@ -37,7 +38,7 @@ func (e *Expr) appendTo(b []byte) []byte {
 	case OpField:
 		return appendName(b, e.Name)
 	case OpMeta:
-		return append(append(b, "@meta."...), e.Name...)
+		return append(append(b, MetaPrefix...), e.Name...)
 	case OpStepField, OpStepMeta, OpTaken:
 		return e.appendStep(b)
 	case OpKey:
@@ -101,7 +102,7 @@ func (e *Expr) appendStep(b []byte) []byte {
 	}
 	b = append(append(b, '.'), pickWords[e.Pick]...)
 	if e.Op == OpStepMeta {
-		return append(append(b, "@meta."...), e.Name...)
+		return append(append(b, MetaPrefix...), e.Name...)
 	}
 	return appendName(b, e.Name)
 }
@@ -113,9 +114,16 @@ func (e *Expr) appendConst(b []byte) []byte {
 	return appendValue(b, e.Const)
 }
 
+// MetaPrefix begins the names of slots that hold no field but a record's key, or a header
+// of it: the path of no field begins so.
+const MetaPrefix = "@meta."
+
 // appendName quotes names that hold more than identifiers and dots, so that two
 // different paths never have the same text.
 func appendName(b []byte, name string) []byte {
+	if strings.HasPrefix(name, MetaPrefix) {
+		return append(b, name...)
+	}
 	for _, r := range name {
 		if r != '.' && r != '_' && (r < '0' || r > '9') && (r|' ' < 'a' || r|' ' > 'z') {
 			return append(append(b, '`'), strconv.Quote(name)...)

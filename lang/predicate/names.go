@@ -59,7 +59,7 @@ func (m meaning) what() string {
 	return "the event's own data"
 }
 
-var metaNames = []string{"type", "id", "time", "source"}
+var metaNames = []string{"type", "id", "time", "source", "key", "headers"}
 
 // meanings lists what a name could mean, next being the name of the field read of it.
 func (c *checker) meanings(cx *context, name, next string) []meaning {

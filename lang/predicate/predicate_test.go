@@ -245,6 +245,10 @@ func TestExpressionsCompileToCanonicalText(t *testing.T) {
 		{`from in nets`, `(in_cidr from ["10.0.0.0/8" "192.168.1.1"])`},
 		{`card in names`, `(in card ["ann" "bob"])`},
 		{`meta.source`, `@meta.source`},
+		{`meta.key`, `@meta.key`},
+		{`meta.headers["trace-id"]`, `@meta.headers."trace-id"`},
+		{`meta.headers.trace == "x"`, `(== @meta.headers.trace "x")`},
+		{`meta["headers"]["a.b"] ?? meta.key`, `(?? @meta.headers."a.b" @meta.key)`},
 	} {
 		t.Run(c.text, func(t *testing.T) {
 			e, errs := Compile(span(c.text), atHand(), event.Nil)
@@ -322,9 +326,14 @@ func TestWrongExpressionsSayWhatAndWhere(t *testing.T) {
 		{`# > 1`, `0-1 R219 # stands in list predicates only`},
 		{`matches() > 1`, `0-9 R217 matches() is counted by match all only`},
 		{`window.start == at`, `0-6 R210 window.start and window.end are set in tumbling, hopping, session and batch windows only`},
-		{`meta.who == ""`, `5-8 R203 unknown field "who" of meta; there are meta.type, meta.id, meta.time and meta.source`},
+		{`meta.key.x`, `9-10 R205 a string has no fields`},
+		{`meta.headers`, `5-12 R212 meta.headers is no value; name a header: meta.headers["name"]`},
+		{`meta.headers[upper("x")]`, `5-12 R212 meta.headers is no value; name a header: meta.headers["name"]`},
+		{`meta.headers["a"]["b"]`, `18-21 R205 a string has no fields`},
+		{`meta.key > 3`, `0-12 R205 cannot compare a string and an int; put the number in quotes, or convert the text with float()`},
+		{`meta.who == ""`, `5-8 R203 unknown field "who" of meta; there are meta.type, meta.id, meta.time, meta.source, meta.key and meta.headers`},
 		{`meta.tme == nil`, `5-8 R203 unknown field "tme" of meta; did you mean "time"?`},
-		{`meta == nil`, `0-4 R212 meta is no value; read meta.type, meta.id, meta.time or meta.source`},
+		{`meta == nil`, `0-4 R212 meta is no value; read meta.type, meta.id, meta.time, meta.source, meta.key or a header: meta.headers["name"]`},
 		{`"${amount +}" == ""`, `11-12 S024 expected an operand after "+", found "}"`},
 		{`"${amount card}" == ""`, `10-14 S024 unexpected "card"`},
 		{`(amount +) > 1`, `9-10 S024 expected an operand after "+", found ")"`},

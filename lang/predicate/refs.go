@@ -174,12 +174,18 @@ func (r *reference) read(e plan.Expr) *plan.Expr {
 // metaField compiles meta.name of an event.
 func (c *checker) metaField(cx *context, n ast.Node, r *reference, parts []ast.Node) *plan.Expr {
 	if len(parts) == 0 {
-		return c.fail(cx, n, codeEventValue, "meta is no value", "read meta.type, meta.id, meta.time or meta.source")
+		return c.fail(cx, n, codeEventValue, "meta is no value", "read meta.type, meta.id, meta.time, meta.source, meta.key or a header: meta.headers[\"name\"]")
 	}
 	name := cx.text.tok(parts[0]).text
 	if !slices.Contains(metaNames, name) {
-		mend := cmp.Or(source.DidYouMean(name, metaNames), "there are meta.type, meta.id, meta.time and meta.source")
+		mend := cmp.Or(source.DidYouMean(name, metaNames), "there are meta.type, meta.id, meta.time, meta.source, meta.key and meta.headers")
 		return c.failAt(cx, parts[0], codeUnknownField, fmt.Sprintf("unknown field %q of meta", name), mend)
+	}
+	switch name {
+	case "key":
+		return c.members(cx, r.metaSlot(event.KeyPath()), parts[1:])
+	case "headers":
+		return c.header(cx, parts[0], r, parts[1:])
 	}
 	kind := event.String
 	if name == "time" {
@@ -187,6 +193,22 @@ func (c *checker) metaField(cx *context, n ast.Node, r *reference, parts []ast.N
 	}
 	e := r.read(plan.Expr{Op: plan.OpMeta, Name: name, Type: event.Type{Kind: kind}})
 	return c.members(cx, e, parts[1:])
+}
+
+// header compiles meta.headers["name"] of an event.
+func (c *checker) header(cx *context, n ast.Node, r *reference, parts []ast.Node) *plan.Expr {
+	if len(parts) == 0 {
+		return c.failAt(cx, n, codeEventValue, "meta.headers is no value", `name a header: meta.headers["name"]`)
+	}
+	return c.members(cx, r.metaSlot(event.HeaderPath(cx.text.tok(parts[0]).text)), parts[1:])
+}
+
+// metaSlot reads a slot of what is beside a record, which it adds to the type's layout.
+func (r *reference) metaSlot(path []string) *plan.Expr {
+	t := event.Type{Kind: event.String, Optional: true}
+	e := plan.Expr{Op: plan.OpField, Name: plan.MetaPrefix + pathName(path[1:]), Type: t}
+	e.Index = r.typ.Layout.Add(path, t)
+	return r.read(e)
 }
 
 // path compiles a field of an event: through records as far as they are declared,

@@ -11,6 +11,8 @@ import (
 	"slices"
 
 	"github.com/segmentio/kafka-go/compress"
+
+	"github.com/cepheus-cep/cepheus/event"
 )
 
 // frame is one record batch of the log, format v2, and what its header says.
@@ -128,6 +130,18 @@ type entry struct {
 	start, end         int
 	headers, headerEnd int // where the headers are, behind their number
 	headerCount        int
+}
+
+// meta says where the record's key and headers are: the log has these in the form that
+// [event.RecordMeta] asks for.
+func (e *entry) meta() (m event.RecordMeta) {
+	if e.keyStart >= 0 {
+		m.Key = event.MakeRef(e.keyStart, e.keyEnd-e.keyStart)
+	}
+	if e.headerCount > 0 {
+		m.Headers = event.MakeRef(e.headers, e.headerEnd-e.headers)
+	}
+	return m
 }
 
 // cursor reads the records of a batch one by one.

@@ -67,6 +67,43 @@ rule silence { match pay -> !pay for 1s }`}})
 	}
 }
 
+// fieldsOf runs rules over a source until the first alert is there, and returns its fields.
+func fieldsOf(t *testing.T, rules string, s *Source, decode event.Options) string {
+	t.Helper()
+	set, errs := lang.Compile([]*source.File{{Name: "r.cep", Text: rules}})
+	if errs.HasErrors() {
+		t.Fatal(errs.Error())
+	}
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	defer stop()
+	first := &firstAlert{stop: stop}
+	e, err := engine.New(ctx, engine.Options{Set: set, Store: state.NewMemory(), Outbox: first, Inputs: []engine.Input{{Source: s, Decode: decode}}})
+	if err == nil {
+		err = e.Run(ctx)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(first.Fields)
+}
+
+// firstAlert is an outbox that ends the run at the first alert.
+type firstAlert struct {
+	stop   context.CancelFunc
+	Fields json.RawMessage
+}
+
+func (f *firstAlert) Append(_ *state.Batch, alert []byte) uint64 {
+	if f.Fields == nil {
+		json.Unmarshal(alert, f)
+	}
+	f.stop()
+	return 1
+}
+
+func (f *firstAlert) Acknowledge(*state.Batch, map[string]uint64) {}
+func (f *firstAlert) Last() uint64                                { return 0 }
+
 // behindEngine runs an engine over a topic that is written to, and starts it anew, with a
 // new client, again and again; in the end every event has been through it once.
 func behindEngine(t *testing.T, r *rig) {

@@ -84,7 +84,7 @@ func (s *Source) handOnFrame(f *frame, into *event.Batch, at int, there bool) (d
 		}
 	}
 	if err := s.records(f, into, at); err != nil {
-		into.Records = into.Records[:records]
+		into.Records, into.Metas = into.Records[:records], into.Metas[:records]
 		return s.damaged(f, err)
 	}
 	s.suspect = -1
@@ -156,6 +156,7 @@ func (s *Source) record(into *event.Batch, text []byte, e *entry) {
 		s.wrap(into, text[e.start:e.end], &r)
 	}
 	into.Records = append(into.Records, r)
+	into.Metas = append(into.Metas, e.meta())
 }
 
 // time is a time stamp in nanoseconds; of a record without one that of its arrival.
@@ -205,11 +206,13 @@ func (s *Source) envelope(into *event.Batch, text []byte, e *entry, r *event.Rec
 }
 
 // attribute is the name that a header has in an envelope. Others than these cannot be
-// fields, and could be called data.
+// fields, and could be called data; rules read them as headers.
 func attribute(key []byte) ([]byte, bool) {
 	switch string(key) {
 	case "ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "ce_subject":
 		return key[len("ce_"):], true
+	case "content-type":
+		return []byte("datacontenttype"), true
 	}
 	return nil, false
 }

@@ -43,6 +43,7 @@ func suite(t *testing.T, r *rig) {
 		"an undecided transaction is not the end":        undecided,
 		"times and tombstones":                           timesAndTombstones,
 		"forms of records":                               forms,
+		"keys and headers in rules":                      keysAndHeaders,
 		"where to start":                                 starts,
 		"offsets that are gone":                          outOfRange,
 		"a log that has lost records":                    truncated,
@@ -264,7 +265,7 @@ func forms(t *testing.T, r *rig) {
 		"raw text":                             {Options{Format: Raw}, nil, "say \"hi\"\n\\ é", `{"text":"say \"hi\"\u000a\\ é"}`},
 		"raw text in a field of a name":        {Options{Format: Raw, RawField: "line"}, nil, "x", `{"line":"x"}`},
 		"raw bytes that are no text":           {Options{Format: Raw}, nil, "\xff", "\xff"},
-		"CloudEvents in binary mode":           {Options{}, binary, `{"amount":3}`, `{"specversion":"1.0","id":"7","source":"a\"b","type":"com.example.pay","time":"2026-01-01T00:00:00Z","data":{"amount":3}}`},
+		"CloudEvents in binary mode":           {Options{}, binary, `{"amount":3}`, `{"specversion":"1.0","id":"7","source":"a\"b","type":"com.example.pay","time":"2026-01-01T00:00:00Z","datacontenttype":"application/json","data":{"amount":3}}`},
 		"a value that would be the envelope":   {Options{}, binary, `{},"type":"admin"`, `{},"type":"admin"`},
 		"CloudEvents in structured mode":       {Options{}, h("content-type", "application/cloudevents+json"), `{"specversion":"1.0"}`, `{"specversion":"1.0"}`},
 		"headers that have nothing to say":     {Options{}, h("trace", "1"), `{"a":1}`, `{"a":1}`},
@@ -287,6 +288,85 @@ func forms(t *testing.T, r *rig) {
 			}
 		})
 	}
+}
+
+// keysAndHeaders has rules read what stands beside records of every form.
+func keysAndHeaders(t *testing.T, r *rig) {
+	const rules = `event pay (time: at(ms)) { at int  n int? }
+rule r { from pay emit { n: n, key: meta.key, trace: meta.headers["trace-id"], type: meta.headers.ce_type, gone: meta.headers.gone } }`
+	headers := func(pairs ...string) (all []kgo.RecordHeader) {
+		for i := 0; i < len(pairs); i += 2 {
+			all = append(all, kgo.RecordHeader{Key: pairs[i], Value: []byte(pairs[i+1])})
+		}
+		return append(all, kgo.RecordHeader{Key: "gone"})
+	}
+	for name, c := range map[string]struct {
+		o      Options
+		decode event.Options
+		record kgo.Record
+		want   string
+	}{
+		"JSON": {
+			Options{},
+			event.Options{},
+			kgo.Record{Key: []byte("c1"), Value: []byte(`{"type":"pay","at":1,"n":2}`), Headers: headers("trace-id", "a", "gone", "x", "trace-id", "b")},
+			`{"n":2,"key":"c1","trace":"b","type":null,"gone":null}`,
+		},
+		"nothing beside it": {
+			Options{},
+			event.Options{},
+			kgo.Record{Value: []byte(`{"type":"pay","at":1,"n":2}`)},
+			`{"n":2,"key":null,"trace":null,"type":null,"gone":null}`,
+		},
+		"a key that is empty, and one that is no text": {
+			Options{},
+			event.Options{},
+			kgo.Record{Key: []byte{}, Value: []byte(`{"type":"pay","at":1}`), Headers: headers("trace-id", "\xff")},
+			`{"n":null,"key":"","trace":null,"type":null,"gone":null}`,
+		},
+		"CloudEvents in binary mode": {
+			Options{},
+			event.Options{},
+			kgo.Record{
+				Key: []byte("c1"), Value: []byte(`{"at":1,"n":2}`),
+				Headers: headers("ce_specversion", "1.0", "ce_id", "7", "ce_source", "s", "ce_type", "com.example.pay", "content-type", "application/json", "trace-id", "a"),
+			},
+			`{"n":2,"key":"c1","trace":"a","type":"com.example.pay","gone":null}`,
+		},
+		"CloudEvents in structured mode": {
+			Options{},
+			event.Options{},
+			kgo.Record{
+				Key: []byte("c1"), Headers: headers("content-type", "application/cloudevents+json", "trace-id", "a"),
+				Value: []byte(`{"specversion":"1.0","id":"7","source":"s","type":"com.example.pay","data":{"at":1,"n":2}}`),
+			},
+			`{"n":2,"key":"c1","trace":"a","type":null,"gone":null}`,
+		},
+		"CSV": {
+			Options{Format: CSV, Columns: "at,n"},
+			event.Options{Format: event.FormatCSV, Type: "pay"},
+			kgo.Record{Key: []byte("c1"), Value: []byte("1,2"), Headers: headers("trace-id", "a")},
+			`{"n":2,"key":"c1","trace":"a","type":null,"gone":null}`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			topic := r.topic(t, 1)
+			c.record.Topic = topic
+			r.produce(t, &c.record)
+			if got := fieldsOf(t, rules, r.source(t, c.o, topic), c.decode); got != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+		})
+	}
+	t.Run("raw text", func(t *testing.T) {
+		topic := r.topic(t, 1)
+		r.produce(t, &kgo.Record{Topic: topic, Key: []byte("c1"), Value: []byte("hello"), Headers: headers("trace-id", "a")})
+		got := fieldsOf(t, `event line { text string }
+rule r { from line where meta.key == "c1" emit { text: text, trace: meta.headers["trace-id"] } }`, r.source(t, Options{Format: Raw}, topic), event.Options{Type: "line"})
+		if want := `{"text":"hello","trace":"a"}`; got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	})
 }
 
 func starts(t *testing.T, r *rig) {
