@@ -149,6 +149,12 @@ type Options struct {
 	// are valid until it returns. Default: nothing.
 	Progress func(*Stats)
 
+	// Watch is told what the machines of rules see, ask and do, by the goroutine of the
+	// shard: with one shard, in the order of events for each rule. What a watched engine
+	// does is the same, slower. It is for a store that does not outlive the process.
+	// Default, nil: machines are not watched, which costs nothing.
+	Watch func(*machine.Sight)
+
 	Log *slog.Logger     // default: nothing is logged
 	Now func() time.Time // wall clock; default time.Now
 }
@@ -307,6 +313,9 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	tests := make([]index.Rule, 0, len(o.Set.Rules))
 	for _, rule := range o.Set.Rules {
 		c, err := compile(rule, o.Set.Types)
+		if err == nil && o.Watch != nil {
+			err = c.watch(o.Set.Types)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -323,6 +332,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	e.index = index.New(o.Set.Types, tests)
 	for i := range o.Shards {
 		e.shards = append(e.shards, newShard(i, e.rules, e.strata, e.world, o.Limits))
+		e.shards[i].x.Watch = o.Watch
 		if o.Store.Durable() {
 			e.shards[i].keepsIn(context.WithoutCancel(ctx), o.Store, o.Cache/int64(o.Shards))
 		}

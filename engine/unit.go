@@ -23,6 +23,7 @@ type compiled struct {
 	bucket  *machine.Bucket
 	pattern *machine.Pattern
 	table   *machine.Projection // rule stands for it: it has its name, version and stratum
+	watched *watched            // nil: the rule is not watched
 }
 
 // compile makes a rule's machine.
@@ -61,6 +62,8 @@ func compileTable(set *plan.Set, n int) (compiled, error) {
 // tests is what the index must know of the rule.
 func (c *compiled) tests() index.Rule {
 	switch {
+	case c.watched != nil:
+		return c.watched.tests
 	case c.table != nil:
 		return index.Rule{Tests: c.table.Tests()}
 	case c.pattern != nil:
@@ -76,6 +79,8 @@ func (c *compiled) tests() index.Rule {
 // newUnit makes what one shard keeps of the rule.
 func (c *compiled) newUnit(sh *shard, number int32) unit {
 	switch {
+	case c.watched != nil:
+		return c.watched.newUnit(sh, number)
 	case c.table != nil:
 		return newKeyed[machine.ProjectionKey](sh, number, c.table)
 	case c.pattern != nil:

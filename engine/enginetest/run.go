@@ -56,6 +56,8 @@ type Options struct {
 	// Silences is [engine.Options.Silences].
 	Silences int
 	Decode   event.Options
+	// See is [engine.Options.Watch].
+	See func(*machine.Sight)
 }
 
 // Result is what came of a run.
@@ -91,7 +93,7 @@ func runOnce(ctx context.Context, set *plan.Set, streams []Stream, o Options, st
 	box := &outbox{}
 	eo := engine.Options{
 		Set: set, Store: o.Store, Outbox: box, Final: final,
-		Shards: o.Shards, EpochEvents: o.EpochEvents, EpochKeys: o.EpochKeys, Limits: o.Limits, Cache: o.Cache, RoundEvents: o.RoundEvents, Silences: o.Silences,
+		Shards: o.Shards, EpochEvents: o.EpochEvents, EpochKeys: o.EpochKeys, Limits: o.Limits, Cache: o.Cache, RoundEvents: o.RoundEvents, Silences: o.Silences, Watch: o.See,
 		Dead: func(d []engine.Dead) error { res.Dead = append(res.Dead, d...); return nil },
 	}
 	if eo.EpochEvents == 0 {

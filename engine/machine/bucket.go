@@ -24,6 +24,7 @@ type Bucket struct {
 	judge   head // having, emit and suppress by: they see no event
 	batch   bool
 	early   bool
+	watch   *watching // nil: the rule is not watched
 }
 
 // BucketKey is what one key remembers of such a rule. Alerted in an open window says
@@ -182,6 +183,9 @@ func (b *Bucket) holds(x *Context, w *windows.Bucket) bool {
 	x.bucket = bucketAggs{b: b, state: &w.State}
 	x.Frame.Aggs = &x.bucket
 	x.Frame.WindowStart, x.Frame.WindowEnd = w.Start, w.End
+	if b.watch != nil {
+		b.watchHeld(x, w.Start, w.End)
+	}
 	return b.judge.having == nil || b.judge.having(&x.Frame)
 }
 
@@ -196,6 +200,9 @@ func (b *Bucket) alert(x *Context, k *BucketKey, w *windows.Bucket, e *Effect) {
 	e.Start, e.End = w.First, e.Evidence[len(e.Evidence)-1].Event.Time
 	b.judge.outcome(x, e)
 	x.Effect(e)
+	if b.watch != nil {
+		b.watch.alerted(x, e)
+	}
 }
 
 // Deadline is when the next of the key's windows ends; math.MaxInt64: none does by

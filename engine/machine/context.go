@@ -42,6 +42,7 @@ type Context struct {
 	Since  int64         // for Append and Decode: when the key's last event counted
 	Key    []byte        // the key at hand, in the form of event.AppendKey
 	Effect func(*Effect) // takes an effect; it is the machine's again after the call
+	Watch  func(*Sight)  // takes what watched machines tell; nil where there are none
 
 	Dropped Dropped // of the rule at hand; the shard reads and clears it
 

@@ -111,6 +111,9 @@ func (p *Pattern) match(x *Context, k *PatternKey, r *run, now int64, atDeadline
 	e.derive(x, p.derived)
 	p.evidence(x, k, r, e)
 	x.Effect(e)
+	if p.watch != nil {
+		p.watchMatched(x, r, e)
+	}
 }
 
 // reset empties an effect and keeps its memory.

@@ -36,9 +36,10 @@ type Pattern struct {
 	reads      uint64 // steps that having, emit and suppress read
 	readsKey   bool
 	accs       []acc
-	accAt      []place // by aggregate of the rule: index into accs, and there
-	seesAll    bool    // some => or strict: events that fit no step matter too
-	gaps       bool    // some link has an upper bound
+	accAt      []place   // by aggregate of the rule: index into accs, and there
+	seesAll    bool      // some => or strict: events that fit no step matter too
+	gaps       bool      // some link has an upper bound
+	watch      *watching // nil: the pattern is not watched
 }
 
 // stage is one positive part of the sequence: a step, or a group.

@@ -232,7 +232,11 @@ func (p *Pattern) holds(x *Context, k *PatternKey, r *run, c *cond) bool {
 		return true
 	}
 	p.bindFrame(x, k, r, c.steps, c.key)
-	return c.holds(&x.Frame)
+	held := c.holds(&x.Frame)
+	if p.watch != nil {
+		p.watchAsked(x, r, c, held)
+	}
+	return held
 }
 
 // isForbidden notes the negations that ev is, and reports whether they end the run.
@@ -458,6 +462,9 @@ func (p *Pattern) take(x *Context, k *PatternKey, r *run, way alt, ev *event.Eve
 	}
 	if d := p.runDeadline(r); d != math.MaxInt64 && (!k.waits || d < k.due) {
 		k.due, k.waits = d, true
+	}
+	if p.watch != nil {
+		p.watchTook(x, r, l.step, ev)
 	}
 }
 
