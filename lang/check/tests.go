@@ -25,13 +25,21 @@ func (c *checker) test(d *syntax.Test) {
 	for _, name := range d.Rules {
 		c.ruleNamed(name)
 	}
+	out := &plan.Test{Span: d.Span}
+	for _, name := range d.Rules {
+		out.Rules = append(out.Rules, name.Text)
+	}
+	if d.Title != nil {
+		out.Title = d.Title.Value
+	}
 	for _, item := range d.Items {
 		if item.At != nil {
-			c.testEvent(item.At)
+			out.Events = append(out.Events, c.testEvent(item.At))
 		} else {
-			c.expectation(item.Expect)
+			out.Expects = append(out.Expects, c.expectation(item.Expect))
 		}
 	}
+	c.set.Tests = append(c.set.Tests, out)
 	if !d.Broken {
 		c.testTime(d)
 	}
@@ -61,14 +69,19 @@ func (c *checker) ruleNames() []string {
 
 // testEvent checks `at D EVENT { … }`. Fields may be left out: a test may show what a
 // rule makes of a record without them.
-func (c *checker) testEvent(at *syntax.At) {
+func (c *checker) testEvent(at *syntax.At) plan.TestEvent {
+	out := plan.TestEvent{Span: at.Span, At: at.Offset.Nanos, Type: -1}
 	if at.Event.Text == "" {
-		return
+		return out
 	}
 	t, ok := c.typeNamed(at.Event)
 	c.unique(codeDuplicateItem, "field of "+at.Event.Text, fieldDeclNames(at.Fields))
+	if ok {
+		out.Type = slices.Index(c.set.Types, t)
+	}
 	for _, f := range at.Fields {
 		e := c.testValue(f)
+		out.Fields = append(out.Fields, plan.Field{Name: f.Name.Text, Expr: e})
 		if !ok {
 			continue
 		}
@@ -82,6 +95,7 @@ func (c *checker) testEvent(at *syntax.At) {
 			c.fits(f, e, field.Type, t.Schema.Name)
 		}
 	}
+	return out
 }
 
 // testValue compiles a value of a test: an expression over constants.
@@ -107,7 +121,17 @@ func (c *checker) fits(f *syntax.Field, e *plan.Expr, to event.Type, of string) 
 }
 
 // expectation checks `expect RULE at D { … }` and its like.
-func (c *checker) expectation(x *syntax.Expect) {
+func (c *checker) expectation(x *syntax.Expect) plan.Expect {
+	out := plan.Expect{Span: x.Span, Rule: x.Rule.Text, At: -1}
+	if x.Kind != syntax.ExpectAlert {
+		out.Kind = plan.ExpectCount
+	}
+	if x.Count != nil {
+		out.N = x.Count.Value
+	}
+	if x.At != nil {
+		out.At = x.At.Nanos
+	}
 	d := c.ruleNamed(x.Rule)
 	c.unique(codeDuplicateItem, "field of expect "+x.Rule.Text, fieldDeclNames(x.Fields))
 	if d != nil && tooLong(d) {
@@ -116,6 +140,7 @@ func (c *checker) expectation(x *syntax.Expect) {
 	shown := c.alertFields(d)
 	for _, f := range x.Fields {
 		e := c.testValue(f)
+		out.Fields = append(out.Fields, plan.Field{Name: f.Name.Text, Expr: e})
 		if d == nil || d.Broken {
 			continue
 		}
@@ -128,6 +153,7 @@ func (c *checker) expectation(x *syntax.Expect) {
 			c.fits(f, e, t, "the alert")
 		}
 	}
+	return out
 }
 
 // tooLong reports a rule of which not all fields are looked at.

@@ -13,6 +13,7 @@ type Set struct {
 	Projections []*Projection // sorted by name
 	Reads       [][]Read      // by event type: what its events ask of projections
 	Files       []*File       // lists and tables read from files, sorted by name
+	Tests       []*Test       // in order of files and writing
 	Version     string        // of the set: a hash over its types' and rules' versions
 }
 
