@@ -634,3 +634,6 @@ func (f WatchedFilter) See(x *Context, ev *event.Event, mask uint64) {
 		}
 	}
 }
+
+// Parts lists the parts of a condition that must all hold, as Checks have them; none for nil.
+func Parts(e *plan.Expr) []*plan.Expr { return parts(e) }

@@ -1,0 +1,291 @@
+package story
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+	"strings"
+
+	"github.com/cepheus-cep/cepheus/engine/machine"
+	"github.com/cepheus-cep/cepheus/event"
+)
+
+// runID names a run.
+type runID struct {
+	key string
+	run uint64
+}
+
+// progress is how far a run has got, with what kept it from going on.
+type progress struct {
+	key     string
+	number  uint64
+	start   int64
+	steps   uint64 // that have taken
+	took    []string
+	total   int64
+	waits   string
+	next    uint64
+	failure string
+	failed  int // parts that did not hold
+	by      float64
+	ended   string
+	matched bool
+	seq     int // order of beginning
+}
+
+// judgement is a condition that did not hold, of a rule without runs or of one in which no
+// run began.
+type judgement struct {
+	text   string
+	failed int
+	by     float64
+}
+
+// mostTook is how many events of a run are named one by one.
+const mostTook = 6
+
+func (t *Teller) progressed(s *machine.Sight) {
+	id := runID{t.keyText(s.Key), s.Run}
+	p := t.runs[id]
+	if p == nil {
+		p = &progress{key: id.key, number: s.Run, start: s.Start, seq: len(t.runs)}
+		t.runs[id] = p
+	}
+	if p.steps&(1<<s.Step) == 0 { // what kept it from an earlier step does so no more
+		p.failure, p.failed, p.by = "", math.MaxInt, 0
+	}
+	p.steps |= 1 << s.Step
+	p.total, p.next = s.Total, s.Next
+	p.waits = t.waiting(s.Next, s.Until, s.Deadline)
+	if len(p.took) < mostTook {
+		p.took = append(p.took, t.stepName(s.Step)+" at "+t.o.Time(s.At))
+	}
+	t.better(p)
+}
+
+// better keeps the run that has got furthest.
+func (t *Teller) better(p *progress) {
+	if b := t.best; b == nil || !p.matched && further(p, b) {
+		t.best = p
+	}
+}
+
+func further(p, b *progress) bool {
+	n, m := bits.OnesCount64(p.steps), bits.OnesCount64(b.steps)
+	return b.matched || n > m || n == m && p.total >= b.total
+}
+
+// missedLocal notes what of the event alone keeps open runs from taking it.
+func (t *Teller) missedLocal(s *machine.Sight) {
+	if t.rule.Pattern == nil {
+		return
+	}
+	key := t.keyText(s.Key)
+	for i := range s.Asked {
+		a := &s.Asked[i]
+		if a.Holds || a.At == machine.AtHaving {
+			continue
+		}
+		for id, p := range t.runs {
+			if id.key == key && (a.At == machine.AtWhere || p.next&(1<<max(a.At, 0)) != 0) {
+				t.failedBy(p, s, a)
+			}
+		}
+	}
+}
+
+// failedBy keeps of the conditions that failed a run the one with the fewest parts that did
+// not hold, by the least; of like ones the latest.
+func (t *Teller) failedBy(p *progress, s *machine.Sight, a *machine.Asked) {
+	n, by := failures(a.Checks), distance(a.Checks)
+	if n > p.failed || n == p.failed && by > p.by {
+		return
+	}
+	p.failed, p.by = n, by
+	at := t.o.Time(s.At)
+	if s.Event != nil {
+		at += " " + t.showEvent(s.Event)
+	}
+	p.failure = at + ": " + t.place(a.At) + ": " + t.failing(a.Checks)
+}
+
+func failures(checks []machine.Check) (n int) {
+	for i := range checks {
+		if !checks[i].Holds {
+			n++
+		}
+	}
+	return n
+}
+
+// missedAsked notes a condition that looks at a run and does not hold.
+func (t *Teller) missedAsked(s *machine.Sight, a *machine.Asked) {
+	if a.Holds || a.At == machine.AtUntil {
+		return
+	}
+	p := t.runs[runID{t.keyText(s.Key), s.Run}]
+	switch {
+	case p == nil && a.At >= 0:
+		t.nearer(s, a, "no run began: ")
+	case p != nil && (a.At == machine.AtHaving || p.next&(1<<max(a.At, 0)) != 0):
+		t.failedBy(p, s, a)
+	}
+}
+
+// missedStart notes the event that came nearest to beginning a run.
+func (t *Teller) missedStart(s *machine.Sight) {
+	for i := range s.Asked {
+		a := &s.Asked[i]
+		switch {
+		case a.Holds:
+		case a.At == machine.AtWhere:
+			t.nearer(s, a, "")
+		case len(t.runs) == 0 && a.At >= 0 && t.starts(a.At):
+			t.nearer(s, a, "no run began: ")
+		}
+	}
+}
+
+// starts reports whether a step is the first one written that is not negated: for the
+// nearest miss of a pattern in which nothing began.
+func (t *Teller) starts(step int) bool { return step == firstStep(t.rule.Pattern.Root) }
+
+// nearer keeps the judgement with the fewest parts that failed, and by the least.
+func (t *Teller) nearer(s *machine.Sight, a *machine.Asked, what string) {
+	j := &judgement{failed: failures(a.Checks), by: distance(a.Checks)}
+	if m := t.miss; m != nil && (j.failed > m.failed || j.failed == m.failed && j.by > m.by) {
+		return
+	}
+	at := t.o.Time(s.At)
+	if s.Event != nil {
+		at += " " + t.showEvent(s.Event)
+	}
+	j.text = what + "at " + at + ": " + t.place(a.At) + ": " + t.failing(a.Checks)
+	t.miss = j
+}
+
+// distance is how far numbers are apart in the comparisons that failed, at most 1 each.
+func distance(checks []machine.Check) (sum float64) {
+	for i := range checks {
+		c := &checks[i]
+		if c.Holds {
+			continue
+		}
+		x, y, ok := numbers(c)
+		if size := math.Max(math.Abs(x), math.Abs(y)); ok && size > 0 {
+			sum += math.Min(math.Abs(x-y)/size, 1)
+		} else {
+			sum++
+		}
+	}
+	return sum
+}
+
+func numbers(c *machine.Check) (x, y float64, ok bool) {
+	if len(c.Sides) != 2 {
+		return 0, 0, false
+	}
+	x, okX := number(c.Sides[0].Value)
+	y, okY := number(c.Sides[1].Value)
+	return x, y, okX && okY
+}
+
+func number(v event.Value) (float64, bool) {
+	switch v.Kind {
+	case event.Float:
+		return v.Float(), true
+	case event.Int, event.Duration, event.Time:
+		return float64(v.Int()), true
+	}
+	return 0, false
+}
+
+// missedJudgement notes a window, or the event of a filter, for which having does not hold.
+func (t *Teller) missedJudgement(s *machine.Sight) {
+	if s.Held {
+		return
+	}
+	what := ""
+	if len(t.rule.Windows) > 0 {
+		what = "the window of " + t.ofKey(t.keyText(s.Key)) + t.span(s) + " has " + t.aggregates(s.Aggs) + " "
+	}
+	t.nearer(s, &s.Asked[0], what)
+}
+
+func (t *Teller) ofKey(key string) string {
+	if key == "" {
+		return "the rule"
+	}
+	return key
+}
+
+// finished notes the end of a run. Runs that are over are forgotten, but the best one.
+func (t *Teller) finished(s *machine.Sight) {
+	id := runID{t.keyText(s.Key), s.Run}
+	p := t.runs[id]
+	if p == nil {
+		return
+	}
+	p.matched = s.Why == machine.WhyMatched
+	p.ended = fmt.Sprintf("it ended at %s: %s", t.o.Time(endOf(s)), t.why(s))
+	delete(t.runs, id)
+	if p == t.best && p.matched {
+		t.best = nil
+		for _, other := range t.runs {
+			t.better(other)
+		}
+	}
+}
+
+// endOf is when a run ended: that its time is over is seen later.
+func endOf(s *machine.Sight) int64 {
+	if s.Why == machine.WhyTime {
+		return min(s.At, s.Until)
+	}
+	return s.At
+}
+
+// Miss tells what came nearest to an alert and was none, in lines; nil: nothing came.
+func (t *Teller) Miss() []string {
+	switch {
+	case t.best != nil:
+		return t.best.lines(t)
+	case t.miss != nil:
+		return []string{t.miss.text}
+	case t.Events == 0:
+		return []string{"no event of the rule came: it reads " + t.reads() + t.byKey()}
+	}
+	return nil
+}
+
+func (t *Teller) byKey() string {
+	if len(t.rule.Keys) == 0 {
+		return ""
+	}
+	return ", by a key that is not nil"
+}
+
+// reads names the event types of the rule.
+func (t *Teller) reads() string {
+	var names []string
+	for _, in := range t.rule.Inputs {
+		names = append(names, t.o.Types[in.Type].Schema.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+func (p *progress) lines(t *Teller) []string {
+	took := strings.Join(p.took, ", ")
+	if more := p.total - int64(len(p.took)); more > 0 {
+		took += fmt.Sprintf(" and %d more", more)
+	}
+	out := []string{fmt.Sprintf("the run of %s that began at %s took %s%s", t.ofKey(p.key), t.o.Time(p.start), took, p.waits)}
+	if p.failure != "" {
+		out = append(out, "at "+p.failure)
+	}
+	if p.ended != "" {
+		return append(out, p.ended)
+	}
+	return append(out, "it is still open")
+}
