@@ -22,6 +22,7 @@ type outbox struct {
 	mu        sync.Mutex
 	first     uint64
 	rows      []string
+	before    int // how many rows were there when it was opened
 	delivered map[string]uint64
 	err       error
 }
@@ -29,6 +30,7 @@ type outbox struct {
 func newOutbox(n int) *outbox {
 	o := &outbox{first: 1, delivered: map[string]uint64{}}
 	o.add(n)
+	o.before = n
 	return o
 }
 
@@ -54,6 +56,15 @@ func (o *outbox) Rows(_ context.Context, after uint64, visit func(uint64, []byte
 		}
 	}
 	return err
+}
+
+func (o *outbox) Appended() (n uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, r := range o.rows[o.before:] {
+		n += uint64(len(r))
+	}
+	return n
 }
 
 func (o *outbox) Delivered(sink string) (uint64, error) { return o.delivered[sink], o.err }
@@ -120,7 +131,7 @@ func TestEachSinkGetsRowsInOrderFromItsOwnPosition(t *testing.T) {
 	box := newOutbox(25)
 	box.delivered = map[string]uint64{"b": 20}
 	a, b := &sink{}, &sink{}
-	d := dispatcher(t, box, Options{MaxRound: 3}, Target{"a", a}, Target{"b", b})
+	d := dispatcher(t, box, Options{MaxRound: 3}, Target{Name: "a", Sink: a}, Target{Name: "b", Sink: b})
 	d.Drain()
 	if err := d.Run(t.Context()); err != nil {
 		t.Fatal(err)
@@ -139,7 +150,7 @@ func TestEachSinkGetsRowsInOrderFromItsOwnPosition(t *testing.T) {
 func TestRowsCommittedWhileRunningAreDelivered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		box, s := newOutbox(0), &sink{}
-		d := dispatcher(t, box, Options{}, Target{"s", s})
+		d := dispatcher(t, box, Options{}, Target{Name: "s", Sink: s})
 		result := make(chan error, 1)
 		go func() { result <- d.Run(t.Context()) }()
 		for n := 1; n <= 5; n++ {
@@ -166,7 +177,7 @@ func TestSlowSinkHoldsBackTheEngineAndNotTheOtherSink(t *testing.T) {
 		box, fast := newOutbox(0), &sink{}
 		step := make(chan struct{})
 		slow := &sink{gate: func([]Row) error { <-step; return nil }}
-		d := dispatcher(t, box, Options{MaxBacklog: 10, MaxRound: 1}, Target{"fast", fast}, Target{"slow", slow})
+		d := dispatcher(t, box, Options{MaxRound: 1}, Target{Name: "fast", Sink: fast}, Target{Name: "slow", Sink: slow, Delivery: Delivery{MaxRows: 10}})
 		result, room := make(chan error, 1), make(chan error, 1)
 		go func() { result <- d.Run(t.Context()) }()
 		go func() { room <- d.Committed(t.Context(), box.add(12)) }()
@@ -197,7 +208,7 @@ func TestSlowSinkHoldsBackTheEngineAndNotTheOtherSink(t *testing.T) {
 }
 
 func TestCommittedHeedsItsContext(t *testing.T) {
-	d := dispatcher(t, newOutbox(5), Options{MaxBacklog: 1}, Target{"s", &sink{}})
+	d := dispatcher(t, newOutbox(5), Options{}, Target{Name: "s", Sink: &sink{}, Delivery: Delivery{MaxRows: 1}})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := d.Committed(ctx, 5); !errors.Is(err, context.Canceled) {
@@ -218,7 +229,7 @@ func TestFailingSinkEndsRunAndIsNotAcknowledged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			box := newOutbox(6)
-			d := dispatcher(t, box, Options{MaxRound: 3}, Target{"good", &sink{}}, Target{"bad", bad})
+			d := dispatcher(t, box, Options{MaxRound: 3}, Target{Name: "good", Sink: &sink{}}, Target{Name: "bad", Sink: bad})
 			err := d.Run(t.Context())
 			var failed *Error
 			if !errors.As(err, &failed) || failed.Sink != "bad" || !errors.Is(err, boom) {
@@ -238,7 +249,7 @@ func TestFailingSinkEndsRunAndIsNotAcknowledged(t *testing.T) {
 func TestEndedContextStopsRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		d := dispatcher(t, newOutbox(1), Options{}, Target{"s", &sink{}})
+		d := dispatcher(t, newOutbox(1), Options{}, Target{Name: "s", Sink: &sink{}})
 		result := make(chan error, 1)
 		go func() { result <- d.Run(ctx) }()
 		synctest.Wait()
@@ -251,25 +262,25 @@ func TestEndedContextStopsRun(t *testing.T) {
 
 func TestOutboxErrorIsTold(t *testing.T) {
 	box := newOutbox(1)
-	d := dispatcher(t, box, Options{}, Target{"s", &sink{}})
+	d := dispatcher(t, box, Options{}, Target{Name: "s", Sink: &sink{}})
 	box.err = errors.New("corrupt")
 	if err := d.Run(t.Context()); !errors.Is(err, box.err) || !strings.Contains(err.Error(), "read outbox") {
 		t.Errorf("run: %v", err)
 	}
-	if _, err := NewDispatcher(box, []Target{{"s", &sink{}}}, Options{}); !errors.Is(err, box.err) {
+	if _, err := NewDispatcher(box, []Target{{Name: "s", Sink: &sink{}}}, Options{}); !errors.Is(err, box.err) {
 		t.Errorf("new: %v", err)
 	}
 }
 
 func TestWrongTargets(t *testing.T) {
 	for name, targets := range map[string][]Target{
-		"none": nil, "empty name": {{"", &sink{}}}, "twice": {{"a", &sink{}}, {"a", &sink{}}},
+		"none": nil, "empty name": {{Sink: &sink{}}}, "twice": {{Name: "a", Sink: &sink{}}, {Name: "a", Sink: &sink{}}},
 	} {
 		if _, err := NewDispatcher(newOutbox(0), targets, Options{}); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	if _, err := NewDispatcher(newOutbox(0), []Target{{"a", &sink{}}}, Options{MaxBacklog: -1}); err == nil {
+	if _, err := NewDispatcher(newOutbox(0), []Target{{Name: "a", Sink: &sink{}, Delivery: Delivery{MaxRows: -1}}}, Options{}); err == nil {
 		t.Error("a negative bound was accepted")
 	}
 }
@@ -279,7 +290,7 @@ func TestWrongTargets(t *testing.T) {
 func TestNewSinkStartsAtWhatIsLeft(t *testing.T) {
 	box := &outbox{first: 101, delivered: map[string]uint64{}}
 	s := &sink{}
-	d := dispatcher(t, box, Options{MaxBacklog: 5}, Target{"new", s})
+	d := dispatcher(t, box, Options{}, Target{Name: "new", Sink: s, Delivery: Delivery{MaxRows: 5}})
 	result := make(chan error, 1)
 	go func() { result <- d.Run(t.Context()) }()
 	if err := d.Committed(t.Context(), 100); err != nil {
@@ -301,7 +312,7 @@ func TestRoundEndsAtItsBytes(t *testing.T) {
 	}
 	var rounds []int
 	s.gate = func(rows []Row) error { rounds = append(rounds, len(rows)); return nil }
-	d := dispatcher(t, box, Options{}, Target{"s", s})
+	d := dispatcher(t, box, Options{}, Target{Name: "s", Sink: s})
 	d.Drain()
 	if err := d.Run(t.Context()); err != nil {
 		t.Fatal(err)
@@ -317,11 +328,12 @@ func TestAnyInterleavingDeliversAll(t *testing.T) {
 		box := newOutbox(rapid.IntRange(0, 5).Draw(r, "before"))
 		names, all := rapid.IntRange(1, 3).Draw(r, "sinks"), []*sink{}
 		var targets []Target
+		to := Delivery{MaxRows: rapid.IntRange(1, 5).Draw(r, "backlog"), Batch: rapid.IntRange(0, 3).Draw(r, "batch")}
 		for i := range names {
 			all = append(all, &sink{})
-			targets = append(targets, Target{fmt.Sprint(i), all[i]})
+			targets = append(targets, Target{Name: fmt.Sprint(i), Sink: all[i], Delivery: to})
 		}
-		o := Options{MaxRound: rapid.IntRange(1, 4).Draw(r, "round"), MaxBacklog: rapid.IntRange(1, 5).Draw(r, "backlog")}
+		o := Options{MaxRound: rapid.IntRange(1, 4).Draw(r, "round")}
 		d := dispatcher(t, box, o, targets...)
 		result := make(chan error, 1)
 		go func() { result <- d.Run(context.Background()) }()
@@ -362,7 +374,7 @@ func TestRoundsReuseTheirMemory(t *testing.T) {
 
 func TestSinkThatTakesLessGetsTheRestAgain(t *testing.T) {
 	s := &sink{most: 2}
-	d := dispatcher(t, newOutbox(7), Options{MaxRound: 5}, Target{"s", s})
+	d := dispatcher(t, newOutbox(7), Options{MaxRound: 5}, Target{Name: "s", Sink: s})
 	d.Drain()
 	if err := d.Run(t.Context()); err != nil {
 		t.Fatal(err)
@@ -381,7 +393,7 @@ type picky struct {
 func (p *picky) Deliver(ctx context.Context, rows []Row) (int, error) {
 	for i, r := range rows {
 		if p.refuses[r.Number] {
-			return i, fmt.Errorf("post: %w", &RejectedError{errors.New("too large")})
+			return i, fmt.Errorf("post: %w", &RejectedError{Err: errors.New("too large")})
 		}
 		p.sink.Deliver(ctx, []Row{r})
 	}
@@ -395,7 +407,7 @@ func TestRefusedRowsAreKeptAndDeliveryGoesOn(t *testing.T) {
 		kept = append(kept, fmt.Sprintf("%s %d:%s %v", sink, row.Number, row.Alert, why))
 		return nil
 	}
-	d := dispatcher(t, newOutbox(9), Options{MaxRound: 4, Rejected: keep}, Target{"s", s})
+	d := dispatcher(t, newOutbox(9), Options{MaxRound: 4, Rejected: keep}, Target{Name: "s", Sink: s})
 	d.Drain()
 	if err := d.Run(t.Context()); err != nil {
 		t.Fatal(err)
@@ -419,7 +431,7 @@ func TestRefusedRowThatNobodyKeepsEndsRun(t *testing.T) {
 		"nobody": nil, "nowhere to": func(string, Row, error) error { return full },
 	} {
 		s := &picky{refuses: map[uint64]bool{4: true}}
-		d := dispatcher(t, newOutbox(9), Options{Rejected: keep}, Target{"s", s})
+		d := dispatcher(t, newOutbox(9), Options{Rejected: keep}, Target{Name: "s", Sink: s})
 		err := d.Run(t.Context())
 		if rejected := (*RejectedError)(nil); keep == nil && !errors.As(err, &rejected) || keep != nil && !errors.Is(err, full) {
 			t.Errorf("%s: %v", name, err)

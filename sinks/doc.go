@@ -10,9 +10,9 @@
 // # Place in the flow
 //
 //	commit of epoch n ──► Committed(last row) ──► a goroutine for each sink:
-//	                                               rows after its own position
-//	                                               Deliver, Flush, position moves
-//	batch of epoch n+1 ◄── Acks() ◄───────────────────────┘
+//	                                               rows after those it has read
+//	                                               route ─► lanes, groups ─► attempts
+//	batch of epoch n+1 ◄── Acks() ◄─────────────── position moves
 //
 // Acknowledgements have no epochs of their own: epochs are strictly ordered commits of
 // one writer, the engine, and a commit costs a disk's sync. So the engine puts what Acks
@@ -20,22 +20,34 @@
 // and at a clean stop it calls Drain, waits for Run, and commits a last epoch with the
 // last acknowledgements.
 //
+// # Who tries again
+//
+// A sink tries once and says what came of it by the kind of its error; the dispatcher does
+// the rest, alike for all sinks: batches, a rate, a bound in time for each attempt, waits
+// that double and are drawn or are what the receiver asked for, a breaker.
+//
+//	*RetryError     tried again
+//	*RejectedError  about one row: kept by Options.Rejected, and the rows after it follow;
+//	                about a batch: tried in halves
+//	*FaultError     waits for someone's hand, or ends Run: Delivery.StopOnFault
+//	any other       ends Run with an *Error; the engine stops with it, losing nothing
+//
 // # Invariants
 //
 //   - A row is handed to a sink only after the epoch that made it is durable.
-//   - A sink sees rows in order of their numbers, and, within a run, each once.
+//   - A sink sees rows in order of their numbers, and, within a run, each that it took once.
+//     With Delivery.Concurrency the order is that of each key, and with a Router's groups
+//     that in which they are due.
 //   - After a crash a sink sees the rows again that it had delivered since the last
-//     epoch; after a clean stop none. Alerts carry ids by which they can be told.
+//     epoch, or, of groups, that came after one not yet told; after a clean stop none.
+//     Alerts carry ids by which they can be told.
 //   - A sink that has no position yet gets all rows that are still in the outbox.
-//   - The engine is at most Options.MaxBacklog rows ahead of the slowest sink: Committed
-//     then waits. Rows wait on disk, not in memory: a sink holds one round at a time.
-//
-// A sink goes on trying for as long as its receiver may come back. What it returns is past
-// that: a *RejectedError, which is about one row, is kept by Options.Rejected, and the rows
-// after it follow; any other error ends Run, and the engine stops with it, losing nothing.
-// Breakers and rate limits belong around Sink and are not here yet.
+//   - The engine is at most Delivery.MaxRows and MaxBytes ahead of a sink: Committed then
+//     waits, or the oldest are dropped and counted. Rows wait on disk, not in memory: a sink
+//     holds one round at a time, and of groups a bounded number.
+//   - Every row is in one of the counts of Stats.
 //
 // Each sink is a folder: stdout, file, webhook. deadletter keeps the records that could not
 // become events and the alerts that were refused; it shares [Lines] with file. Open
-// dispatcher.go first.
+// dispatcher.go first, then worker.go and lane.go.
 package sinks

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"sync/atomic"
 )
 
 // Outbox is the queue of committed alerts between the engine and the sinks, kept in two
@@ -20,13 +21,14 @@ import (
 // next epoch repeats rows, and a clean stop, whose last epoch holds the last
 // acknowledgements, repeats none.
 //
-// Append and Acknowledge belong to the goroutine that makes the batches; Rows and
-// Delivered are safe from any. After a failed commit the Outbox is of no more use.
+// Append and Acknowledge belong to the goroutine that makes the batches; Rows, Delivered
+// and Appended are safe from any. After a failed commit the Outbox is of no more use.
 type Outbox struct {
 	store     outboxStore
 	last      uint64            // last row appended
 	removed   uint64            // rows up to here are gone
 	delivered map[string]uint64 // as last put into a batch
+	appended  atomic.Uint64     // bytes of alerts since it was opened
 }
 
 // outboxStore is what Outbox needs of a store.
@@ -111,11 +113,16 @@ func outboxDamaged(format string, args ...any) error {
 // Append adds an alert to b as the next row and returns its number.
 func (o *Outbox) Append(b *Batch, alert []byte) uint64 {
 	o.last++
+	o.appended.Add(uint64(len(alert)))
 	row := number(o.last)
 	b.Add(TableOutbox, row[:], alert)
 	b.Put(TableMeta, []byte(outboxLast), row[:])
 	return o.last
 }
+
+// Appended returns how many bytes of alerts were appended since the outbox was opened. It
+// is safe from any goroutine.
+func (o *Outbox) Appended() uint64 { return o.appended.Load() }
 
 // Last returns the number of the last row appended, 0 before the first.
 func (o *Outbox) Last() uint64 { return o.last }

@@ -78,7 +78,7 @@ func (p *pipeline) run(ctx context.Context) (err error) {
 			err = without(closing, sinks.ErrGone)
 		}
 	}()
-	dispatcher, err := sinks.NewDispatcher(outbox, targets, sinks.Options{Rejected: p.rejected, Log: p.log})
+	dispatcher, err := sinks.NewDispatcher(outbox, targets, sinks.Options{Rejected: p.rejected, Now: p.world.now, Log: p.log})
 	if err != nil {
 		return err
 	}

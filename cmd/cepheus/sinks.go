@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/cepheus-cep/cepheus/sinks"
 	"github.com/cepheus-cep/cepheus/sinks/deadletter"
@@ -110,23 +111,33 @@ func (v runVerb) sinksAreNoInput(all []sinkFlag, inputs []*file.Source) error {
 // openSinks opens all, or none. They are the caller's to close.
 func (p *pipeline) openSinks() (targets []sinks.Target, err error) {
 	for _, s := range p.sinks {
-		sink, err := p.openSink(s)
+		target, err := p.openSink(s)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("--sink %s: %w", s.given, err), closeSinks(targets))
 		}
-		targets = append(targets, sinks.Target{Name: s.name, Sink: sink})
+		target.Name = s.name
+		targets = append(targets, target)
 	}
 	return targets, nil
 }
 
-func (p *pipeline) openSink(s sinkFlag) (sinks.Sink, error) {
+// webhookTimeout is how long a receiver has to answer.
+const webhookTimeout = 10 * time.Second
+
+// openSink opens a sink. A run by flags has someone before it: a receiver that does not know
+// us ends it.
+func (p *pipeline) openSink(s sinkFlag) (t sinks.Target, err error) {
+	t.StopOnFault = true
 	switch {
 	case s.path != "":
-		return sinkfile.Open(s.path)
+		t.Sink, err = sinkfile.Open(s.path)
 	case s.url != nil:
-		return webhook.New(s.full, webhook.Options{Now: p.world.now, Log: p.log})
+		t.Timeout = webhookTimeout
+		t.Sink, err = webhook.New(s.full, webhook.Options{Now: p.world.now})
+	default:
+		t.Sink = stdout.New(p.world.stdout)
 	}
-	return stdout.New(p.world.stdout), nil
+	return t, err
 }
 
 func closeSinks(targets []sinks.Target) error {

@@ -30,6 +30,7 @@ var roomLaw = map[string][]string{
 	"engine/enginetest": {"engine/...", "lang/...", "windows", "state", "event"},
 	"sources":           {"event"},
 	"sinks":             {"sinks", "event"},
+	"sinks/sinktest":    {"sinks"},
 	"rules":             {"lang", "lang/source", "lang/plan", "event"},
 	"rules/lookup":      {"lang/plan", "event"},
 	"rules/story":       {"engine/...", "lang/plan", "event"},
@@ -61,6 +62,7 @@ var libraryRooms = map[string][]string{
 	"github.com/gin-gonic/gin":           {"api"},
 	"github.com/cenkalti/backoff":        {"sinks"},
 	"github.com/sony/gobreaker":          {"sinks"},
+	"golang.org/x/time":                  {"sinks"},
 	"github.com/prometheus":              {"api", "cmd"},
 	"go.opentelemetry.io/otel":           {"cmd"},
 	"golang.org/x/sync":                  {"engine", "sources", "sinks", "cmd"},
@@ -78,7 +80,7 @@ var libraryRooms = map[string][]string{
 }
 
 // testKits are packages that only tests import: what they may import is what tests may.
-var testKits = []string{"state/storetest", "state/golden", "test/servers"}
+var testKits = []string{"state/storetest", "state/golden", "sinks/sinktest", "test/servers"}
 
 func (f *file) forTests() bool { return f.test || slices.Contains(testKits, f.dir()) }
 

@@ -55,8 +55,8 @@ func (e *StatusError) aboutTheAlert() bool {
 
 // retryAfter reads the header: seconds or a date; 0 where there is none that makes sense.
 func retryAfter(text string, now time.Time) time.Duration {
-	if seconds, err := strconv.ParseUint(text, 10, 32); err == nil {
-		return time.Duration(seconds) * time.Second
+	if seconds, err := strconv.ParseFloat(text, 64); err == nil && seconds >= 0 && seconds < 1e9 {
+		return time.Duration(seconds * float64(time.Second)) // Discord has parts of them
 	}
 	if at, err := http.ParseTime(text); err == nil {
 		return max(0, at.Sub(now))
@@ -65,8 +65,8 @@ func retryAfter(text string, now time.Time) time.Duration {
 }
 
 // hide returns what takes all that may be secret out of a text.
-func hide(u *url.URL, header http.Header) *strings.Replacer {
-	secrets := []string{u.String(), u.RequestURI(), u.Path, u.RawQuery}
+func hide(u *url.URL, header http.Header, more ...string) *strings.Replacer {
+	secrets := append(more, u.String(), u.RequestURI(), u.Path, u.RawQuery)
 	password, _ := u.User.Password()
 	secrets = append(secrets, u.User.String(), u.User.Username(), password)
 	for _, values := range u.Query() {

@@ -8,8 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
@@ -20,60 +18,51 @@ import (
 
 // Options of a sink. The zero value is good.
 type Options struct {
-	// Batch is how many alerts a request carries at most; 0 and 1: one, as JSON.
+	// Method of the requests. Default POST.
+	Method string
+
+	// Batch is how many alerts a request carries at most; 0 and 1: one. Alerts of a group
+	// are always sent together.
 	Batch int
 
 	// Header is added to each request.
 	Header http.Header
 
-	// Timeout bounds one attempt, from the connection to the end of the answer. Default 10 s.
-	Timeout time.Duration
+	// Format is how alerts are written. Default: one as JSON; with Batch, or of a group, as
+	// JSON lines.
+	Format Format
 
-	// Backoff is the bound of the first wait, which doubles up to MaxBackoff; each wait is
-	// drawn below its bound. Defaults 200 ms and 30 s.
-	Backoff, MaxBackoff time.Duration
-
-	// MaxRetryAfter bounds what a receiver may ask for. Default 5 min.
-	MaxRetryAfter time.Duration
+	// Secret signs each request, see [Sign]. Empty: none is signed.
+	Secret string
 
 	// Transport makes the connections; nil: one of the sink's own.
 	Transport http.RoundTripper
 
-	// Random draws from [0, 1). Default: the process's own.
-	Random func() float64
-
 	// Now is the wall clock. Default time.Now.
 	Now func() time.Time
+}
 
-	// Log says that a receiver does not answer, and that it does again. Nil discards it.
-	Log *slog.Logger
+// Format is how alerts are written for a receiver.
+type Format interface {
+	// Body writes alerts of one group, or that came together, at least one, as one request.
+	Body(alerts []*sinks.Alert, group string) ([]byte, error)
+
+	// Most is how many alerts a request carries at most, whatever the options say.
+	Most() int
 }
 
 func (o *Options) validate() error {
-	if o.Batch < 0 || o.Timeout < 0 || o.Backoff < 0 || o.MaxBackoff < 0 || o.MaxRetryAfter < 0 {
-		return errors.New("webhook: an option is negative")
+	if o.Batch < 0 {
+		return errors.New("webhook: a batch is negative")
 	}
 	o.Batch = max(o.Batch, 1)
-	fill(&o.Timeout, 10*time.Second)
-	fill(&o.Backoff, 200*time.Millisecond)
-	fill(&o.MaxBackoff, 30*time.Second)
-	fill(&o.MaxRetryAfter, 5*time.Minute)
-	if o.Random == nil {
-		o.Random = rand.Float64
+	if o.Method == "" {
+		o.Method = http.MethodPost
 	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
 	return nil
-}
-
-func fill(d *time.Duration, other time.Duration) {
-	if *d == 0 {
-		*d = other
-	}
 }
 
 // Sink posts to one URL.
@@ -87,14 +76,8 @@ type Sink struct {
 
 var _ sinks.Sink = (*Sink)(nil)
 
-const (
-	// batchBytes bounds the body of a request of several alerts.
-	batchBytes = 1 << 20
-
-	// turn is how long Deliver goes on before it reports what it has delivered, so that a
-	// crash repeats little where the receiver is slow.
-	turn = 100 * time.Millisecond
-)
+// batchBytes bounds the body of a request of several alerts.
+const batchBytes = 1 << 20
 
 // New returns a sink for an http or https URL; a user and password in it are sent as basic
 // authentication. Nothing is sent yet.
@@ -106,7 +89,7 @@ func New(target string, o Options) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sink{o: o, url: u, secrets: hide(u, o.Header)}
+	s := &Sink{o: o, url: u, secrets: hide(u, o.Header, o.Secret)}
 	if o.Transport == nil {
 		s.own = transport()
 		s.o.Transport = s.own
@@ -118,7 +101,7 @@ func New(target string, o Options) (*Sink, error) {
 }
 
 func transport() *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck,forcetypeassert // it is one
+	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is one
 	t.MaxResponseHeaderBytes = 64 << 10
 	t.DisableCompression = true // an answer is read for a few bytes
 	return t
@@ -148,51 +131,38 @@ func Name(u *url.URL) string {
 	return u.Scheme + "://" + u.Host + "#" + hex.EncodeToString(sum[:4])
 }
 
-// Deliver posts rows in order and returns when they have been accepted, or after a while
-// with those that were.
+// Concurrent says that several requests may be under way: they do not know of each other.
+func (s *Sink) Concurrent() bool { return true }
+
+// Deliver sends the first rows in one request.
 func (s *Sink) Deliver(ctx context.Context, rows []sinks.Row) (taken int, err error) {
-	until := s.o.Now().Add(turn)
-	for taken < len(rows) && (taken == 0 || s.o.Now().Before(until)) {
-		n, err := s.send(ctx, rows[taken:taken+s.batch(rows[taken:])])
-		taken += n
-		if err != nil {
-			return taken, err
-		}
+	rows = rows[:s.batch(rows)]
+	m, err := s.message(rows)
+	if err == nil {
+		err = s.attempt(ctx, m)
 	}
-	return taken, nil
+	if err != nil {
+		return 0, s.meaning(err, len(rows))
+	}
+	return len(rows), nil
 }
 
 // batch is how many rows the next request carries.
 func (s *Sink) batch(rows []sinks.Row) int {
-	size := 0
+	most, size := s.o.Batch, 0
+	if rows[0].Group != "" {
+		most = len(rows)
+	}
+	if s.o.Format != nil {
+		most = min(most, s.o.Format.Most())
+	}
 	for i, r := range rows {
 		size += len(r.Alert) + 1
-		if i == s.o.Batch || i > 0 && size > batchBytes {
+		if i == most || i > 0 && size > batchBytes {
 			return i
 		}
 	}
 	return len(rows)
-}
-
-// send posts rows in one request, or, where they are refused together, in smaller ones.
-func (s *Sink) send(ctx context.Context, rows []sinks.Row) (taken int, err error) {
-	m, err := s.message(rows)
-	if err == nil {
-		err = s.post(ctx, m)
-	}
-	var rejected *sinks.RejectedError
-	switch {
-	case err == nil:
-		return len(rows), nil
-	case len(rows) == 1 || !errors.As(err, &rejected):
-		return 0, err
-	}
-	half := len(rows) / 2
-	if taken, err = s.send(ctx, rows[:half]); err != nil {
-		return taken, err
-	}
-	taken, err = s.send(ctx, rows[half:])
-	return half + taken, err
 }
 
 // message is what is sent in one request.
@@ -207,7 +177,11 @@ func (s *Sink) message(rows []sinks.Row) (m message, err error) {
 			return m, err
 		}
 	}
-	if s.o.Batch == 1 {
+	switch {
+	case s.o.Format != nil:
+		text, err := s.written(rows)
+		return message{text, "application/json", keyOf(ids)}, err
+	case s.o.Batch == 1 && rows[0].Group == "":
 		return message{string(rows[0].Alert), "application/json", ids[0]}, nil
 	}
 	var body bytes.Buffer
@@ -216,6 +190,24 @@ func (s *Sink) message(rows []sinks.Row) (m message, err error) {
 		body.WriteByte('\n')
 	}
 	return message{body.String(), "application/x-ndjson", keyOf(ids)}, nil
+}
+
+// written is what the format makes of rows. What it cannot write is refused, of several
+// each alone.
+func (s *Sink) written(rows []sinks.Row) (string, error) {
+	var alerts []*sinks.Alert
+	for _, r := range rows {
+		a, err := sinks.ParseAlert(r.Alert)
+		if err != nil {
+			return "", err
+		}
+		alerts = append(alerts, a)
+	}
+	text, err := s.o.Format.Body(alerts, rows[0].Group)
+	if err != nil {
+		return "", &sinks.RejectedError{Err: fmt.Errorf("write the alert for the receiver: %w", err)}
+	}
+	return string(text), nil
 }
 
 // keyOf is the key of a batch: the id of the only alert, or a hash of all ids.

@@ -6,14 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -21,6 +19,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/cepheus-cep/cepheus/sinks"
+	"github.com/cepheus-cep/cepheus/sinks/sinktest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -86,14 +85,11 @@ func (k *receiver) take(r *http.Request, body string) {
 	}
 }
 
-// serve starts a receiver, and a sink for it that does not wait long.
+// serve starts a receiver, and a sink for it.
 func serve(t *testing.T, k *receiver, o Options) *Sink {
 	t.Helper()
 	server := httptest.NewServer(k)
 	t.Cleanup(server.Close)
-	if o.Backoff == 0 {
-		o.Backoff, o.MaxBackoff = time.Millisecond, 4*time.Millisecond
-	}
 	return open(t, server.URL+"/hook", o)
 }
 
@@ -107,23 +103,17 @@ func open(t *testing.T, target string, o Options) *Sink {
 	return s
 }
 
-// deliver hands all rows on, as the dispatcher does.
-func deliver(ctx context.Context, s *Sink, rows []sinks.Row) error {
-	for len(rows) > 0 {
-		n, err := s.Deliver(ctx, rows)
-		if err != nil {
-			return err
-		}
-		rows = rows[n:]
-	}
-	return s.Flush(ctx)
+// deliver has a dispatcher deliver all.
+func deliver(t *testing.T, s *Sink, rows []sinks.Row) sinktest.Result {
+	t.Helper()
+	return sinktest.Deliver(t, s, sinks.Delivery{Timeout: 30 * time.Millisecond, StopOnFault: true}, texts(rows))
 }
 
 func TestAlertsArriveOneByOneOnOneConnection(t *testing.T) {
 	k := &receiver{}
 	s := serve(t, k, Options{Header: http.Header{"X-Team": {"fraud"}}})
 	rows := alerts(1, 50)
-	if err := deliver(t.Context(), s, rows); err != nil {
+	if err := deliver(t, s, rows).Err; err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(texts(rows), k.bodies); diff != "" {
@@ -143,7 +133,7 @@ func TestBatchesAreJSONLines(t *testing.T) {
 	k := &receiver{}
 	s := serve(t, k, Options{Batch: 4})
 	rows := alerts(1, 9)
-	if err := deliver(t.Context(), s, rows); err != nil {
+	if err := deliver(t, s, rows).Err; err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(texts(rows), k.kept); diff != "" {
@@ -194,9 +184,9 @@ func TestReceiverThatFailsAndComesBack(t *testing.T) {
 				}
 				return bad
 			}}
-			s := serve(t, k, Options{Timeout: 30 * time.Millisecond})
+			s := serve(t, k, Options{})
 			rows := alerts(1, 20)
-			if err := deliver(t.Context(), s, rows); err != nil {
+			if err := deliver(t, s, rows).Err; err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(texts(rows), k.kept); diff != "" {
@@ -218,7 +208,7 @@ func TestAnswerThatIsLostIsAskedForAgain(t *testing.T) {
 	}
 	s := serve(t, k, Options{})
 	rows := alerts(1, 20)
-	if err := deliver(t.Context(), s, rows); err != nil {
+	if err := deliver(t, s, rows).Err; err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(texts(rows), k.kept); diff != "" || len(k.bodies) == len(rows) {
@@ -240,21 +230,12 @@ func TestRefusedAlertIsToldAlone(t *testing.T) {
 					return false
 				}}
 				s := serve(t, k, Options{Batch: batch})
-				n, err := 0, error(nil)
-				for rows := alerts(1, 12); err == nil && n < 12; {
-					var taken int
-					taken, err = s.Deliver(t.Context(), rows[n:])
-					n += taken
+				rows := alerts(1, 12)
+				got := deliver(t, s, rows)
+				if why := got.Dead[5]; got.Err != nil || len(got.Dead) != 1 || !strings.Contains(why, fmt.Sprint("answered ", code)) || !strings.Contains(why, "n must not be 5") {
+					t.Errorf("%v, dead letters: %v", got.Err, got.Dead)
 				}
-				var rejected *sinks.RejectedError
-				var status *StatusError
-				if !errors.As(err, &rejected) || !errors.As(err, &status) || status.Status != code || n != 4 {
-					t.Fatalf("%d taken, %v", n, err)
-				}
-				if !strings.Contains(err.Error(), "n must not be 5") {
-					t.Errorf("the error does not say what was answered: %v", err)
-				}
-				if diff := cmp.Diff(texts(alerts(1, 4)), k.kept); diff != "" {
+				if diff := cmp.Diff(texts(slices.Delete(rows, 4, 5)), k.kept); diff != "" {
 					t.Errorf("(-sent +kept):\n%s", diff)
 				}
 			})
@@ -284,7 +265,7 @@ func TestAnyRefusalsLeaveAllOthers(t *testing.T) {
 			r.Fatal(err)
 		}
 		defer s.Close()
-		var want, refused []string
+		var want []string
 		rows := alerts(1, rapid.IntRange(1, 12).Draw(r, "alerts"))
 		for _, text := range texts(rows) {
 			if rapid.IntRange(0, 3).Draw(r, "bad") == 0 {
@@ -293,19 +274,17 @@ func TestAnyRefusalsLeaveAllOthers(t *testing.T) {
 			}
 			want = append(want, text)
 		}
-		for len(rows) > 0 {
-			n, err := s.Deliver(context.Background(), rows)
-			if err != nil {
-				refused = append(refused, string(rows[n].Alert))
-				n++
+		got := deliver(t, s, rows)
+		if diff := cmp.Diff(want, k.kept); diff != "" || got.Err != nil {
+			r.Errorf("%v (-want +kept):\n%s", got.Err, diff)
+		}
+		for row := range got.Dead {
+			if !bad[string(rows[row-1].Alert)] {
+				r.Errorf("%s is a dead letter", rows[row-1].Alert)
 			}
-			rows = rows[n:]
 		}
-		if diff := cmp.Diff(want, k.kept); diff != "" {
-			r.Errorf("(-want +kept):\n%s", diff)
-		}
-		if len(refused) != len(bad) || slices.ContainsFunc(refused, func(text string) bool { return !bad[text] }) {
-			r.Errorf("refused %v, want %v", refused, bad)
+		if len(got.Dead) != len(bad) {
+			r.Errorf("%d dead letters of %d", len(got.Dead), len(bad))
 		}
 	})
 }
@@ -321,41 +300,37 @@ func TestWrongReceiverIsNoFaultOfTheAlert(t *testing.T) {
 		}}
 		s := serve(t, k, Options{})
 		n, err := s.Deliver(t.Context(), alerts(1, 3))
-		var rejected *sinks.RejectedError
+		var fault *sinks.FaultError
 		var status *StatusError
-		if n != 0 || errors.As(err, &rejected) || !errors.As(err, &status) || status.Status != code || !strings.Contains(err.Error(), mend) || followed != 1 {
+		if n != 0 || !errors.As(err, &fault) || !errors.As(err, &status) || status.Status != code || !strings.Contains(err.Error(), mend) || followed != 1 {
 			t.Errorf("%d: %d taken, %d requests, %v", code, n, followed, err)
 		}
 	}
 }
 
 func TestSecretsAreNotTold(t *testing.T) {
-	secrets := []string{"s3cretpath", "s3cretquery", "s3cretuser", "s3cretpass", "s3crettoken"}
-	var log bytes.Buffer
-	answer := http.StatusInternalServerError
-	k := &receiver{fault: func(n int, w http.ResponseWriter, r *http.Request, _ string) bool {
+	secrets := []string{"s3cretpath", "s3cretquery", "s3cretuser", "s3cretpass", "s3crettoken", "s3crethmac"}
+	answer := http.StatusForbidden
+	k := &receiver{fault: func(_ int, w http.ResponseWriter, r *http.Request, _ string) bool {
 		user, pass, _ := r.BasicAuth()
-		if n > 2 {
-			answer = http.StatusForbidden
-		}
 		w.WriteHeader(answer)
 		fmt.Fprintln(w, r.URL, user, pass, r.Header.Get("X-Token"))
 		return true
 	}}
 	server := httptest.NewServer(k)
 	target := strings.Replace(server.URL, "http://", "http://s3cretuser:s3cretpass@", 1) + "/services/s3cretpath?key=s3cretquery"
-	o := Options{Header: http.Header{"X-Token": {"Bearer s3crettoken"}}, Backoff: 1, Log: slog.New(slog.NewTextHandler(&log, nil))}
+	o := Options{Header: http.Header{"X-Token": {"Bearer s3crettoken"}}, Secret: "s3crethmac"}
 	s := open(t, target, o)
 	_, err := s.Deliver(t.Context(), alerts(1, 1))
 	server.Close()
-	gone := open(t, target, Options{Backoff: 1, Log: o.Log})
+	gone := open(t, target, Options{})
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 	defer cancel()
 	_, lost := gone.Deliver(ctx, alerts(1, 1))
 	if err == nil || lost == nil {
 		t.Fatal(err, lost)
 	}
-	said := err.Error() + lost.Error() + log.String() + Name(s.url)
+	said := err.Error() + lost.Error() + Name(s.url)
 	for _, secret := range secrets {
 		if strings.Contains(said, secret) {
 			t.Errorf("%s is told: %s", secret, said)
@@ -375,8 +350,8 @@ func TestURLsThatCannotBe(t *testing.T) {
 			t.Errorf("%s: %v", target, err)
 		}
 	}
-	if _, err := New("http://h/", Options{Timeout: -1}); err == nil {
-		t.Error("a negative timeout was accepted")
+	if _, err := New("http://h/", Options{Batch: -1}); err == nil {
+		t.Error("a negative batch was accepted")
 	}
 }
 
@@ -415,7 +390,7 @@ func TestAnswersAreReadInBounds(t *testing.T) {
 				}
 			}
 		}}
-		s := serve(t, k, Options{Timeout: 5 * time.Second})
+		s := serve(t, k, Options{})
 		n, err := s.Deliver(t.Context(), alerts(1, 1))
 		if (err == nil) != ok || (n == 1) != ok || err != nil && len(err.Error()) > 500 {
 			t.Errorf("%d: %d taken, %v", code, n, err)
@@ -423,109 +398,26 @@ func TestAnswersAreReadInBounds(t *testing.T) {
 	}
 }
 
-// answers is a transport in memory.
-type answers func(n int) (*http.Response, error)
-
-type scripted struct {
-	answers
-	n  int
-	at []time.Duration // when each attempt came, since the first
-	t0 time.Time
-}
-
-func (s *scripted) RoundTrip(*http.Request) (*http.Response, error) {
-	if s.n++; s.n == 1 {
-		s.t0 = time.Now()
+func TestRequestsAreSigned(t *testing.T) {
+	k := &receiver{}
+	now := time.Unix(1_700_000_000, 0)
+	s := serve(t, k, Options{Secret: "shh", Method: http.MethodPut, Now: func() time.Time { return now }})
+	if err := deliver(t, s, alerts(1, 1)).Err; err != nil {
+		t.Fatal(err)
 	}
-	s.at = append(s.at, time.Since(s.t0))
-	return s.answers(s.n)
-}
-
-func answer(code int, after string) *http.Response {
-	return &http.Response{StatusCode: code, Header: http.Header{"Retry-After": {after}}, Body: http.NoBody}
-}
-
-func TestWaitsDoubleUpToABoundAndAreDrawn(t *testing.T) {
-	for draw, want := range map[float64][]time.Duration{
-		1:   {0, 1, 3, 7, 15, 25, 35},
-		0.5: {0, 0, 1, 3, 7, 12, 17}, // at 0, 0.5, 1.5, 3.5, 7.5, 12.5, 17.5
+	signature, body := k.headers[0].Get(SignatureHeader), []byte(k.bodies[0])
+	if err := Verify("shh", signature, now.Add(time.Minute), 5*time.Minute, body); err != nil {
+		t.Error(err)
+	}
+	for name, err := range map[string]error{
+		"another secret": Verify("other", signature, now, time.Minute, body),
+		"another body":   Verify("shh", signature, now, time.Minute, body[1:]),
+		"later":          Verify("shh", signature, now.Add(time.Hour), time.Minute, body),
+		"another time":   Verify("shh", strings.Replace(signature, "t=17", "t=16", 1), now.Add(-1e8*time.Second), time.Minute, body),
+		"none":           Verify("shh", "", now, time.Minute, body),
 	} {
-		synctest.Test(t, func(t *testing.T) {
-			script := &scripted{answers: func(n int) (*http.Response, error) {
-				switch {
-				case n == 7:
-					return answer(200, ""), nil
-				case n%2 == 0:
-					return nil, errors.New("connection refused")
-				}
-				return answer(503, ""), nil
-			}}
-			s := open(t, "http://h/", Options{Transport: script, Backoff: time.Second, MaxBackoff: 10 * time.Second, Random: func() float64 { return draw }})
-			if _, err := s.Deliver(t.Context(), alerts(1, 1)); err != nil {
-				t.Fatal(err)
-			}
-			var got []time.Duration
-			for _, at := range script.at {
-				got = append(got, at.Truncate(time.Second)/time.Second)
-			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("seconds of the attempts (-want +got):\n%s", diff)
-			}
-		})
+		if err == nil {
+			t.Errorf("%s was accepted", name)
+		}
 	}
-}
-
-func TestRetryAfterIsHeededInBounds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		script := &scripted{answers: func(n int) (*http.Response, error) {
-			switch n {
-			case 1:
-				return answer(429, "7"), nil
-			case 2:
-				return answer(503, time.Now().Add(20*time.Second).UTC().Format(http.TimeFormat)), nil
-			case 3:
-				return answer(429, "86400"), nil
-			}
-			return answer(204, ""), nil
-		}}
-		s := open(t, "http://h/", Options{Transport: script, MaxRetryAfter: time.Minute})
-		if _, err := s.Deliver(t.Context(), alerts(1, 1)); err != nil {
-			t.Fatal(err)
-		}
-		want := []time.Duration{0, 7 * time.Second, 27 * time.Second, 87 * time.Second}
-		if diff := cmp.Diff(want, script.at); diff != "" {
-			t.Errorf("attempts at (-want +got):\n%s", diff)
-		}
-	})
-}
-
-func TestContextEndsAWaitAndKeepsWhatWasTaken(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		script := &scripted{answers: func(n int) (*http.Response, error) {
-			if n <= 2 {
-				return answer(200, ""), nil
-			}
-			return answer(503, "60"), nil
-		}}
-		s := open(t, "http://h/", Options{Transport: script})
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		n, err := s.Deliver(ctx, alerts(1, 5))
-		if n != 2 || !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%d taken, %v", n, err)
-		}
-	})
-}
-
-func TestSlowReceiverIsReportedInTurns(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		script := &scripted{answers: func(int) (*http.Response, error) {
-			time.Sleep(time.Second)
-			return answer(200, ""), nil
-		}}
-		s := open(t, "http://h/", Options{Transport: script})
-		if n, err := s.Deliver(t.Context(), alerts(1, 1000)); n != 1 || err != nil {
-			t.Errorf("%d taken at one a second, %v", n, err)
-		}
-	})
 }

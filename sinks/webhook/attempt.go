@@ -1,0 +1,89 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/cepheus-cep/cepheus/sinks"
+)
+
+// meaning is what an error says of the rows that were sent.
+func (s *Sink) meaning(err error, rows int) error {
+	var (
+		status   *StatusError
+		rejected *sinks.RejectedError
+	)
+	switch {
+	case errors.As(err, &rejected):
+		return &sinks.RejectedError{Err: rejected.Err, Batch: rows > 1}
+	case !errors.As(err, &status):
+		return &sinks.RetryError{Err: fmt.Errorf("%s: %w", s.host(), err)}
+	case status.aboutTheAlert():
+		return &sinks.RejectedError{Err: fmt.Errorf("%s %w", s.host(), err), Batch: rows > 1}
+	case status.passing():
+		return &sinks.RetryError{Err: fmt.Errorf("%s %w", s.host(), err), After: status.after}
+	}
+	return &sinks.FaultError{Err: fmt.Errorf("%s %w", s.host(), err)}
+}
+
+// attempt sends a message once. Its error is a *StatusError where there was an answer.
+func (s *Sink) attempt(ctx context.Context, m message) error {
+	req, err := http.NewRequestWithContext(ctx, s.o.Method, s.url.String(), strings.NewReader(m.body))
+	if err != nil {
+		return s.clean(err)
+	}
+	for name, values := range s.o.Header {
+		req.Header[name] = values
+	}
+	req.Header.Set("Content-Type", m.contentType)
+	req.Header.Set("Idempotency-Key", m.key)
+	req.Header.Set("User-Agent", "cepheus")
+	if s.o.Secret != "" {
+		req.Header.Set(SignatureHeader, Sign(s.o.Secret, s.o.Now(), []byte(m.body)))
+	}
+	answer, err := s.client.Do(req)
+	if err != nil {
+		return s.clean(err)
+	}
+	defer answer.Body.Close()
+	return s.judge(answer)
+}
+
+const (
+	shownBytes = 200      // of an answer, in an error
+	drainBytes = 64 << 10 // of an answer, read so that its connection can be used again
+)
+
+// judge reads an answer, in bounds. What was said with a 2xx counts though its body never ends.
+func (s *Sink) judge(answer *http.Response) error {
+	text, _ := io.ReadAll(io.LimitReader(answer.Body, 8*shownBytes)) //nolint:errcheck // the status is what counts
+	io.Copy(io.Discard, io.LimitReader(answer.Body, drainBytes))     //nolint:errcheck // as above
+	if answer.StatusCode/100 == 2 {
+		return nil
+	}
+	shown := s.secrets.Replace(string(text)) // before it is cut, which could leave half of one
+	return &StatusError{
+		Status: answer.StatusCode,
+		Answer: strings.ToValidUTF8(shown[:min(len(shown), shownBytes)], ""),
+		after:  retryAfter(answer.Header.Get("Retry-After"), s.o.Now()),
+	}
+}
+
+// clean takes the URL out of an error of the client.
+func (s *Sink) clean(err error) error {
+	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("no answer: %w", context.DeadlineExceeded)
+	}
+	return errors.New(s.secrets.Replace(err.Error()))
+}
+
+// host is what is shown of the URL.
+func (s *Sink) host() string { return s.url.Scheme + "://" + s.url.Host }
