@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"net"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,16 +13,16 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/cepheus-cep/cepheus/internal/wire"
 )
 
 // Client reads partitions of one cluster. Its methods may be called from any goroutine.
 type Client struct {
-	o         Options
-	addr      net.Addr
-	transport *kafka.Transport
-	conns     connections
-	versions  versions
-	pattern   *regexp.Regexp
+	o        Options
+	cluster  *wire.Cluster
+	versions versions
+	pattern  *regexp.Regexp
 
 	cancel   context.CancelFunc
 	running  sync.WaitGroup
@@ -72,23 +71,13 @@ func Probe(ctx context.Context, o Options) error {
 }
 
 func newClient(o Options) (*Client, error) {
-	encrypted, err := o.tlsConfig()
+	cluster, err := wire.Connect(o.access())
 	if err != nil {
 		return nil, err
 	}
-	login, err := o.mechanism()
-	if err != nil {
-		return nil, err
-	}
-	c := &Client{o: o, addr: kafka.TCP(o.Brokers...), troubled: make(chan struct{}, 1), grown: make(chan struct{}, 1), lanes: map[laneKey]*lane{}}
+	c := &Client{o: o, cluster: cluster, troubled: make(chan struct{}, 1), grown: make(chan struct{}, 1), lanes: map[laneKey]*lane{}}
 	c.pattern, _ = o.pattern() // validated
 	c.context, c.cancel = context.WithCancel(context.Background())
-	c.transport = &kafka.Transport{
-		Dial: c.conns.dial, DialTimeout: o.Timeout, IdleTimeout: time.Minute, ClientID: clientID,
-		// It is to know the brokers alone: topics are looked for by us.
-		MetadataTTL: 2 * time.Second, MetadataTopics: []string{},
-		TLS: encrypted, SASL: login, Context: c.context,
-	}
 	return c, nil
 }
 
@@ -96,9 +85,8 @@ func newClient(o Options) (*Client, error) {
 // context be done.
 func (c *Client) Close() error {
 	c.cancel()
-	c.conns.close()
+	c.cluster.Close()
 	c.running.Wait()
-	c.transport.CloseIdleConnections()
 	return nil
 }
 
@@ -112,7 +100,7 @@ func (c *Client) start(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		if err = c.o.explain(err); fatal(err) {
+		if err = c.o.access().Explain(err); wire.Fatal(err) {
 			return err
 		}
 		if ctx.Err() != nil && last != nil {
@@ -144,26 +132,15 @@ func (c *Client) tryStart(ctx context.Context) error {
 
 // negotiate agrees on versions. The login has succeeded where it does.
 func (c *Client) negotiate(ctx context.Context) error {
-	client := kafka.Client{Addr: c.addr, Transport: c.transport}
-	r, err := client.ApiVersions(ctx, &kafka.ApiVersionsRequest{})
-	if err == nil {
-		err = r.Error
-	}
+	known, err := c.cluster.Versions(ctx)
 	if err != nil {
 		return err
 	}
-	for _, k := range r.ApiKeys {
-		switch k.ApiKey {
-		case apiFetch:
-			c.versions.fetch = int16(min(k.MaxVersion, maxFetch))
-		case apiListOffsets:
-			c.versions.list = int16(min(k.MaxVersion, maxListOffsets))
-		case apiMetadata:
-			c.versions.metadata = int16(min(k.MaxVersion, maxMetadata))
-		}
-	}
+	c.versions.fetch = min(known[apiFetch].Max, maxFetch)
+	c.versions.list = min(known[apiListOffsets].Max, maxListOffsets)
+	c.versions.metadata = min(known[wire.APIMetadata].Max, wire.MaxMetadata)
 	if c.versions.fetch < 4 || c.versions.list < 1 || c.versions.metadata < 4 {
-		return &SettingError{"brokers", "the brokers are older than Kafka 0.11", nil}
+		return wire.Mend("brokers", "the brokers are older than Kafka 0.11", nil)
 	}
 	if c.versions.metadata < 10 {
 		c.versions.fetch = min(c.versions.fetch, 12) // without ids of topics
@@ -172,23 +149,23 @@ func (c *Client) negotiate(ctx context.Context) error {
 }
 
 // checkTopics looks for what is wrong with the topics asked for.
-func (c *Client) checkTopics(m *metadataExchange) error {
+func (c *Client) checkTopics(m *wire.Metadata) error {
 	found := 0
-	for i := range m.found {
-		t := &m.found[i]
+	for i := range m.Found {
+		t := &m.Found[i]
 		if !c.wants(t) {
 			continue
 		}
 		found++
-		if err := c.o.topicError(t.name, t.code); err != nil {
+		if err := c.o.topicError(t.Name, t.Code); err != nil {
 			return err
 		}
-		if t.code != 0 || len(t.parts) == 0 {
-			return fmt.Errorf("topic %s: %w", t.name, kafka.Error(t.code))
+		if t.Code != 0 || len(t.Parts) == 0 {
+			return fmt.Errorf("topic %s: %w", t.Name, kafka.Error(t.Code))
 		}
 	}
 	if found == 0 {
-		return &SettingError{"topics", "no topic matches " + c.o.Pattern, nil}
+		return wire.Mend("topics", "no topic matches "+c.o.Pattern, nil)
 	}
 	return nil
 }
@@ -214,29 +191,28 @@ func (c *Client) checkRights(ctx context.Context) error {
 }
 
 // wants reports whether a topic is one of those to be read.
-func (c *Client) wants(t *topicInfo) bool {
-	if slices.Contains(c.o.Topics, t.name) {
+func (c *Client) wants(t *wire.Topic) bool {
+	if slices.Contains(c.o.Topics, t.Name) {
 		return true
 	}
-	return c.pattern != nil && !t.internal && !strings.HasPrefix(t.name, "__") && c.pattern.MatchString(t.name)
+	return c.pattern != nil && !t.Internal && !strings.HasPrefix(t.Name, "__") && c.pattern.MatchString(t.Name)
 }
 
 // send exchanges one request with a broker, or, negative, with any.
-func (c *Client) send(ctx context.Context, broker int32, r onWire) error {
-	_, err := c.transport.RoundTrip(ctx, c.addr, routed{r, broker})
-	return err
+func (c *Client) send(ctx context.Context, broker int32, r wire.Request) error {
+	return c.cluster.Send(ctx, broker, r)
 }
 
 // metadata asks one broker after the other, those named at the start first.
-func (c *Client) metadata(ctx context.Context) (*metadataExchange, error) {
+func (c *Client) metadata(ctx context.Context) (*wire.Metadata, error) {
 	c.mu.Lock()
 	order := append([]int32{-1}, c.brokers...)
 	c.mu.Unlock()
 	var err error
 	for range order {
-		m := &metadataExchange{version: c.versions.metadata}
+		m := &wire.Metadata{Version: c.versions.metadata}
 		if c.pattern == nil {
-			m.topics = c.o.Topics
+			m.Topics = c.o.Topics
 		}
 		if err = c.sendSoon(ctx, order[c.turn%len(order)], m); err == nil || ctx.Err() != nil {
 			return m, err
@@ -246,7 +222,7 @@ func (c *Client) metadata(ctx context.Context) (*metadataExchange, error) {
 	return nil, err
 }
 
-func (c *Client) sendSoon(ctx context.Context, broker int32, r onWire) error {
+func (c *Client) sendSoon(ctx context.Context, broker int32, r wire.Request) error {
 	ctx, cancel := context.WithTimeout(ctx, min(c.o.Timeout, 3*time.Second))
 	defer cancel()
 	return c.send(ctx, broker, r)
@@ -333,21 +309,21 @@ func signal(to chan struct{}) {
 }
 
 // update takes over what the brokers say of topics.
-func (c *Client) update(m *metadataExchange) {
+func (c *Client) update(m *wire.Metadata) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.brokers = c.brokers[:0:0]
-	for _, b := range m.brokers {
-		c.brokers = append(c.brokers, b.id)
+	for _, b := range m.Brokers {
+		c.brokers = append(c.brokers, b.ID)
 	}
 	first := c.sources == nil
 	sources := slices.Clone(c.sources)
-	for i := range m.found {
-		t := &m.found[i]
-		if !c.wants(t) || t.code != 0 {
+	for i := range m.Found {
+		t := &m.Found[i]
+		if !c.wants(t) || t.Code != 0 {
 			continue
 		}
-		for _, p := range t.parts {
+		for _, p := range t.Parts {
 			sources = c.place(sources, t, p, !first)
 		}
 	}
@@ -372,23 +348,23 @@ func (c *Client) share(first bool) {
 }
 
 // place gives a partition its leader; one not known yet becomes a source.
-func (c *Client) place(sources []*Source, t *topicInfo, p partInfo, late bool) []*Source {
-	i := slices.IndexFunc(sources, func(s *Source) bool { return s.topic == t.name && s.number == p.number })
+func (c *Client) place(sources []*Source, t *wire.Topic, p wire.Partition, late bool) []*Source {
+	i := slices.IndexFunc(sources, func(s *Source) bool { return s.topic == t.Name && s.number == p.Number })
 	if i < 0 {
-		s := newSource(c, t, p.number)
+		s := newSource(c, t, p.Number)
 		if late {
 			s.from = Start{From: Earliest}
-			c.o.Log.Info("partition has appeared", slog.String("topic", t.name), slog.Int("partition", int(p.number)))
+			c.o.Log.Info("partition has appeared", slog.String("topic", t.Name), slog.Int("partition", int(p.Number)))
 		}
 		sources, i = append(sources, s), len(sources)
 	}
 	s := sources[i]
-	if s.id != t.id {
-		s.fail(s.replaced(s.id, t.id))
+	if s.id != t.ID {
+		s.fail(s.replaced(s.id, t.ID))
 		return sources
 	}
-	if p.leader >= 0 {
-		s.ledBy(p.leader, c.laneOf(s, p.leader))
+	if p.Leader >= 0 {
+		s.ledBy(p.Leader, c.laneOf(s, p.Leader))
 	}
 	return sources
 }
@@ -406,52 +382,4 @@ func (c *Client) laneOf(s *Source, broker int32) *lane {
 		c.running.Go(l.run)
 	}
 	return l
-}
-
-// connections are all that the transport has open, so that Close can end them: the
-// transport itself waits for answers to come.
-type connections struct {
-	mu     sync.Mutex
-	open   map[*connection]bool
-	closed bool
-}
-
-type connection struct {
-	net.Conn
-	of *connections
-}
-
-func (c *connections) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	plain, err := new(net.Dialer).DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return nil, errors.Join(net.ErrClosed, plain.Close())
-	}
-	if c.open == nil {
-		c.open = map[*connection]bool{}
-	}
-	conn := &connection{plain, c}
-	c.open[conn] = true
-	return conn, nil
-}
-
-// Close forgets the connection as well.
-func (c *connection) Close() error {
-	c.of.mu.Lock()
-	delete(c.of.open, c)
-	c.of.mu.Unlock()
-	return c.Conn.Close()
-}
-
-func (c *connections) close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.closed = true
-	for conn := range c.open {
-		conn.Conn.Close() // ends what waits for an answer; there is nothing to be lost
-	}
 }

@@ -38,9 +38,10 @@
 //
 // # The library
 //
-// kafka-go gives connections, TLS, logins and codecs. The requests are ours (request.go):
-// its own drop where a batch ends whose last records were compacted away, which no fetch
-// would get past, and the ids of topics; and they copy each record twice.
+// kafka-go gives connections, TLS, logins and codecs. The requests are ours (request.go, and
+// internal/wire, which the sink shares): its own drop where a batch ends whose last records
+// were compacted away, which no fetch would get past, and the ids of topics; and they copy
+// each record twice.
 //
 // # Goroutines
 //

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/cepheus-cep/cepheus/internal/wire"
 )
 
 // laneKey names a lane: a broker, and, with Options.EachPartition, the only partition that
@@ -43,7 +45,7 @@ func (l *lane) run() {
 
 // compose makes a request for all partitions that want more; nil: none does.
 func (l *lane) compose() *fetchExchange {
-	f := &fetchExchange{version: l.c.versions.fetch, wait: int32(l.c.o.Wait / time.Millisecond), size: maxResponse} // the partitions' sizes bound it
+	f := &fetchExchange{version: l.c.versions.fetch, wait: int32(l.c.o.Wait / time.Millisecond), size: wire.MaxResponse} // the partitions' sizes bound it
 	led := l.led()
 	l.turn++
 	for i := range led {
@@ -101,7 +103,7 @@ func (l *lane) fetch(f *fetchExchange) {
 
 // lose gives up the partitions until keep has found their leaders.
 func (l *lane) lose(f *fetchExchange, err error) {
-	if e := l.c.o.explain(err); fatal(e) {
+	if e := l.c.o.access().Explain(err); wire.Fatal(e) {
 		err = e // the words are better; a login that is refused now may be taken later
 	}
 	for i := range f.asks {
@@ -119,7 +121,7 @@ func (l *lane) deliver(ctx context.Context, f *fetchExchange) {
 	}
 	for i := range f.asks {
 		if s := f.asks[i].source; !answered[s] {
-			s.lose(errProtocol)
+			s.lose(wire.ErrProtocol)
 			l.c.trouble()
 		}
 	}

@@ -2,18 +2,13 @@ package kafka
 
 import (
 	"cmp"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"regexp"
 	"time"
 
-	"github.com/segmentio/kafka-go/sasl"
-	"github.com/segmentio/kafka-go/sasl/plain"
-	"github.com/segmentio/kafka-go/sasl/scram"
+	"github.com/cepheus-cep/cepheus/internal/wire"
 )
 
 // Format says how the values of records are written.
@@ -45,18 +40,11 @@ type Start struct {
 	At   time.Time // the first record of that time or later; not zero: it goes before From
 }
 
-// TLS says how connections are encrypted. The paths name PEM files.
-type TLS struct {
-	CA         string // certificates that sign the brokers'; default: those of the system
-	Cert, Key  string // our own, where the brokers ask for one
-	ServerName string // the name in the brokers' certificates; default: their host names
-}
+// TLS says how connections are encrypted.
+type TLS = wire.TLS
 
 // SASL is a login.
-type SASL struct {
-	Mechanism      string // PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512
-	User, Password string
-}
+type SASL = wire.SASL
 
 // Options of a [Client]. Brokers and Topics or Pattern must be there; the other zero
 // values are good.
@@ -154,48 +142,7 @@ func (o *Options) pattern() (*regexp.Regexp, error) {
 	return re, nil
 }
 
-// tlsConfig reads the files that the options name.
-func (o *Options) tlsConfig() (*tls.Config, error) {
-	if o.TLS == nil {
-		return nil, nil
-	}
-	c := &tls.Config{ServerName: o.TLS.ServerName, MinVersion: tls.VersionTLS12}
-	if o.TLS.CA != "" {
-		pem, err := os.ReadFile(o.TLS.CA)
-		if err != nil {
-			return nil, fmt.Errorf("kafka: tls.ca: %w", err)
-		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("kafka: tls.ca: %s holds no certificate in PEM form", o.TLS.CA)
-		}
-	}
-	if o.TLS.Cert == "" && o.TLS.Key == "" {
-		return c, nil
-	}
-	own, err := tls.LoadX509KeyPair(o.TLS.Cert, o.TLS.Key)
-	if err != nil {
-		return nil, fmt.Errorf("kafka: tls.cert and tls.key: %w", err)
-	}
-	c.Certificates = []tls.Certificate{own}
-	return c, nil
-}
-
-// mechanism returns nil where there is no login.
-func (o *Options) mechanism() (sasl.Mechanism, error) {
-	if o.SASL == nil {
-		return nil, nil
-	}
-	if o.SASL.User == "" {
-		return nil, errors.New("kafka: sasl.user is empty")
-	}
-	switch o.SASL.Mechanism {
-	case "PLAIN":
-		return plain.Mechanism{Username: o.SASL.User, Password: o.SASL.Password}, nil
-	case "SCRAM-SHA-256":
-		return scram.Mechanism(scram.SHA256, o.SASL.User, o.SASL.Password)
-	case "SCRAM-SHA-512":
-		return scram.Mechanism(scram.SHA512, o.SASL.User, o.SASL.Password)
-	}
-	return nil, fmt.Errorf("kafka: sasl.mechanism %q: one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512", o.SASL.Mechanism)
+// access is how the brokers are reached.
+func (o *Options) access() *wire.Access {
+	return &wire.Access{Brokers: o.Brokers, TLS: o.TLS, SASL: o.SASL, Timeout: o.Timeout}
 }

@@ -24,8 +24,7 @@ func (c *Client) Publish(ctx context.Context, at []event.Position) error {
 	if len(topics) == 0 {
 		return nil
 	}
-	client := kafka.Client{Addr: c.addr, Transport: c.transport}
-	r, err := client.OffsetCommit(ctx, &kafka.OffsetCommitRequest{GroupID: c.o.Group, GenerationID: -1, Topics: topics})
+	r, err := c.cluster.Client().OffsetCommit(ctx, &kafka.OffsetCommitRequest{GroupID: c.o.Group, GenerationID: -1, Topics: topics})
 	if err != nil {
 		return fmt.Errorf("publish offsets of group %s: %w", c.o.Group, err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/internal/wire"
 )
 
 // Source is one partition. Its methods are for one goroutine at a time, but Stats.
@@ -22,7 +23,7 @@ type Source struct {
 	c      *Client
 	topic  string
 	number int32
-	id     topicID
+	id     wire.TopicID
 	from   Start
 	counts counts
 	limit  atomic.Int64 // of bytes that wait
@@ -61,8 +62,8 @@ type chunk struct {
 	verdicts verdicts
 }
 
-func newSource(c *Client, t *topicInfo, number int32) *Source {
-	s := &Source{c: c, topic: t.name, number: number, id: t.id, from: c.o.Start, next: -1, suspect: -1, ready: make(chan struct{}, 1)}
+func newSource(c *Client, t *wire.Topic, number int32) *Source {
+	s := &Source{c: c, topic: t.Name, number: number, id: t.ID, from: c.o.Start, next: -1, suspect: -1, ready: make(chan struct{}, 1)}
 	s.leader.Store(-1)
 	return s
 }
@@ -85,7 +86,7 @@ const fingerprintVersion = 1
 // Fingerprint is the topic's id, by which one that is deleted and made again is known; nil
 // where the brokers give none.
 func (s *Source) Fingerprint() []byte {
-	if s.id == (topicID{}) {
+	if s.id == (wire.TopicID{}) {
 		return nil
 	}
 	return append([]byte{fingerprintVersion}, s.id[:]...)
@@ -98,19 +99,19 @@ func (s *Source) Resume(_ context.Context, offset int64, fingerprint []byte) err
 		return fmt.Errorf("resume %s at offset %d: after the first record, or before the first offset", s.Partition().AppendName(nil), offset)
 	}
 	s.next = offset
-	if len(fingerprint) == 0 || s.id == (topicID{}) {
+	if len(fingerprint) == 0 || s.id == (wire.TopicID{}) {
 		return nil
 	}
 	if len(fingerprint) != 1+len(s.id) || fingerprint[0] != fingerprintVersion {
 		return fmt.Errorf("the stored fingerprint of %s is of another release (%d bytes); start with a fresh state directory", s.Partition().AppendName(nil), len(fingerprint))
 	}
-	if was := topicID(fingerprint[1:]); was != s.id {
+	if was := wire.TopicID(fingerprint[1:]); was != s.id {
 		return s.replaced(was, s.id)
 	}
 	return nil
 }
 
-func (s *Source) replaced(was, is topicID) error {
+func (s *Source) replaced(was, is wire.TopicID) error {
 	return &ReplacedError{Partition: s.Partition(), Offset: s.next, Was: was.String(), Is: is.String()}
 }
 
