@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/cepheus-cep/cepheus/engine"
+	"github.com/cepheus-cep/cepheus/internal/heap"
 	"github.com/cepheus-cep/cepheus/lang/plan"
 	"github.com/cepheus-cep/cepheus/rules/lookup"
 	"github.com/cepheus-cep/cepheus/sinks"
@@ -131,6 +133,9 @@ func (p *pipeline) store() (stateStore, error) {
 	if p.verb.State == "" {
 		return state.NewMemory(), nil
 	}
+	if os.Getenv("GOMEMLIMIT") == "" && os.Getenv("GOGC") == "" {
+		heap.Bound(2*int64(p.verb.cache()) + besideCache)
+	}
 	return state.OpenBadger(p.verb.State, state.Options{Log: p.log, NoSync: p.verb.NoSync})
 }
 
@@ -146,7 +151,7 @@ func (p *pipeline) engineOptions(store engine.Store, outbox *state.Outbox, d *si
 		Files:     lookup.New(lookup.Options{Now: p.world.now}),
 		Log:       p.log,
 	}
-	o.EpochEvents, o.Cache, o.CommitEvery = p.verb.Epoch, int64(p.verb.Cache), time.Duration(p.verb.Commit)
+	o.EpochEvents, o.Cache, o.CommitEvery = p.verb.Epoch, int64(p.verb.cache()), time.Duration(p.verb.Commit)
 	for _, in := range p.inputs {
 		o.Inputs = append(o.Inputs, engine.Input{Source: in, Decode: p.verb.decoding()})
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -34,6 +35,16 @@ func (f *stateFlags) needState() error {
 	}
 	return nil
 }
+
+// defaultCache is the cache where the flag is not given, besideCache what a run takes, in
+// bytes, beside twice its cache: what is on its way to the folder, and buffers of the store.
+const (
+	defaultCache size = 512 << 20
+	besideCache       = 96 << 20
+)
+
+// cache is how much memory the states of keys may take.
+func (f *stateFlags) cache() size { return cmp.Or(f.Cache, defaultCache) }
 
 // every is the time from one epoch to the next.
 type every time.Duration

@@ -7,5 +7,8 @@
 // with several GB it would be a GB that holds nothing. So the share is halved each time the
 // live heap doubles beyond a size.
 //
-// Open tune.go.
+// A process that keeps only a bounded part of its state in memory is to take no more than
+// goes with that bound: there the share falls further as the memory nears it.
+//
+// Open tune.go, then bound.go.
 package heap

@@ -28,7 +28,7 @@ func share(live uint64) int {
 // the start of a process, and not to be called where the environment says GOGC.
 func Tune() {
 	debug.SetGCPercent(most)
-	watch(&tuner{percent: most, live: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}})
+	watch(&tuner{percent: most, live: newSamples()})
 }
 
 // tuner sets the share after each collection.
