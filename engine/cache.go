@@ -15,6 +15,8 @@ type cached interface {
 	keysHeld() int
 	// bytes is what the keys take, but for what the shard counts; by a sample of so many.
 	bytes(sample int32) int64
+	// spare is the memory of keys that have gone.
+	spare() int64
 }
 
 // agesDrawn is how many keys of a shard are looked at to find out which are old.
@@ -23,7 +25,29 @@ const agesDrawn = 1 << 10
 // keepWithin makes the keys cold that have not been touched for longest, until what the
 // shard's keys take is about within a number of bytes. safe is the last epoch that is
 // durable: keys touched since stay.
+//
+// The memory of what goes cold is used again, but is not given back at once, if ever, and
+// more comes in until the next call. So there is to be less alive than the limit, but no less
+// than half of it, for the sake of small limits.
 func (sh *shard) keepWithin(limit int64, safe uint32) {
+	held := sh.bytesHeld()
+	sh.cools(sh.aim(limit, held, held+sh.spare()), safe)
+	sh.left = sh.bytesHeld()
+}
+
+// aim is how much is to be alive: so that with the spare memory, and with as much as came in
+// the epoch, it is within a limit.
+func (sh *shard) aim(limit, held, room int64) int64 {
+	least := limit / 2
+	limit -= max(held-sh.left, 0)
+	if room > limit {
+		limit = int64(float64(limit) * float64(held) / float64(room))
+	}
+	return max(least, limit)
+}
+
+// cools makes keys cold until about so much is alive.
+func (sh *shard) cools(limit int64, safe uint32) {
 	for range 4 {
 		took := sh.bytesHeld()
 		if took <= limit {
@@ -73,6 +97,20 @@ func (sh *shard) bytesHeld() int64 {
 		took += u.bytes(sample)
 	}
 	return took
+}
+
+// spare is the memory beside what the keys take: of what has gone and was not yet used again.
+func (sh *shard) spare() int64 {
+	n := sh.x.Room() - sh.x.Bytes() + sh.longKeys.Room() - sh.longKeys.Bytes()
+	for _, u := range sh.cached {
+		n += u.spare()
+	}
+	return max(n, 0)
+}
+
+func (u *keyed[K, M]) spare() int64 {
+	var entry keyEntry[cell[K]]
+	return (u.table.keys.room() - int64(u.table.len())) * int64(unsafe.Sizeof(entry))
 }
 
 func (u *keyed[K, M]) keysHeld() int { return u.table.len() }

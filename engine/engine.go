@@ -201,7 +201,7 @@ func (o *Options) validate() error {
 
 // keysAnEpoch is how many keys may change in an epoch: those of two epochs, the one at hand
 // and the one that is being written, are in memory whatever the cache may take.
-func (o *Options) keysAnEpoch() int { return int(max(4<<10, min(o.Cache>>11, 256<<10))) }
+func (o *Options) keysAnEpoch() int { return int(max(4<<10, min(o.Cache>>12, 256<<10))) }
 
 // Stats are totals of one run, and of each rule.
 type Stats struct {

@@ -39,18 +39,28 @@ type keyEntry[V any] struct {
 }
 
 // pages is a slab of values by number, which never move: each page is twice as long as the
-// one before, so that few keys take little room, and many no copying.
+// one before, up to a length, so that few keys take little room, and many no copying, nor
+// much more than they need.
 type pages[T any] struct {
 	list [][]T
 	n    int32
 }
 
-// firstPage is the length of the first page, a power of two.
-const firstPage = 4
+// The lengths of the first page and of those from longPages on, powers of two, and the
+// number, and firstPage, that these begin with.
+const (
+	firstPage = 4
+	longShift = 15
+	longPages = longShift - 2
+	longFrom  = 1 << longShift
+)
 
 // place is the page of a number, and where it stands there.
 func (p *pages[T]) place(i int32) (page int, at uint32) {
 	n := uint32(i) + firstPage
+	if n >= longFrom {
+		return longPages - 1 + int(n>>longShift), n & (longFrom - 1)
+	}
 	page = bits.Len32(n / firstPage)
 	return page - 1, n - firstPage<<(page-1)
 }
@@ -63,10 +73,18 @@ func (p *pages[T]) at(i int32) *T {
 // add makes room for one more value.
 func (p *pages[T]) add() int32 {
 	if page, _ := p.place(p.n); page == len(p.list) {
-		p.list = append(p.list, make([]T, firstPage<<page))
+		p.list = append(p.list, make([]T, firstPage<<min(page, longPages)))
 	}
 	p.n++
 	return p.n - 1
+}
+
+// room is how many values there is memory for.
+func (p *pages[T]) room() (n int64) {
+	for _, page := range p.list {
+		n += int64(len(page))
+	}
+	return n
 }
 
 // len is the number of keys.

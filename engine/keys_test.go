@@ -71,3 +71,23 @@ func TestFindTextIsFindOfItsKey(t *testing.T) {
 		}
 	})
 }
+
+// TestPagesHaveAPlaceForEach adds values beyond the pages that double: each has a place of
+// its own, and there is no room for many more.
+func TestPagesHaveAPlaceForEach(t *testing.T) {
+	var p pages[int32]
+	for i := range int32(5*longFrom + 3) {
+		if n := p.add(); n != i {
+			t.Fatalf("value %d has the number %d", i, n)
+		}
+		*p.at(i) = i + 1
+		if room := p.room(); room > int64(2*i)+firstPage+longFrom && i < longFrom || room > int64(i)+1+longFrom && i > 2*longFrom {
+			t.Fatalf("%d values have room for %d", i+1, room)
+		}
+	}
+	for i := range p.n {
+		if *p.at(i) != i+1 {
+			t.Fatalf("value %d is %d", i, *p.at(i)-1)
+		}
+	}
+}

@@ -46,6 +46,7 @@ type shard struct {
 	ctx      context.Context
 	cached   []cached
 	cache    int64       // bytes that keys may take
+	left     int64       // bytes that they took at the end of the last epoch
 	records  state.Batch // of the epoch at hand
 	era      uint32      // number of the epoch at hand in this run, from 1
 	safe     uint32      // the last epoch that is durable
@@ -138,6 +139,7 @@ func (sh *shard) run(ep *epoch, stratum int) (err error) {
 func (sh *shard) keepsIn(ctx context.Context, store Store, cache int64) {
 	sh.disk, sh.ctx, sh.cache, sh.era, sh.filedFor = store, ctx, cache, 1, noneFiled
 	sh.draw = rand.New(rand.NewPCG(uint64(sh.number), 0))
+	sh.x.Log.Dense = true // what it wastes is lost to keys
 }
 
 // unit is what the shard has of a rule, made when it is first asked for.

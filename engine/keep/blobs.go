@@ -156,6 +156,15 @@ func (b *Blobs) Free(name Blob) {
 // Bytes is the room in use, in bytes.
 func (b *Blobs) Bytes() int64 { return b.bytes }
 
+// Room is the memory it has, in bytes: pages stay, whatever is freed in them.
+func (b *Blobs) Room() int64 {
+	n := int64(len(b.pages)) * pageWords * 8
+	for _, words := range b.large {
+		n += int64(len(words)) * 8
+	}
+	return n
+}
+
 // wordsFor is the number of words that hold n bytes.
 func wordsFor(n int) int { return (n + 7) / 8 }
 

@@ -14,8 +14,8 @@ type Shown uint32
 // Log keeps what alerts show of events: their record, where it came from and their
 // times; not their slots, nor their identity. What it keeps is written one after the
 // other into segments, and a segment is free once nothing in it is held. Where all of
-// them take more than twice what is held, those of which less than half is held are
-// emptied by writing that again.
+// them take more than twice what is held, or half as much again in a dense one, those of
+// which less than half is held, or three quarters, are emptied by writing that again.
 //
 // A Log has less than 2^32 events, and 32 GiB: more is a panic. The zero Log is ready.
 // It belongs to one shard.
@@ -32,9 +32,11 @@ type Log struct {
 	open     uint32                // its number
 	rest     uint32                // how many words it has left; 0 where none is written
 	hand     int                   // where tidy goes on
-	live     int
-	bytes    int64 // room of the segments
-	held     int64 // of it, words of what is held
+	// Dense has a third of the room wasted at most, and not a half. It costs more copying.
+	Dense bool
+	live  int
+	bytes int64 // room of the segments
+	held  int64 // of it, words of what is held
 }
 
 // pageEvents is the number of entries in a page: the table grows without being copied.
@@ -158,12 +160,28 @@ func (l *Log) room(n int, e *shown) []uint64 {
 		l.bytes += int64(n) * 8
 		return l.segments[s].words
 	}
-	if int(l.rest) < n && l.bytes > 16*l.held+slack {
+	if int(l.rest) < n && l.bytes > l.most() {
 		l.tidy()
 	}
 	at, words := l.write(n)
 	*e = shown{holders: 1, words: uint16(n), at: at}
 	return words
+}
+
+// most is how much room the segments may take before they are tidied.
+func (l *Log) most() int64 {
+	if l.Dense {
+		return 12*l.held + slack/2
+	}
+	return 16*l.held + slack
+}
+
+// isLoose reports whether so little of a segment is held that it is worth emptying.
+func (l *Log) isLoose(s *segment) bool {
+	if l.Dense {
+		return 4*s.live < 3*s.used
+	}
+	return 2*s.live < s.used
 }
 
 // write gives n words at the end of the segment that is written.
@@ -322,8 +340,7 @@ const (
 	tidyEmpties = 4
 )
 
-// tidy looks at some segments, in turn, and empties those of which less than half is
-// held.
+// tidy looks at some segments, in turn, and empties those of which little is held.
 func (l *Log) tidy() {
 	emptied := 0
 	for range min(tidyLooks, len(l.segments)) {
@@ -332,7 +349,7 @@ func (l *Log) tidy() {
 			l.hand = 0
 		}
 		s := &l.segments[l.hand]
-		if uint32(l.hand) == l.open || 2*s.live >= s.used {
+		if uint32(l.hand) == l.open || !l.isLoose(s) {
 			continue
 		}
 		l.empty(uint32(l.hand))
@@ -392,3 +409,8 @@ func (l *Log) Len() int { return l.live }
 // Bytes is what is held, in bytes, as in a Store: the segments take at most about twice
 // that, and a MiB.
 func (l *Log) Bytes() int64 { return 8*l.held + int64(l.live)*int64(unsafe.Sizeof(shown{})) }
+
+// Room is the memory it has, in bytes: the segments, free ones too, and the table.
+func (l *Log) Room() int64 {
+	return l.bytes + int64(len(l.spare))*segmentWords*8 + int64(len(l.pages))*pageEvents*int64(unsafe.Sizeof(shown{}))
+}

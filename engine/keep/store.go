@@ -2,6 +2,7 @@ package keep
 
 import (
 	"math"
+	"unsafe"
 
 	"github.com/cepheus-cep/cepheus/event"
 )
@@ -110,3 +111,8 @@ func (s *Store) Len() int { return s.live }
 
 // Bytes is the room in use, in bytes.
 func (s *Store) Bytes() int64 { return s.blobs.Bytes() + int64(len(s.entries))*64 }
+
+// Room is the memory it has, in bytes.
+func (s *Store) Room() int64 {
+	return s.blobs.Room() + int64(cap(s.entries))*int64(unsafe.Sizeof(entry{})) + int64(cap(s.free))*int64(unsafe.Sizeof(Ref(0)))
+}

@@ -99,6 +99,15 @@ func (x *Context) Bytes() int64 {
 	return n
 }
 
+// Room is the memory that Bytes is a part of: what was freed and not yet used again too.
+func (x *Context) Room() int64 {
+	n := x.Keep.Room() + x.Log.Room() + x.rooms.Room()
+	for _, s := range x.lines {
+		n += s.bytes()
+	}
+	return n
+}
+
 // Begin starts the work on one event: nothing of it is kept yet.
 func (x *Context) Begin() { x.known, x.shows = false, 0 }
 
