@@ -87,12 +87,12 @@ func (o *Options) validate() error {
 func (o *Options) badger(dir string) badger.Options {
 	b := badger.DefaultOptions(dir)
 	b.SyncWrites = !o.NoSync
-	b.DetectConflicts = false // one writer, blind writes
-	b.NumVersionsToKeep = 1   // below the discard timestamp, which never passes the marker
-	b.MemTableSize = o.MemTable
+	b.DetectConflicts = false       // one writer, blind writes
+	b.NumVersionsToKeep = 1         // below the discard timestamp, which never passes the marker
+	b.MemTableSize = o.MemTable - 1 // see tableBytes; a table of level 0 is as large
 	b.NumMemtables = 2
 	b.NumCompactors = 2
-	b.BaseLevelSize, b.BaseTableSize = 128<<20, 8<<20 // fewer levels: half the work of Badger's defaults
+	b.BaseLevelSize, b.BaseTableSize = 128<<20, tableBytes // fewer levels: half the work of Badger's defaults
 	b.Compression, b.BlockCacheSize = options.None, 0
 	b.ValueThreshold = min(1<<20, o.MemTable*15/100-2*MaxKey) // the largest record must fit a transaction: 15 % of the buffer
 	b.ValueLogFileSize = MaxValue + 1<<20
@@ -100,6 +100,11 @@ func (o *Options) badger(dir string) badger.Options {
 	b.Logger = logger{o.Log}
 	return b
 }
+
+// tableBytes is the size of a table of the base level; those of the next are twice as large.
+// What Badger builds tables in is twice as large as they, up to the next power of two, and
+// compactions build a dozen at once: so they are small, and a byte less than a power of two.
+const tableBytes = 2<<20 - 1
 
 // logger gives Badger's messages to slog.
 type logger struct{ log *slog.Logger }

@@ -30,7 +30,10 @@ type tables [256][]row
 // row is a write under a full key; stored is nil where it was deleted.
 type row struct{ key, stored []byte }
 
-func (r *row) size() int64 { return int64(len(r.key) + len(r.stored)) }
+// size is the memory that a row takes, in bytes, with its place in a table.
+func (r *row) size() int64 { return int64(len(r.key)+len(r.stored)) + rowBytes }
+
+const rowBytes = 48
 
 // indexed says whether a table may have many records and is hardly ever scanned but at a
 // start, for a scan of it takes over first what is pending. (The engine reads the timers
@@ -173,7 +176,7 @@ func copyRows(b *Batch, ops []*op) (rows []row, size int64) {
 		}
 		rows = append(rows, r)
 	}
-	return rows, size
+	return rows, size + int64(len(rows))*rowBytes
 }
 
 // merge returns rows with fresh ones over them, without those that are spent, and the size
