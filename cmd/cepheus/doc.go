@@ -11,6 +11,7 @@
 //	         joined; progress.go: the line on a terminal; summary.go: what a run did
 //	check    check.go
 //	state    state.go: info, verify, compact, and what a run answers to them; state_backup.go
+//	dead-letters  deadletters.go
 //	bench    bench.go: what is to be measured; benchmarks/measure measures
 //	version  version.go
 //

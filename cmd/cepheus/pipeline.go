@@ -223,7 +223,7 @@ func (p *pipeline) letters() (w *deadletter.Writer, err error) {
 	p.deadMu.Lock()
 	defer p.deadMu.Unlock()
 	if p.dead == nil {
-		p.dead, err = deadletter.Open(p.verb.DeadLetters, deadletter.Options{})
+		p.dead, err = deadletter.Open(p.verb.DeadLetters, deadletter.Options{Now: p.world.now})
 	}
 	return p.dead, err
 }
@@ -236,7 +236,7 @@ func (p *pipeline) bury(letters []engine.Dead) error {
 	}
 	for i := range letters {
 		l := &letters[i]
-		err := dead.Write(deadletter.Letter{Reason: l.Reason, Source: string(l.Partition.AppendName(nil)), Offset: l.Offset, Time: l.Time, Record: l.Record})
+		err := dead.Write(deadletter.Letter{Kind: kindOf(l.Reason), Reason: l.Reason, Source: string(l.Partition.AppendName(nil)), Offset: l.Offset, Time: l.Time, Record: l.Record})
 		if err != nil {
 			return err
 		}
@@ -276,5 +276,5 @@ func (p *pipeline) buried() string {
 	if dropped == 0 {
 		return "kept in " + p.verb.DeadLetters
 	}
-	return fmt.Sprintf("%d kept in %s, %d not: the file is full", kept, p.verb.DeadLetters, dropped)
+	return fmt.Sprintf("%d kept in %s, %d dropped for want of room", kept, p.verb.DeadLetters, dropped)
 }

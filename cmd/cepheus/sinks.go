@@ -225,7 +225,7 @@ func (p *pipeline) rejected(sink string, row sinks.Row, why error) error {
 		return err
 	}
 	l := deadletter.Letter{
-		Reason: "refused: " + why.Error(), Source: "sink " + sink, Offset: int64(row.Number),
+		Kind: deadletter.Undeliverable, Reason: "refused: " + why.Error(), Source: "sink " + sink, Offset: int64(row.Number),
 		Time: p.world.now().UnixNano(), Record: row.Alert, Whole: true,
 	}
 	if err := dead.Keep(l); err != nil {
@@ -235,6 +235,14 @@ func (p *pipeline) rejected(sink string, row sinks.Row, why error) error {
 		p.log.Warn("alerts were refused for good; they are with the dead letters", "sink", sink, "alerts", n, "err", why)
 	}
 	return nil
+}
+
+// kindOf tells an event that came too late, or is too far ahead, from a record that is none.
+func kindOf(reason string) deadletter.Kind {
+	if strings.HasPrefix(reason, "late: ") || strings.HasPrefix(reason, "ahead: ") {
+		return deadletter.Late
+	}
+	return deadletter.Undecodable
 }
 
 // tellWaiting says what a run that ended well leaves to the next one.

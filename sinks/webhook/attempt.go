@@ -61,7 +61,7 @@ const (
 
 // judge reads an answer, in bounds. What was said with a 2xx counts though its body never ends.
 func (s *Sink) judge(answer *http.Response) error {
-	text, _ := io.ReadAll(io.LimitReader(answer.Body, 8*shownBytes)) //nolint:errcheck // the status is what counts
+	text, _ := io.ReadAll(io.LimitReader(answer.Body, 8*shownBytes)) // the status is what counts
 	io.Copy(io.Discard, io.LimitReader(answer.Body, drainBytes))     //nolint:errcheck // as above
 	if answer.StatusCode/100 == 2 {
 		return nil
