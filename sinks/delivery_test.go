@@ -481,3 +481,54 @@ func TestGroupsAreBoundedInMemory(t *testing.T) {
 		}
 	})
 }
+
+// TestGroupsAreCollectedAgainAfterACrash: what waited in memory is still in the outbox.
+func TestGroupsAreCollectedAgainAfterACrash(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		box, s := newOutbox(9), &sink{}
+		to := Target{Name: "s", Sink: s, Router: router{time.Hour, time.Hour}}
+		ctx, crash := context.WithTimeout(t.Context(), time.Minute)
+		defer crash()
+		d := dispatcher(t, box, Options{}, to)
+		if err := d.Run(ctx); !errors.Is(err, context.DeadlineExceeded) || len(s.got()) != 1 {
+			t.Fatalf("%v, %v", err, s.got())
+		}
+		box.delivered = d.Acks()
+		d = dispatcher(t, box, Options{}, to)
+		d.Drain()
+		if err := d.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, i := range []int{2, 4, 6, 8, 1, 3, 9} {
+			got = append(got, fmt.Sprintf("%d:alert %d", i, i))
+		}
+		if diff := cmp.Diff(got, s.got()[2:]); diff != "" { // 7, which no group held, came twice
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+// positioned knows how far it was delivered to.
+type positioned struct {
+	sink
+	row uint64
+}
+
+func (p *positioned) Position() (uint64, bool) { return p.row, p.row > 0 }
+
+func TestReceiverMayKnowBetterHowFarItIs(t *testing.T) {
+	for row, first := range map[uint64]int{0: 3, 1: 3, 5: 6} {
+		s := &positioned{row: row}
+		box := newOutbox(8)
+		box.delivered["s"] = 2
+		d := dispatcher(t, box, Options{}, Target{Name: "s", Sink: s})
+		d.Drain()
+		if err := d.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(wantRows(first, 8), s.got()); diff != "" {
+			t.Errorf("receiver at %d (-want +got):\n%s", row, diff)
+		}
+	}
+}

@@ -40,6 +40,14 @@ type Sink interface {
 // Concurrent is a sink that several goroutines may call at once.
 type Concurrent interface{ Concurrent() bool }
 
+// Positioner is a sink whose receiver keeps how far it was delivered to, in one with what was
+// delivered. Where that is further than the outbox knows, delivery goes on behind it.
+type Positioner interface {
+	// Position returns the last row that the receiver had when the sink was opened; ok is
+	// false where it keeps none.
+	Position() (row uint64, ok bool)
+}
+
 // Outbox is where committed rows are read from. Its methods are called from several
 // goroutines.
 type Outbox interface {

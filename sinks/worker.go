@@ -38,7 +38,7 @@ func newWorker(d *Dispatcher, t Target) (*worker, error) {
 	if err := t.validate(t.Sink); err != nil {
 		return nil, fmt.Errorf("sink %s: %w", t.Name, err)
 	}
-	delivered, err := d.outbox.Delivered(t.Name)
+	delivered, err := delivered(d.outbox, t)
 	if err != nil {
 		return nil, fmt.Errorf("read position of sink %s: %w", t.Name, err)
 	}
@@ -52,6 +52,17 @@ func newWorker(d *Dispatcher, t Target) (*worker, error) {
 	}
 	w.told = newLane(w, groupRows)
 	return w, nil
+}
+
+// delivered is how far a sink has come, as the outbox or its receiver knows.
+func delivered(outbox Outbox, t Target) (uint64, error) {
+	n, err := outbox.Delivered(t.Name)
+	if p, keeps := t.Sink.(Positioner); keeps && err == nil {
+		if row, ok := p.Position(); ok {
+			n = max(n, row)
+		}
+	}
+	return n, err
 }
 
 func (w *worker) poke() {
