@@ -18,5 +18,6 @@
 //
 // What is read of an answer is bounded. No error shows more of the URL than scheme and host,
 // nor a value of a header, though the receiver repeats them. Open webhook.go first;
-// attempt.go has a request, status.go the answers, sign.go the signature.
+// attempt.go has a request, status.go the answers, sign.go the signature. Each format, such
+// as slack.go, is a file; template.go is that of an author.
 package webhook
