@@ -30,10 +30,11 @@ type verbs struct {
 	Run         runVerb          `cmd:"" help:"Run rules over events."`
 	Check       checkVerb        `cmd:"" help:"Check rule files; silent when all is well."`
 	Test        testVerb         `cmd:"" help:"Run the tests in rule files; a failure tells what came nearest."`
+	Fmt         fmtVerb          `cmd:"" help:"Lay rule files out."`
+	DeadLetters deadLettersVerbs `cmd:"" name:"dead-letters" help:"List, show, correct, send again and remove what came to nothing."`
 	State       stateVerbs       `cmd:"" help:"Look at, back up, restore and mend a state folder."`
 	Bench       benchVerb        `cmd:"" help:"Measure throughput, latency and memory."`
 	Version     versionVerb      `cmd:"" help:"Print the version."`
-	DeadLetters deadLettersVerbs `cmd:"" name:"dead-letters" help:"List, show, correct, send again and remove what came to nothing."`
 }
 
 func main() { os.Exit(cepheus()) }

@@ -80,7 +80,6 @@ type Teller struct {
 	moreKey bool
 	cover   map[*plan.Expr]*tally
 	taken   uint64 // steps that have taken an event
-	asked   []machine.Asked
 	runs    map[runID]*progress
 	best    *progress
 	miss    *judgement
@@ -190,10 +189,6 @@ func (t *Teller) telling() bool { return t.o.MostLines >= 0 }
 
 func (t *Teller) saw(s *machine.Sight) {
 	t.Events++
-	t.asked = t.asked[:0]
-	for _, a := range s.Asked {
-		t.asked = append(t.asked, a)
-	}
 	if t.telling() {
 		l := t.line(s, KindEvent, t.showEvent(s.Event))
 		l.Event = json.RawMessage(slices.Clone(s.Event.JSON()))
