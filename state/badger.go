@@ -48,6 +48,7 @@ type Badger struct {
 	group   uint64       // timestamp of the last group that is whole in the tree
 	live    *pending     // what was committed since the last checkpoint began
 	frozen  *pending     // what that is taking over; nil where none is under way
+	opened  *pending     // what was live when the store was opened
 	broken  error        // why no more commits are taken
 	closed  bool
 	stats   Stats

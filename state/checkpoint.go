@@ -122,7 +122,7 @@ func (s *Badger) isAbove(n int64) bool {
 
 // makeRoom has a commit wait while twice as much is pending as there should be.
 func (s *Badger) makeRoom(ctx context.Context) error {
-	if !s.isAbove(2) || ctx.Err() != nil {
+	if !s.isAbove(2) || s.holdsOpened() && !s.isAbove(4) || ctx.Err() != nil {
 		return nil // what the context says comes later
 	}
 	return s.takeOverIf(2, whatIsCold)

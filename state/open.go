@@ -200,12 +200,21 @@ func (s *Badger) openJournal(taken uint64, closed bool) error {
 		return s.ofJournal(err)
 	}
 	s.live.keep(s.live.withSmall(&small))
-	s.journal = j
+	s.journal, s.opened = j, s.live
 	s.recovery.LeftOpen = s.recovery.LeftOpen || found.Records > 0 && !closed
 	if found.Cut > 0 {
 		s.opt.Log.Warn("cut off an epoch that was not complete", "dir", s.dir, "file", found.File, "bytes", found.Cut, "epoch", j.Last())
 	}
 	return nil
+}
+
+// holdsOpened says whether no checkpoint has begun since the opening. What was found then may
+// be more than is let be pending, for it had been in two layers: the first commits do not
+// wait for it, but ask for a checkpoint beside them.
+func (s *Badger) holdsOpened() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.live == s.opened
 }
 
 // readMarker returns the group that is noted under key, 0 where there is none, and the last

@@ -14,10 +14,12 @@ import (
 type pending struct {
 	index journal.Index
 	in    [256]bool // indexed tables with a write
-	small tables
-	bytes int64 // of all writes, also of those that later ones have replaced
-	kept  int64 // of those of small tables, but for what has been replaced
-	ops   int64
+	// listed are the places of all writes of the tables that isListed, by table.
+	listed [256][]journal.Place
+	small  tables
+	bytes  int64 // of all writes, also of those that later ones have replaced
+	kept   int64 // of those of small tables, but for what has been replaced
+	ops    int64
 
 	// fresh is a full key of the outbox: rows behind it are in no older layer and not in the
 	// tree, so that of one which is removed nothing is left to be done. Nil: not known.
@@ -36,8 +38,9 @@ func (r *row) size() int64 { return int64(len(r.key)+len(r.stored)) + rowBytes }
 const rowBytes = 48
 
 // indexed says whether a table may have many records and is hardly ever scanned but at a
-// start, for a scan of it takes over first what is pending. (The engine reads the timers
-// that are due all the time, a few of them each: these are kept in memory.)
+// start, for a scan of it reads from the journal what is pending, or takes it over first.
+// (The engine reads the timers that are due all the time, a few of them each: these are kept
+// in memory.)
 func indexed(t Table) bool {
 	switch t {
 	case TableKeys, TableDedup, TableWaiting, TableSilences:
@@ -45,6 +48,10 @@ func indexed(t Table) bool {
 	}
 	return int(t) >= len(tableNames)
 }
+
+// isListed says of an indexed table that the places of its writes are known apart from those
+// of other tables. Keys are not: nearly all places are theirs.
+func isListed(t Table) bool { return t != TableKeys }
 
 // above says whether more is pending than n times the bounds.
 func (p *pending) above(o *Options, n int64) bool {
@@ -97,6 +104,9 @@ func (p *pending) count(o journal.Op) {
 // enter notes the place of a write.
 func (p *pending) enter(key []byte, h journal.Hash, at journal.Place) {
 	p.in[key[0]] = true
+	if isListed(Table(key[0])) {
+		p.listed[key[0]] = append(p.listed[key[0]], at)
+	}
 	p.index.Set(h, at)
 }
 

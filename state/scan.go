@@ -3,8 +3,11 @@ package state
 import (
 	"bytes"
 	"context"
+	"slices"
 
 	"github.com/dgraph-io/badger/v4"
+
+	"github.com/cepheus-cep/cepheus/state/journal"
 )
 
 // Scan calls visit in ascending order of keys for the keys of t that begin with prefix
@@ -13,7 +16,9 @@ import (
 // commit to it, and must not close it. An error of visit ends the scan and is returned,
 // except ErrStop.
 //
-// A scan of a table with many records takes over first what is pending.
+// A scan of keys takes over first what is pending, where any keys are. So does one of
+// another table with many records where very many of them are; else it reads these from the
+// journal.
 func (s *Badger) Scan(ctx context.Context, t Table, prefix, from []byte, visit func(key, value []byte) error) error {
 	v, err := s.view(ctx, append([]byte{byte(t)}, prefix...))
 	if err != nil {
@@ -68,24 +73,83 @@ func (s *Badger) view(ctx context.Context, prefix []byte) (v *view, err error) {
 	return v, err
 }
 
-// viewAsIs returns a view where no write is pending in an indexed table of the prefix, and
-// false else.
+// viewAsIs returns a view where what is pending under the prefix can be put over the tree,
+// and false else.
 func (s *Badger) viewAsIs(prefix []byte) (v *view, settled bool, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	t := prefix[0]
-	switch {
-	case s.closed:
+	if s.closed {
 		return nil, false, ErrClosed
-	case s.live.in[t] || s.frozen != nil && s.frozen.in[t]:
-		return nil, false, nil
+	}
+	layers, ok, err := s.pendingRows(prefix)
+	if err != nil || !ok {
+		return nil, false, err
 	}
 	v = s.newView(prefix)
-	v.layers[0] = s.live.small[t]
-	if s.frozen != nil {
-		v.layers[1] = s.frozen.small[t]
-	}
+	v.layers = layers
 	return v, true, nil
+}
+
+// mostListed is how many places of a table are looked up in the journal for one scan.
+const mostListed = 1 << 20
+
+// pendingRows returns what is pending of a table, newest layer first, or more; of an indexed
+// table what begins with the prefix. It is false where it cannot, or not well. The caller
+// holds mu, so that no checkpoint lets go of what is read here.
+func (s *Badger) pendingRows(prefix []byte) (layers [2][]row, ok bool, err error) {
+	t := Table(prefix[0])
+	for i, p := range []*pending{s.live, s.frozen} {
+		switch {
+		case p == nil:
+		case !p.in[t]:
+			layers[i] = p.small[t]
+		case !isListed(t) || len(p.listed[t]) > mostListed:
+			return layers, false, nil
+		default:
+			if layers[i], err = s.rowsOf(p, prefix); err != nil {
+				return layers, false, s.ofJournal(err)
+			}
+		}
+	}
+	return layers, true, nil
+}
+
+// rowsOf reads the last writes of a layer under a prefix from the journal, in the order of
+// their keys.
+func (s *Badger) rowsOf(p *pending, prefix []byte) (rows []row, err error) {
+	walk, block := s.journal.Walk(), []byte(nil)
+	for _, place := range p.listed[prefix[0]] {
+		o, err := walk.View(place)
+		if err != nil {
+			return nil, err
+		}
+		if !bytes.HasPrefix(o.Key, prefix) {
+			continue
+		}
+		if last, _ := p.index.Get(s.hasher.Of(o.Key)); last != place {
+			continue
+		}
+		var r row
+		r, block = copyRow(o, block)
+		rows = append(rows, r)
+	}
+	slices.SortFunc(rows, func(x, y row) int { return bytes.Compare(x.key, y.key) })
+	return rows, nil
+}
+
+// copyRow copies a write into a block that several share, a new one where it has no room.
+func copyRow(o journal.Op, block []byte) (row, []byte) {
+	n := len(o.Key) + len(o.Stored)
+	if cap(block)-len(block) < n {
+		block = make([]byte, 0, n+rowBlock)
+	}
+	at, mid := len(block), len(block)+len(o.Key)
+	block = append(append(block, o.Key...), o.Stored...)
+	r := row{key: block[at:mid:mid]}
+	if o.Stored != nil {
+		r.stored = block[mid:len(block):len(block)]
+	}
+	return r, block
 }
 
 // viewOfTree returns a view of what the last group has left, without what is pending. It
