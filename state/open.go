@@ -175,18 +175,18 @@ func (s *Badger) isCovered() (bool, error) {
 // openJournal reads the epochs above taken, which makes them pending; closed says that they
 // were left there by a Close.
 func (s *Badger) openJournal(taken uint64, closed bool) error {
-	o := journal.Options{NoSync: s.opt.NoSync}
+	o := journal.Options{NoSync: s.opt.NoSync, Hasher: &s.hasher}
 	if s.opt.Step != nil {
 		o.Step = func(name string) error { return s.opt.step(Step(name)) }
 	}
 	var small Batch
-	j, found, err := journal.Open(filepath.Join(s.dir, journalDir), o, taken, func(o journal.Op, p journal.Place) error {
+	j, found, err := journal.Open(filepath.Join(s.dir, journalDir), o, taken, func(o journal.Op, h journal.Hash, p journal.Place) error {
 		if len(o.Key) == 0 {
 			return errors.New("the journal has a record without a table")
 		}
 		s.live.count(o)
 		if indexed(Table(o.Key[0])) {
-			s.live.enter(o.Key, s.hasher.Of(o.Key), p)
+			s.live.enter(o.Key, h, p)
 			return nil
 		}
 		small.putStored(o.Key, o.Stored)

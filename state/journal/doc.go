@@ -34,5 +34,6 @@
 //	block        length (4 bytes), then as many bytes of S2, which hold writes
 //	write        length of key, 1 + length of value or 0 where deleted (varints), key, value
 //
-// Numbers are little-endian. Open record.go first, then journal.go.
+// Numbers are little-endian. Open record.go first, then journal.go; open.go and pipe.go
+// read a journal that is there.
 package journal

@@ -17,6 +17,9 @@ type Options struct {
 	// longer. Default 32 MiB.
 	Segment int64
 
+	// Hasher makes the hashes of what Open finds. Nil: none are wanted.
+	Hasher *Hasher
+
 	// Step is called before and after each thing that a crash may leave undone, with its
 	// name; an error stands for a crash there. Nil: nobody wants to know.
 	Step func(name string) error

@@ -18,8 +18,13 @@ func open(t testing.TB, dir string, o Options, applied uint64) (*Journal, []stri
 	t.Helper()
 	o.NoSync = true
 	var got []string
-	j, found, err := Open(dir, o, applied, func(o Op, _ Place) error {
-		got = append(got, text(o))
+	hasher, last := NewHasher(), Place(0)
+	o.Hasher = &hasher
+	j, found, err := Open(dir, o, applied, func(o Op, h Hash, p Place) error {
+		if got = append(got, text(o)); h != hasher.Of(o.Key) || p <= last {
+			t.Errorf("%s: another hash, or place %d after %d", o.Key, p, last)
+		}
+		last = p
 		return nil
 	})
 	if err == nil {
@@ -338,6 +343,26 @@ func FuzzOpen(f *testing.F) {
 			_ = err.Error()
 		}
 	})
+}
+
+// TestVisitorMayEndAnOpening: what it returns is what Open returns, and it is not called
+// again.
+func TestVisitorMayEndAnOpening(t *testing.T) {
+	dir := t.TempDir()
+	j := mustOpen(t, dir, Options{})
+	for range 3 {
+		appendOps(t, j, put("a", "1"), put("b", string(make([]byte, 3*pieceBytes))), put("c", ""))
+	}
+	failed, calls := errors.New("enough"), 0
+	_, _, err := Open(dir, Options{NoSync: true}, 0, func(Op, Hash, Place) error {
+		if calls++; calls == 5 {
+			return failed
+		}
+		return nil
+	})
+	if !errors.Is(err, failed) || calls != 5 {
+		t.Errorf("%v after %d calls", err, calls)
+	}
 }
 
 // TestRecordGolden pins the format: a change of it must change the version in FORMAT.

@@ -1,9 +1,7 @@
 package journal
 
 import (
-	"bufio"
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -24,16 +22,20 @@ type Opened struct {
 
 // Open opens the journal in dir, which it makes where it is not there. The records above
 // the epoch applied, which follow on it without a gap, are given to visit, write by write;
-// the bytes of a write are valid until visit returns. Segments with nothing above applied
+// the bytes of a write are valid until visit returns, which one goroutine calls, with the
+// hash of the key where the options have a hasher. Segments with nothing above applied
 // are removed, and a record that a crash cut short is cut off. What else is wrong is a
 // *Damage.
-func Open(dir string, o Options, applied uint64, visit func(Op, Place) error) (*Journal, Opened, error) {
+func Open(dir string, o Options, applied uint64, visit func(Op, Hash, Place) error) (*Journal, Opened, error) {
 	o.fill()
 	j := &Journal{dir: dir, opt: o, last: applied, end: leastBase}
-	r := reader{journal: j, visit: visit}
+	r := reader{journal: j, pipe: newPipe(o.Hasher, visit)}
 	err := os.MkdirAll(dir, 0o700)
 	if err == nil {
 		err = r.open()
+	}
+	if first := r.visited(); first != nil {
+		err = first // it lies before where the reading has come to
 	}
 	if err != nil {
 		return nil, r.found, errors.Join(err, j.Close())
@@ -44,10 +46,18 @@ func Open(dir string, o Options, applied uint64, visit func(Op, Place) error) (*
 // reader opens a journal.
 type reader struct {
 	journal *Journal
-	visit   func(Op, Place) error
+	pipe    *pipe // nil once all was visited
 	found   Opened
 	began   bool // a record above applied was seen
-	raw     []byte
+}
+
+// visited waits until all that was read is visited.
+func (r *reader) visited() error {
+	p := r.pipe
+	if r.pipe = nil; p == nil {
+		return nil
+	}
+	return p.close()
 }
 
 func (r *reader) open() error {
@@ -169,61 +179,21 @@ func (r *reader) record(s *segment, h header) error {
 	return r.blocks(s, h)
 }
 
-func (r *reader) blocks(s *segment, h header) (err error) {
-	at, end, ops := s.size+headerBytes, s.size+headerBytes+h.length, uint32(0)
-	file := bufio.NewReaderSize(io.NewSectionReader(s.file, at, h.length), 256<<10)
-	var block []byte
-	for at < end {
-		if block, err = nextBlock(file, block, end-at); err == nil {
-			r.raw, err = decompress(r.raw, block)
-		}
-		if err != nil {
-			return &Damage{s.name(), at, err.Error()}
-		}
-		n, err := r.ops(s, uint64(at))
-		if err != nil {
+// blocks sends what a record holds to be decoded and visited.
+func (r *reader) blocks(s *segment, h header) error {
+	at, end := s.size+headerBytes, s.size+headerBytes+h.length
+	for first := true; first || at < end; first = false {
+		c := r.pipe.fresh()
+		c.segment, c.at = s, at
+		if err := c.fill(end); err != nil {
 			return err
 		}
-		ops += n
-		at += lengthBytes + int64(len(block))
-	}
-	if ops != h.ops {
-		return &Damage{s.name(), s.size, fmt.Sprintf("epoch %d holds %d writes of %d", h.epoch, ops, h.ops)}
+		if at += int64(len(c.blocks)); at == end {
+			c.record, c.begin = &h, s.size
+		}
+		r.pipe.send(c)
 	}
 	return nil
-}
-
-// nextBlock reads a block, without its length, into the memory of into. The record is
-// known to be whole.
-func nextBlock(file *bufio.Reader, into []byte, left int64) ([]byte, error) {
-	var length [lengthBytes]byte
-	if _, err := io.ReadFull(file, length[:]); err != nil {
-		return into, errBlock
-	}
-	n := int(binary.LittleEndian.Uint32(length[:]))
-	if int64(n) > left-lengthBytes {
-		return into, errBlock
-	}
-	if cap(into) < n {
-		into = make([]byte, n+n/8)
-	}
-	_, err := io.ReadFull(file, into[:n])
-	return into[:n], err
-}
-
-// ops visits the writes of the block in r.raw, and returns how many they are.
-func (r *reader) ops(s *segment, at uint64) (n uint32, err error) {
-	for i := 0; i < len(r.raw); n++ {
-		o, next, err := parseOp(r.raw, i)
-		if err != nil || i >= mostInside {
-			return n, &Damage{s.name(), int64(at), errBlock.Error()}
-		}
-		if err := r.visit(o, newPlace(s.base+at, i, o.Stored == nil)); err != nil {
-			return n, err
-		}
-		i = next
-	}
-	return n, nil
 }
 
 // torn cuts off what follows the last whole record of s, or says that it is damage: in a
@@ -238,6 +208,9 @@ func (r *reader) torn(s *segment, size int64, last bool) error {
 	}
 	if behind > 0 {
 		return &Damage{s.name(), s.size, fmt.Sprintf("the record is not whole, and at byte %d there is a later one", behind)}
+	}
+	if err := r.visited(); err != nil { // before anything is changed
+		return err
 	}
 	r.found.Cut, r.found.File = size-s.size, s.name()
 	return errors.Join(s.file.Truncate(s.size), r.journal.sync(s.file))
