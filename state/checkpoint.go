@@ -132,16 +132,19 @@ func (s *Badger) makeRoom(ctx context.Context) error {
 // written is a torn group that the journal covers.
 var errStopped = errors.New("state: the store is being closed")
 
-// littleBytes is what Close takes over; more would keep it too long, and is read from the
-// journal at the next start.
-const littleBytes = 64 << 20
+// littleBytes and littleKeys are what Close takes over; more would keep it longer than the
+// next start takes to read it from the journal, which is a tenth of the work.
+const (
+	littleBytes = 16 << 20
+	littleKeys  = boundKeys / 16
+)
 
 func (s *Badger) takeOverLittle() error {
 	if s.usable() != nil {
 		return nil
 	}
 	s.mu.RLock()
-	little := s.frozen == nil && s.live.latestBytes() <= littleBytes && s.live.index.Len() <= boundKeys/4
+	little := s.frozen == nil && s.live.latestBytes() <= littleBytes && s.live.index.Len() <= littleKeys
 	s.mu.RUnlock()
 	if !little {
 		return nil

@@ -152,7 +152,7 @@ func TestCloseThatLeavesTheJournalIsNoCrash(t *testing.T) {
 	}
 	s := open()
 	var b Batch
-	for i := range uint64(boundKeys/4 + 1) {
+	for i := range uint64(littleKeys + 1) {
 		key := number(i)
 		b.Put(TableKeys, key[:], nil)
 	}

@@ -16,20 +16,19 @@ import (
 // pending in one layer, in two (in the middle of a checkpoint), in the tree, and after an
 // opening. No scan takes anything over.
 func TestScanOfWhatIsPending(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		dir, err := os.MkdirTemp("", "scan")
+	rapid.Check(t, func(r *rapid.T) {
+		dir, err := os.MkdirTemp(t.TempDir(), "") //nolint:usetesting // one a draw
 		if err != nil {
-			t.Fatal(err)
+			r.Fatal(err)
 		}
-		defer os.RemoveAll(dir)
-		p := pendingScans{t: t, twin: map[string]string{}}
+		p := pendingScans{t: r, twin: map[string]string{}}
 		o := Options{NoSync: true, MemTable: leastMemTable, beforeWrite: func(int) error { return p.during() }}
 		if p.s, err = OpenBadger(dir, o); err != nil {
-			t.Fatal(err)
+			r.Fatal(err)
 		}
 		defer func() { p.s.Close() }()
-		for range rapid.IntRange(1, 8).Draw(t, "steps") {
-			switch rapid.IntRange(0, 7).Draw(t, "step") {
+		for range rapid.IntRange(1, 8).Draw(r, "steps") {
+			switch rapid.IntRange(0, 7).Draw(r, "step") {
 			case 0:
 				p.takeOver()
 			case 1:
@@ -94,6 +93,9 @@ func (p *pendingScans) reopen(dir string, o Options) {
 		p.s.broken = errTorn // so that nothing is taken over
 	}
 	err := p.s.Close()
+	if err != nil {
+		p.t.Fatal(err)
+	}
 	if p.s, err = OpenBadger(dir, o); err != nil {
 		p.t.Fatal(err)
 	}

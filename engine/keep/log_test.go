@@ -164,8 +164,8 @@ func TestEventWithTooManyHoldersIsCopied(t *testing.T) {
 	}
 	for _, ref := range held {
 		var got event.Event
-		if diff := cmp.Diff(ev, *l.View(ref, &got)); diff != "" {
-			t.Fatal(diff)
+		if l.View(ref, &got); string(got.Text) != string(ev.Text) || got.Offset != ev.Offset { // a Diff of each takes seconds
+			t.Fatal(cmp.Diff(ev, got))
 		}
 		l.Release(ref)
 	}
