@@ -13,6 +13,7 @@ type cached interface {
 	// cool makes keys cold that were touched last in an epoch up to one.
 	cool(sh *shard, upTo uint32)
 	keysHeld() int
+	keysCold() int
 	// bytes is what the keys take, but for what the shard counts; by a sample of so many.
 	bytes(sample int32) int64
 	// spare is the memory of keys that have gone.
@@ -133,7 +134,7 @@ func (u *keyed[K, M]) cool(sh *shard, upTo uint32) {
 	}
 	for id := range u.table.keys.n {
 		if u.table.isKey(id) {
-			if c := u.table.at(id); c.touched <= upTo && !c.dirty {
+			if c := u.table.at(id); c.touched <= upTo && !c.dirty && c.armed > sh.pinned {
 				u.evict(sh, id)
 			}
 		}

@@ -94,6 +94,7 @@ func (u *keyed[K, M]) fetch(sh *shard, hash uint64, key []byte) (int32, *keyEntr
 	if sh.fetched = record; !ok {
 		return -1, nil
 	}
+	sh.fetches, sh.fetchedBytes = sh.fetches+1, sh.fetchedBytes+int64(len(record))
 	id := int32(-1)
 	if _, record, err = cutKey(name[len(u.disk.prefix)+1:], record); err == nil {
 		id, err = u.load(sh, hash, key, record)

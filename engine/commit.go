@@ -23,9 +23,9 @@ func (e *Engine) commit(ctx context.Context, ep *epoch) error {
 		e.o.Outbox.Acknowledge(e.commits.batch(), e.o.Delivered())
 	}
 	e.bookFaults()
-	e.forgetSilences(ep.until)
+	e.forgetSilences(ep.worked)
 	if e.store.Durable() {
-		e.save(ep.until)
+		e.save(ep)
 	}
 	e.stats.Epochs++
 	e.stats.Watermark = max(e.stats.Watermark, ep.known)
@@ -113,19 +113,19 @@ func (e *Engine) send(effects []*effect) {
 //	TableSilences   see saveSilences
 //	TableDedup      see saveMarks
 //	TableIdle       see saveStep
-//	TableMeta       see putNames, saveFiles, restoreTime and shapes.save
-func (e *Engine) save(now int64) {
+//	TableMeta       see putNames, saveFiles, saveTime and shapes.save
+func (e *Engine) save(ep *epoch) {
 	if !e.named {
 		e.putNames()
 		e.named = true
 	}
 	e.saveFiles()
-	e.saveKeys(now)
+	e.saveKeys(ep.worked)
 	for _, p := range e.merge.parts {
 		e.savePartition(p)
 		e.saveMarks(p)
 	}
-	e.commits.batch().Put(state.TableMeta, []byte(metaTime), binary.AppendVarint(nil, e.merge.watermark()))
+	e.saveTime(ep)
 	e.saveStep()
 	e.saveSilences()
 	e.shapes.save(e.commits.batch())
@@ -152,6 +152,7 @@ func (e *Engine) saveKeys(now int64) {
 		}
 	}
 	e.diary.turn(filed)
+	e.countCold()
 	e.saveCounts()
 }
 

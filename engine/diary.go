@@ -115,6 +115,9 @@ func (u *keyed[K, M]) file(sh *shard, c *cell[K], recordKey []byte) {
 	c.filed = want
 	sh.records.Put(state.TableTimers, sh.diaryKey(want, recordKey), nil)
 	sh.filedFor[want.part] = min(sh.filedFor[want.part], want.at)
+	if want.part == exact && want.at <= sh.limit {
+		sh.filedUnder++
+	}
 }
 
 // entry is a row of the diary that has come up.
@@ -164,10 +167,10 @@ const someRows = 1 << 10
 // comeUp hands the rows that the time has come for to the shards of their keys: the exact
 // ones in each round, of the others some in each epoch.
 func (e *Engine) comeUp(ctx context.Context, ep *epoch) error {
-	if err := e.readDiary(ctx, exact, ep.until, math.MaxInt); err != nil || ep.rounds > 0 {
+	if err := e.readDiary(ctx, exact, ep.worked, math.MaxInt); err != nil || ep.rounds > 0 {
 		return err
 	}
-	return e.readDiary(ctx, someday, ep.until, max(someRows, e.came))
+	return e.readDiary(ctx, someday, ep.worked, max(someRows, e.came))
 }
 
 func (e *Engine) readDiary(ctx context.Context, part byte, until int64, most int) error {
@@ -176,8 +179,7 @@ func (e *Engine) readDiary(ctx context.Context, part byte, until int64, most int
 		return nil
 	}
 	next := int64(math.MaxInt64)
-	from := binary.BigEndian.AppendUint64([]byte{part}, uint64(d.next[part])^1<<63)
-	err := e.store.Scan(ctx, state.TableTimers, []byte{part}, from, func(row, _ []byte) error {
+	err := e.store.Scan(ctx, state.TableTimers, []byte{part}, diaryTime(part, d.next[part]), func(row, _ []byte) error {
 		at, en, err := e.entryOf(row)
 		if err != nil {
 			return err
@@ -197,10 +199,10 @@ func (e *Engine) readDiary(ctx context.Context, part byte, until int64, most int
 
 // entryOf reads a row of the diary. Its rule is -1 where the set has it no more.
 func (e *Engine) entryOf(row []byte) (int64, entry, error) {
-	if len(row) < 10 {
+	at, ok := timeOfRow(row)
+	if !ok {
 		return 0, entry{}, errDiary
 	}
-	at := int64(binary.BigEndian.Uint64(row[1:]) ^ 1<<63)
 	size, n := binary.Uvarint(row[9:])
 	if n <= 0 || size >= uint64(len(row)-9-n) {
 		return 0, entry{}, errDiary

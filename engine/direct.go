@@ -46,7 +46,11 @@ func (e *Engine) newRouter() *index.Router {
 // feedStretch takes as many of a job's records as the epoch has room for.
 func (e *Engine) feedStretch(ep *epoch, p *partition, j *job) {
 	records := j.batch.Records
-	first, n := j.next, min(len(records)-j.next, e.room(ep))
+	first, n := j.next, e.within(j, min(len(records)-j.next, e.room(ep)))
+	if n == 0 {
+		ep.beyond = true
+		return
+	}
 	j.next += n
 	ep.takes(n, int(records[j.next-1].End-records[first].Start), e.o.Now)
 	e.stats.Records += uint64(n)

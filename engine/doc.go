@@ -25,7 +25,8 @@
 // Where the store is durable, a key is cold while it is in the store alone: no key is read
 // at the start, those not touched for longest go cold beyond Options.Cache, and one is
 // fetched when an event of it comes (cold.go, cache.go). The diary is the store's list of
-// when a cold key must be looked at (diary.go).
+// when a cold key must be looked at (diary.go). Where time jumps over the deadlines of very
+// many of them it is worked in slices, between which epochs may end (slices.go).
 //
 // # Time
 //

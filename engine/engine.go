@@ -104,6 +104,10 @@ type Options struct {
 	// Cache is how many bytes keys may take in memory at the end of an epoch where the store
 	// is durable; those not used for longest are then in the store alone. Default 512 MiB.
 	Cache int64
+	// SliceKeys is how many cold keys a jump of time, or its end, takes into memory at a
+	// time. Default, 0: what takes about an eighth of Cache, by the size of the records read
+	// so far; at most half of EpochKeys.
+	SliceKeys int
 	// CommitEvery is how long an epoch may stay open with a durable store; default 1 s.
 	CommitEvery time.Duration
 	// Final says that the end of the inputs is the end of time: open windows close and
@@ -190,8 +194,8 @@ func (o *Options) validate() error {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.EpochEvents < 1 || o.EpochBytes < 1 || o.EpochKeys < 1 || o.RoundEvents < 1 {
-		return fmt.Errorf("engine: an epoch of %d events, %d bytes and %d keys, in rounds of %d: at least 1", o.EpochEvents, o.EpochBytes, o.EpochKeys, o.RoundEvents)
+	if o.EpochEvents < 1 || o.EpochBytes < 1 || o.EpochKeys < 1 || o.RoundEvents < 1 || o.SliceKeys < 0 {
+		return fmt.Errorf("engine: an epoch of %d events, %d bytes and %d keys, in rounds of %d and slices of %d: at least 1", o.EpochEvents, o.EpochBytes, o.EpochKeys, o.RoundEvents, o.SliceKeys)
 	}
 	if o.Idle < 0 || o.Waiting < 0 || o.Marks < 0 || o.Silences < 0 || slices.ContainsFunc(o.Inputs, func(in Input) bool { return in.Idle < 0 }) {
 		return errors.New("engine: idle time, waiting events, dedup marks and silences: none may be negative")
@@ -286,10 +290,11 @@ type Engine struct {
 	gone     []string // rules whose states they are, if the set has them no more
 	named    bool     // names are in the store
 
-	diary diary
-	era   uint32 // number of the epoch at hand in this run, from 1
-	safe  uint32 // the last that is durable
-	came  int    // records of the epoch before
+	diary   diary
+	slicing slicing
+	era     uint32 // number of the epoch at hand in this run, from 1
+	safe    uint32 // the last that is durable
+	came    int    // records of the epoch before
 }
 
 // row names a record of the store.
@@ -338,9 +343,8 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 		}
 	}
 	e.epoch.rules = e.rules
-	err := e.restore(ctx)
-	e.epoch.began = e.merge.reached
-	return e, err
+	e.limitTo(math.MaxInt64, math.MaxInt, noGroup)
+	return e, e.restore(ctx)
 }
 
 // addRule gives a rule, or what stands for a projection, its number, and returns what
@@ -402,16 +406,19 @@ func (e *Engine) epochs(ctx context.Context) error {
 		if e.epoch.rounds == 0 {
 			e.lookAtFiles()
 		}
+		if err := e.lookAhead(context.WithoutCancel(ctx), &e.epoch); err != nil {
+			return err
+		}
 		more, err := e.fill(ctx, &e.epoch)
 		stopped := ctx.Err() != nil
 		if err != nil && !stopped {
 			return err
 		}
 		ended := !more && !stopped
-		e.epoch.last = ended || stopped
 		if ended && e.failed == nil && e.o.Final {
-			e.finish(&e.epoch)
+			ended = e.finish(&e.epoch)
 		}
+		e.epoch.last = ended || stopped
 		if err := e.step(context.WithoutCancel(ctx), &e.epoch); err != nil {
 			return err
 		}
@@ -421,21 +428,25 @@ func (e *Engine) epochs(ctx context.Context) error {
 	}
 }
 
-// finish lets every event through that still waits, and ends time.
-func (e *Engine) finish(ep *epoch) {
-	ep.known = e.merge.watermark()
-	e.merge.flush = true
+// finish lets every event through that still waits, and ends time; whole is false where
+// that takes more than one slice.
+func (e *Engine) finish(ep *epoch) (whole bool) {
+	if !e.merge.flush {
+		ep.known = e.merge.watermark()
+		e.merge.flush = true
+	}
 	for w, ok := e.merge.take(); ok; w, ok = e.merge.take() {
 		e.admit(ep, w)
 	}
 	ep.until = endOfTime
+	ep.beyond = e.merge.limit < endOfTime
+	return !ep.beyond
 }
 
 // step takes a round through the shards, and commits the epoch where it is over.
 func (e *Engine) step(ctx context.Context, ep *epoch) error {
-	if !e.merge.flush {
-		ep.until = e.merge.watermark()
-		ep.known = ep.until
+	if err := e.reach(ctx, ep); err != nil {
+		return err
 	}
 	if e.store.Durable() {
 		if err := e.comeUp(ctx, ep); err != nil {

@@ -31,6 +31,9 @@ type epoch struct {
 	until   int64
 	known   int64 // the watermark that the inputs gave; beyond it only the end of the input decides
 	last    bool  // no other follows in this run
+	beyond  bool  // what comes next is beyond the limit of a slice
+	worked  int64 // until, or less where more of that time is left: see slices.go
+	bound   *bound
 	// The epoch.
 	rounds  int       // before the one at hand
 	taken   int       // records in them and in the one at hand
@@ -104,6 +107,9 @@ func (e *Engine) gather(ctx context.Context, ep *epoch) (more bool, err error) {
 			e.admit(ep, w)
 			continue
 		}
+		if e.jumps(ep) {
+			return true, nil
+		}
 		if e.failed != nil || e.merge.ended() {
 			return false, nil
 		}
@@ -119,7 +125,9 @@ func (e *Engine) gather(ctx context.Context, ep *epoch) (more bool, err error) {
 		if j.next == j.size() {
 			e.leave(p, j)
 		} else if e.direct {
-			e.feedStretch(ep, p, j)
+			if e.feedStretch(ep, p, j); ep.beyond {
+				return true, nil
+			}
 		} else if err := e.feed(ep, p, j); err != nil {
 			return true, err
 		}
@@ -409,7 +417,7 @@ func (e *Engine) let(ep *epoch) {
 	clear(ep.inputs)
 	clear(ep.stretch)
 	ep.jobs, ep.inputs, ep.stretch, ep.events = ep.jobs[:0], ep.inputs[:0], ep.stretch[:0], 0
-	ep.records, ep.bytes, ep.began = 0, 0, ep.until
+	ep.records, ep.bytes, ep.began, ep.beyond = 0, 0, ep.worked, false
 	ep.rounds++
 }
 

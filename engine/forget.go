@@ -86,7 +86,7 @@ func (u *keyed[K, M]) bePrompt(sh *shard, now int64) {
 func (sh *shard) forget(ep *epoch) {
 	if ep.last {
 		for _, u := range sh.sweepers {
-			u.lookAt(sh, math.MaxInt, ep.until)
+			u.lookAt(sh, math.MaxInt, ep.worked)
 		}
 		return
 	}
@@ -94,7 +94,7 @@ func (sh *shard) forget(ep *epoch) {
 	for range sh.sweepers {
 		u := sh.sweepers[sh.sweep%len(sh.sweepers)]
 		n := min(u.keys()/looksARound+1, left)
-		u.lookAt(sh, n, ep.until)
+		u.lookAt(sh, n, ep.worked)
 		sh.sweep++
 		if left -= n; left == 0 {
 			return

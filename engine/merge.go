@@ -106,6 +106,7 @@ type merger struct {
 	parts   []*partition // in order of compare
 	flush   bool         // the end of time has come: everything is let through
 	reached int64        // the merged time, as far as it was looked at
+	limit   int64        // no event of a later time is let through: see slices.go
 }
 
 // take returns the next event in order, false where it is not known yet.
@@ -116,7 +117,7 @@ func (m *merger) take() (waits, bool) {
 			p = q
 		}
 	}
-	if p == nil || !m.flush && !m.mayTake(p) {
+	if p == nil || p.waiting.first().ev.At > m.limit || !m.flush && !m.mayTake(p) {
 		return waits{}, false
 	}
 	w := p.waiting.pop()

@@ -65,7 +65,7 @@ func drawMerging(t *rapid.T) merging {
 // and returns what came out as "partition number: own time → time it counts at".
 func (m *merging) merged(t *rapid.T) []string {
 	var g merger
-	g.reached = math.MinInt64
+	g.reached, g.limit = math.MinInt64, math.MaxInt64
 	for i, lateness := range m.Lateness {
 		g.parts = append(g.parts, &partition{Partition: event.Partition{Number: int32(i)}, number: int32(i), lateness: lateness, greatest: math.MinInt64, at: math.MinInt64})
 	}

@@ -99,20 +99,6 @@ func (e *Engine) restorePartitions() error {
 	return nil
 }
 
-// restoreTime reads the merged time.
-func (e *Engine) restoreTime() error {
-	b, ok, err := e.store.Get(state.TableMeta, []byte(metaTime), nil)
-	if err != nil || !ok || !e.store.Durable() {
-		return err
-	}
-	t, used := binary.Varint(b)
-	if used != len(b) {
-		return fmt.Errorf("%w: merged time", errState)
-	}
-	e.merge.reached = t
-	return nil
-}
-
 // putNames adds to the batch the partitions' names and what every rule is now.
 func (e *Engine) putNames() {
 	var b []byte
@@ -253,6 +239,7 @@ func (e *Engine) restoreKeys(ctx context.Context) error {
 		}
 		s.tell(e.o.Log)
 	}
+	e.countCold()
 	if len(all) > 0 {
 		for _, name := range slices.Sorted(maps.Keys(numbers)) {
 			e.o.Log.Info("rule added", "rule", name)

@@ -55,10 +55,18 @@ type shard struct {
 	filedFor [someday + 1]int64 // by part of the diary: the first row filed in the epoch
 	draw     *rand.Rand
 	fetched  []byte
-	row      []byte
-	line     []byte
-	key      []byte // of the item at hand, where it is made
-	turned   int32  // the event of a stretch at hand; -1: none
+
+	fetches, fetchedBytes int64 // records that were read, and what they took
+	// Of a jump of time: see slices.go.
+	limit      int64
+	filedUnder int   // rows of the diary filed for no later than limit
+	pinned     int64 // keys with a timer for no later than that stay in memory
+	aside      []timer
+
+	row    []byte
+	line   []byte
+	key    []byte // of the item at hand, where it is made
+	turned int32  // the event of a stretch at hand; -1: none
 
 	epoch   *epoch   // at hand
 	work    [][]work // by stratum, in order of position
@@ -138,6 +146,7 @@ func (sh *shard) run(ep *epoch, stratum int) (err error) {
 // keys may take in memory, in bytes.
 func (sh *shard) keepsIn(ctx context.Context, store Store, cache int64) {
 	sh.disk, sh.ctx, sh.cache, sh.era, sh.filedFor = store, ctx, cache, 1, noneFiled
+	sh.pinned = math.MinInt64
 	sh.draw = rand.New(rand.NewPCG(uint64(sh.number), 0))
 	sh.x.Log.Dense = true // what it wastes is lost to keys
 }
@@ -183,11 +192,19 @@ func (sh *shard) advance(stratum int, to int64) {
 	h := &sh.timers[stratum]
 	for h.next() <= to {
 		t := h.pop()
+		if sh.epoch.bound.holds(sh, t) {
+			sh.aside = append(sh.aside, t)
+			continue
+		}
 		sh.now = cause{deadline: t.at, rule: t.unit} // its ordinal is looked for where it matters
 		sh.x.Begin()
 		sh.units[t.unit].settle(sh, t.key, t.at)
 		sh.account(t.unit)
 	}
+	for _, t := range sh.aside {
+		h.push(t)
+	}
+	sh.aside = sh.aside[:0]
 }
 
 // account books what the machine counted for a rule.

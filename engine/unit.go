@@ -103,6 +103,8 @@ type unit interface {
 	settle(sh *shard, key int32, at int64)
 	// isArmed reports whether the timer of a key is set for a time.
 	isArmed(key int32, at int64) bool
+	// keyOf is a key that has a timer.
+	keyOf(key int32) []byte
 	// save writes the records of the keys that changed since the last call, and the rows
 	// of the diary; now is the time that the epoch ends at.
 	save(sh *shard, now int64)
@@ -145,6 +147,7 @@ func (u *filterUnit) stretch(sh *shard, s *stretch, items []index.Item) {
 
 func (u *filterUnit) settle(*shard, int32, int64)  {}
 func (u *filterUnit) isArmed(int32, int64) bool    { return false }
+func (u *filterUnit) keyOf(int32) []byte           { return nil }
 func (u *filterUnit) save(*shard, int64)           {}
 func (u *filterUnit) comeUp(*shard, *entry, int64) {}
 func (u *filterUnit) known(int, int32)             {}
@@ -235,6 +238,8 @@ func (u *keyed[K, M]) keysCold() int {
 	}
 	return u.disk.cold
 }
+
+func (u *keyed[K, M]) keyOf(key int32) []byte { return u.table.key(key) }
 
 func (u *keyed[K, M]) isArmed(key int32, at int64) bool { return u.table.at(key).armed == at }
 

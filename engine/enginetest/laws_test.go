@@ -91,6 +91,9 @@ func sameHoweverRun(t *rapid.T, dir string) {
 		if m.chance(20) {
 			o.EpochKeys = 1 + m.n(3)
 		}
+		if m.chance(50) {
+			o.SliceKeys = 1 + m.n(3) // with a durable store: of what a jump of time takes into memory
+		}
 		if m.chance(70) {
 			o.Cache = 1 // with a durable store: what an epoch has not touched leaves memory
 		}

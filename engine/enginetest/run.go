@@ -47,10 +47,11 @@ type Options struct {
 	// Store is what the engine keeps its state in; default a new memory store.
 	Store  engine.Store
 	Limits machine.Limits
-	// Cache, RoundEvents and EpochKeys are those of [engine.Options].
+	// Cache, RoundEvents, EpochKeys and SliceKeys are those of [engine.Options].
 	Cache       int64
 	RoundEvents int
 	EpochKeys   int
+	SliceKeys   int
 	// Watch sees what the engine remembers after each commit.
 	Watch func(engine.Remembered)
 	// Silences is [engine.Options.Silences].
@@ -93,7 +94,7 @@ func runOnce(ctx context.Context, set *plan.Set, streams []Stream, o Options, st
 	box := &outbox{}
 	eo := engine.Options{
 		Set: set, Store: o.Store, Outbox: box, Final: final,
-		Shards: o.Shards, EpochEvents: o.EpochEvents, EpochKeys: o.EpochKeys, Limits: o.Limits, Cache: o.Cache, RoundEvents: o.RoundEvents, Silences: o.Silences, Watch: o.See,
+		Shards: o.Shards, EpochEvents: o.EpochEvents, EpochKeys: o.EpochKeys, Limits: o.Limits, Cache: o.Cache, RoundEvents: o.RoundEvents, SliceKeys: o.SliceKeys, Silences: o.Silences, Watch: o.See,
 		Dead: func(d []engine.Dead) error { res.Dead = append(res.Dead, d...); return nil },
 	}
 	if eo.EpochEvents == 0 {
