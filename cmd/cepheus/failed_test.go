@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,6 +52,32 @@ func TestSummaryOfAFailedRunTellsWhatIsCommitted(t *testing.T) {
 			}
 			if !strings.Contains(summary, "the run failed; what follows was committed before\n") {
 				t.Errorf("the summary does not say what it is of:\n%s", summary)
+			}
+		})
+	}
+}
+
+// TestDeliveryThatFailsEndsARunThatWaits: the input stays open and is silent, so nothing
+// more is committed that would tell.
+func TestDeliveryThatFailsEndsARunThatWaits(t *testing.T) {
+	for name, args := range map[string][]string{
+		"state in memory": nil,
+		"state on disk":   {"--state", filepath.Join(t.TempDir(), "data"), "--commit", "1ms"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.NotFoundHandler()) // refuses for good
+			defer server.Close()
+			nowhere := filepath.Join(t.TempDir(), "dead.jsonl")
+			if err := os.Symlink(filepath.Join("no", "such", "folder"), nowhere); err != nil {
+				t.Fatal(err)
+			}
+			p := start(t, append([]string{"run", "--rules", rulesFile(t), "--input", "-", "--sink", server.URL, "--dead-letters", nowhere}, args...)...)
+			if _, err := fmt.Fprintln(p.in, `{"type":"e","at":"2026-01-01T00:00:01Z","key":"k","n":1}`); err != nil {
+				t.Fatal(err)
+			}
+			p.ends(t, exitFailed)
+			if got := p.messages.String(); !strings.Contains(got, "the run failed") || strings.Contains(got, "signal") {
+				t.Errorf("standard error: %s", got)
 			}
 		})
 	}

@@ -159,13 +159,20 @@ func (p *pipeline) engineOptions(store engine.Store, outbox *state.Outbox, d *si
 }
 
 // deliverWhile runs the engine with delivery beside it, and ends when what was
-// committed is delivered: a signal stops the engine, which stops delivery.
+// committed is delivered: a signal stops the engine, which stops delivery. Delivery that
+// fails for good stops the engine at once: it may wait for input for hours before it has
+// something to commit, and would find out then.
 func (p *pipeline) deliverWhile(ctx context.Context, d *sinks.Dispatcher, run func(context.Context) error) error {
 	delivering, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
+	running, halt := context.WithCancel(ctx)
+	defer halt()
 	delivered := make(chan error, 1)
-	go func() { delivered <- d.Run(delivering) }()
-	err := run(ctx)
+	go func() {
+		defer halt()
+		delivered <- d.Run(delivering)
+	}()
+	err := run(running)
 	d.Drain()
 	failed := p.drained(ctx, delivered, stop)
 	if failed != nil {
