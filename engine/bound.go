@@ -41,7 +41,8 @@ func (u *keyed[K, M]) makeRoom(sh *shard, slot byte, now int64) {
 }
 
 // isFullOfLiving reports whether a full slot is full also without cold keys of which
-// nothing is alive. All of its keys are in memory then, and none goes cold any more.
+// nothing is alive. All of its keys are in memory then, and none goes cold any more: those
+// of slots that are not full do.
 func (u *keyed[K, M]) isFullOfLiving(sh *shard, slot byte, room int, now int64) bool {
 	if u.disk == nil || u.disk.cold == 0 || u.disk.whole[slot] {
 		return true

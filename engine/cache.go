@@ -129,14 +129,13 @@ func (u *keyed[K, M]) ages(draw *rand.Rand, n int, list []uint32) []uint32 {
 }
 
 func (u *keyed[K, M]) cool(sh *shard, upTo uint32) {
-	if u.prompt {
-		return // keys are near their bound, where it matters how many are alive
-	}
 	for id := range u.table.keys.n {
-		if u.table.isKey(id) {
-			if c := u.table.at(id); c.touched <= upTo && !c.dirty && c.armed > sh.pinned {
-				u.evict(sh, id)
-			}
+		k := u.table.keys.at(id)
+		if k.size < 0 || u.disk.whole[k.hash%slots] {
+			continue // of a slot that is full: it matters how many are alive, and which are oldest
+		}
+		if c := &k.value; c.touched <= upTo && !c.dirty && c.armed > sh.pinned {
+			u.evict(sh, id)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/cepheus-cep/cepheus/engine"
 	"github.com/cepheus-cep/cepheus/engine/machine"
 	"github.com/cepheus-cep/cepheus/state"
 )
@@ -22,7 +23,7 @@ func TestColdKeysBeyondTheLimitAreDroppedTheSame(t *testing.T) {
 		`rule r { by k match x: e -> y: e within 200s }`,
 		`rule r { by k match x: e -> !e for 200s }`,
 	} {
-		for _, perSlot := range []int{1, 3} {
+		for _, perSlot := range []int{1, 3, 8} {
 			limits := machine.Limits{KeysPerRule: 256 * perSlot}
 			want := bound(t, rule, keys, Options{Limits: limits})
 			for _, o := range []Options{
@@ -40,5 +41,28 @@ func TestColdKeysBeyondTheLimitAreDroppedTheSame(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A rule that is past half of its limit, but at it in no slot, lets keys go cold as any other.
+func TestKeysNearTheLimitGoCold(t *testing.T) {
+	var keys []int
+	for i := range 4000 {
+		keys = append(keys, i%2000)
+	}
+	const rule = `rule r { by k match x: e -> y: e within 10000s }`
+	limits := machine.Limits{KeysPerRule: 256 * 20} // eight in a slot, half as many again in some
+	want := bound(t, rule, keys, Options{Limits: limits})
+	least := 1 << 30
+	got := bound(t, rule, keys, Options{Limits: limits, Store: durable{state.NewMemory()}, Cache: 1, EpochEvents: 50, Watch: func(r engine.Remembered) {
+		if r.Keys > 1500 {
+			least = min(least, r.Cold)
+		}
+	}})
+	if !slices.Equal(got.Alerts, want.Alerts) || len(want.Alerts) < 1000 {
+		t.Errorf("%d alerts, want %d", len(got.Alerts), len(want.Alerts))
+	}
+	if least < 1000 {
+		t.Errorf("of more than 1500 keys only %d were cold", least)
 	}
 }
