@@ -227,7 +227,7 @@ func (e *Engine) saveCounts() {
 				u.count(&all)
 			}
 		}
-		e.commits.batch().Put(state.TableMeta, []byte(metaKeys+e.rules[n].rule.Name), appendCounts(e.row[:0], &all))
+		e.commits.batch().Put(state.TableMeta, []byte(metaKeys+e.rules[n].recordName()), appendCounts(e.row[:0], &all))
 	}
 }
 

@@ -25,6 +25,9 @@ func (e *Engine) commit(ctx context.Context, ep *epoch) error {
 	e.bookFaults()
 	e.forgetSilences(ep.worked)
 	if e.store.Durable() {
+		if err := e.dropSome(ctx); err != nil {
+			return err
+		}
 		e.save(ep)
 	}
 	e.stats.Epochs++
@@ -106,14 +109,14 @@ func (e *Engine) send(effects []*effect) {
 // save puts what changed into the batch. What is where:
 //
 //	TableKeys       rule name, slot, key → when it was seen, where it is filed, the machine's record
-//	                (a long key is a hash there: see appendStored)
+//	                (a long key is a hash there: see appendStored; of the name: recordName)
 //	TableTimers     see diary.go
 //	TablePositions  partition name → next offset, watermark, fingerprint
 //	TableWaiting    partition name, order of arrival → an event that waits for its time
 //	TableSilences   see saveSilences
 //	TableDedup      see saveMarks
 //	TableIdle       see saveStep
-//	TableMeta       see putNames, saveFiles, saveTime and shapes.save
+//	TableMeta       see putNames, saveFiles, saveTime, putDoomed and shapes.save
 func (e *Engine) save(ep *epoch) {
 	if !e.named {
 		e.putNames()

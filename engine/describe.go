@@ -41,6 +41,8 @@ type DescribedRule struct {
 	Version string `json:"version"` // of what its states mean
 	Keys    uint64 `json:"keys"`
 	Bytes   uint64 `json:"bytes"` // keys and records, without what the store adds
+
+	records string // its name in them
 }
 
 // DescribedRecords is what else is there, table by table.
@@ -103,7 +105,8 @@ func (d *Description) describeMeta(ctx context.Context, s Store) error {
 	d.Set = string(b)
 	return s.Scan(ctx, state.TableMeta, []byte(metaRule), nil, func(key, stored []byte) error {
 		version, _, _ := cutVersion(string(stored))
-		d.Rules = append(d.Rules, DescribedRule{Name: string(key[len(metaRule):]), Version: version})
+		name := string(key[len(metaRule):])
+		d.Rules = append(d.Rules, DescribedRule{Name: name, Version: version, records: recordName(name, generationOf(string(stored)))})
 		return nil
 	})
 }
@@ -112,7 +115,7 @@ func (d *Description) describeMeta(ctx context.Context, s Store) error {
 func (d *Description) describeRules(ctx context.Context, s Store) error {
 	for i := range d.Rules {
 		r := &d.Rules[i]
-		err := s.Scan(ctx, state.TableKeys, keyPrefix(nil, r.Name), nil, func(key, value []byte) error {
+		err := s.Scan(ctx, state.TableKeys, keyPrefix(nil, r.records), nil, func(key, value []byte) error {
 			r.Keys++
 			r.Bytes += uint64(len(key) + len(value))
 			return nil
@@ -179,7 +182,8 @@ type Checker struct {
 type checkedRule struct {
 	compiled *compiled
 	number   int
-	kept     bool // a run would go on with its records, so they are decoded
+	kept     bool   // a run would go on with its records, so they are decoded
+	records  string // its name in them
 }
 
 // NewChecker makes a checker. Without a set it looks at what does not depend on the rules.
@@ -203,6 +207,7 @@ func NewChecker(ctx context.Context, set *plan.Set, s Store) (*Checker, error) {
 			s := succession{name: name}
 			s.compare(r.number, r.compiled.rule, string(stored))
 			r.kept = s.keeps()
+			r.records = recordName(name, generationOf(string(stored)))
 		}
 		return nil
 	})
@@ -295,7 +300,7 @@ func KeyOf(t state.Table, key []byte) (name string, rest []byte) {
 			rest = rest[1:] // the slot
 		}
 		if ok {
-			return name, rest
+			return ruleOf(name), rest
 		}
 	}
 	return "", key
@@ -316,8 +321,8 @@ func (c *Checker) checkKey(key, value []byte) error {
 	if _, _, _, err := readCell(value); err != nil {
 		return fmt.Errorf("%w: a record without its time", errState)
 	}
-	r := c.rules[rule]
-	if r == nil || !r.kept {
+	r := c.rules[ruleOf(rule)]
+	if r == nil || !r.kept || r.records != rule {
 		return nil // it would be dropped
 	}
 	return c.decode(r, key, value)

@@ -189,6 +189,9 @@ func (e *Engine) readDiary(ctx context.Context, part byte, until int64, most int
 			return state.ErrStop
 		}
 		most--
+		if en.rule < 0 && e.isDoomed(nameOfRow(row)) {
+			return nil // it goes with its record
+		}
 		sh := e.shards[shardOf(en.hash, len(e.shards))]
 		sh.cameUp = append(sh.cameUp, en)
 		return nil

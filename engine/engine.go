@@ -287,7 +287,8 @@ type Engine struct {
 	stats     Stats
 
 	obsolete []row    // records to delete with the first epoch
-	gone     []string // rules whose states they are, if the set has them no more
+	gone     []string // rules that the store knows and the set has no more
+	doomed   []doomed // records to delete some in each epoch: see dropping.go
 	named    bool     // names are in the store
 
 	diary   diary

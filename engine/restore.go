@@ -112,7 +112,7 @@ func (e *Engine) putNames() {
 	e.commits.batch().Put(state.TableMeta, []byte(metaPartitions), b)
 	e.commits.batch().Put(state.TableMeta, []byte(metaSet), []byte(e.o.Set.Version))
 	for _, c := range e.rules {
-		e.commits.batch().Put(state.TableMeta, []byte(metaRule+c.rule.Name), []byte(c.rule.Version+" "+c.rule.Memory))
+		e.commits.batch().Put(state.TableMeta, []byte(metaRule+c.rule.Name), []byte(c.stored()))
 	}
 	for _, r := range e.obsolete {
 		e.commits.batch().Delete(r.table, []byte(r.key))
@@ -120,6 +120,7 @@ func (e *Engine) putNames() {
 	for _, name := range e.gone {
 		e.commits.batch().Delete(state.TableMeta, []byte(metaRule+name))
 	}
+	e.putDoomed()
 	e.obsolete, e.gone = nil, nil
 }
 
@@ -212,15 +213,18 @@ func (e *Engine) restoreWaiting(ctx context.Context, p *partition) error {
 
 // restoreKeys takes the states of keys back into the shards that own them now. What
 // belongs to rules that are gone or remember something else now is dropped with the next
-// epoch.
+// epochs.
 func (e *Engine) restoreKeys(ctx context.Context) error {
 	var all []*succession
 	numbers := map[string]int{}
 	for n := range e.rules {
 		numbers[e.rules[n].rule.Name] = n
 	}
+	if err := e.restoreDoomed(ctx); err != nil {
+		return err
+	}
 	err := e.store.Scan(ctx, state.TableMeta, []byte(metaRule), nil, func(key, value []byte) error {
-		s := &succession{name: string(key[len(metaRule):]), rule: -1}
+		s := &succession{name: string(key[len(metaRule):]), rule: -1, generation: generationOf(string(value))}
 		if n, ok := numbers[s.name]; ok {
 			s.compare(n, e.rules[n].rule, string(value))
 			delete(numbers, s.name)
@@ -240,6 +244,9 @@ func (e *Engine) restoreKeys(ctx context.Context) error {
 		s.tell(e.o.Log)
 	}
 	e.countCold()
+	for _, n := range numbers {
+		e.beginGeneration(n, 0)
+	}
 	if len(all) > 0 {
 		for _, name := range slices.Sorted(maps.Keys(numbers)) {
 			e.o.Log.Info("rule added", "rule", name)
@@ -249,44 +256,40 @@ func (e *Engine) restoreKeys(ctx context.Context) error {
 }
 
 // restoreRule takes note of the keys of a rule, which stay in the store until they are
-// needed, or marks them to be dropped.
+// needed, or dooms them.
 func (e *Engine) restoreRule(ctx context.Context, s *succession) (err error) {
+	name := recordName(s.name, s.generation)
 	if s.keeps() {
-		s.keys, err = e.restoreCounts(s.name, s.rule)
-		return err
+		e.setGeneration(s.rule, s.generation)
+		return e.restoreCounts(name, func(slot int, count int32) {
+			s.keys += int(count)
+			e.shards[shardOf(uint64(slot), len(e.shards))].unit(int32(s.rule)).known(slot, count)
+		})
 	}
-	e.obsolete = append(e.obsolete, row{state.TableMeta, metaKeys + s.name})
-	return e.store.Scan(ctx, state.TableKeys, keyPrefix(nil, s.name), nil, func(key, value []byte) error {
-		s.keys++
-		e.obsolete = append(e.obsolete, row{state.TableKeys, string(key)})
-		_, stored, _ := cutPrefix(key)
-		_, cell, _ := cutKey(stored[min(1, len(stored)):], value)
-		if _, f, _, err := readCell(cell); err == nil && f.part != unfiled {
-			e.obsolete = append(e.obsolete, row{state.TableTimers, string(e.shards[0].diaryKey(f, key))})
-		}
-		return nil
-	})
+	e.obsolete = append(e.obsolete, row{state.TableMeta, metaKeys + name})
+	e.doom(name)
+	if s.rule >= 0 {
+		e.beginGeneration(s.rule, 0)
+	}
+	return e.restoreCounts(name, func(_ int, count int32) { s.keys += int(count) })
 }
 
-// restoreCounts reads how many keys of each slot a rule has in the store, and returns how
-// many there are.
-func (e *Engine) restoreCounts(name string, n int) (keys int, err error) {
+// restoreCounts reads how many keys of each slot the records of a name are of.
+func (e *Engine) restoreCounts(name string, visit func(slot int, count int32)) error {
 	b, ok, err := e.store.Get(state.TableMeta, []byte(metaKeys+name), nil)
 	if err != nil || !ok {
-		return 0, err
+		return err
 	}
 	for slot := 0; len(b) > 0; slot++ {
 		skip, used := binary.Uvarint(b)
 		count, more := binary.Uvarint(b[max(used, 0):])
 		if slot += int(min(skip, slots)); used <= 0 || more <= 0 || slot >= slots || count > math.MaxInt32 {
-			return 0, fmt.Errorf("%w: number of keys of rule %s", errState, name)
+			return fmt.Errorf("%w: number of keys of rule %s", errState, ruleOf(name))
 		}
 		b = b[used+more:]
-		sh := e.shards[shardOf(uint64(slot), len(e.shards))]
-		sh.unit(int32(n)).known(slot, int32(count))
-		keys += int(count)
+		visit(slot, int32(count))
 	}
-	return keys, nil
+	return nil
 }
 
 // keyInError names a record's key in an error: as the store does, in hexadecimal, since it

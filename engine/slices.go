@@ -302,7 +302,7 @@ const (
 func (e *Engine) listRule(ctx context.Context) (whole bool, err error) {
 	s := &e.slicing
 	next := nextRows{most: listSlices * s.slice}
-	prefix := append(diaryTime(exact, s.group), keyPrefix(nil, e.rules[s.rule].rule.Name)...)
+	prefix := append(diaryTime(exact, s.group), keyPrefix(nil, e.rules[s.rule].recordName())...)
 	err = e.store.Scan(ctx, state.TableTimers, prefix, nil, func(row, _ []byte) error {
 		_, en, err := e.entryOf(row)
 		if err != nil || en.rule != int32(s.rule) || s.last != nil && bytes.Compare(en.key, s.last) <= 0 {

@@ -9,11 +9,12 @@ import (
 
 // succession is what becomes of the state that a rule of an earlier run has left.
 type succession struct {
-	name    string
-	rule    int // its number now; -1: it is gone
-	changed bool
-	touched []string // what of its memory is not what it was
-	keys    int      // whose states there are
+	name       string
+	rule       int // its number now; -1: it is gone
+	generation int // of its records
+	changed    bool
+	touched    []string // what of its memory is not what it was
+	keys       int      // whose states there are
 }
 
 // cutVersion takes apart what the store knows of a rule, which putNames has written: its

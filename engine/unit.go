@@ -24,6 +24,8 @@ type compiled struct {
 	pattern *machine.Pattern
 	table   *machine.Projection // rule stands for it: it has its name, version and stratum
 	watched *watched            // nil: the rule is not watched
+
+	generation int // of its records in the store: see dropping.go
 }
 
 // compile makes a rule's machine.
@@ -223,7 +225,7 @@ func newKeyed[K any, M keyMachine[K]](sh *shard, number int32, m M) *keyed[K, M]
 		sh.sweepers = append(sh.sweepers, u)
 	}
 	if sh.disk != nil {
-		u.disk = newColdSide(sh.rules[number].rule.Name)
+		u.disk = newColdSide(sh.rules[number].recordName())
 		u.bySlot = u.disk.counts
 		sh.cached = append(sh.cached, u)
 	}
