@@ -67,7 +67,7 @@ func offsets(n, used int) []int {
 
 // read returns all records, or the first error on the way to them.
 func read(t *testing.T, dir string) (map[string]string, error) {
-	s, err := OpenBadger(dir, Options{MemTable: leastMemTable, NoSync: true})
+	s, err := OpenBadger(dir, Options{MemTable: leastMemTable, NoSync: true, vouch: true})
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,7 @@ type mark struct {
 	group    uint64 // the last that was whole in the tree
 	manifest manifestEnd
 	closed   bool // whoever had it open has closed it
+	loose    bool // the disk was not waited for: after a power cut the last epochs can be gone
 }
 
 // manifestEnd is a place in one MANIFEST, which Badger appends to. Now and then it
@@ -35,6 +36,7 @@ const (
 	manifestMagic  = 8 // bytes before the first set of changes
 	markSize       = 8 + 8 + 8 + 8
 	markClosed     = 1 << 63 // with the size of the MANIFEST
+	markLoose      = 1 << 62 // likewise
 	storedMarkSize = frameSize + markSize
 )
 
@@ -45,6 +47,9 @@ func (m mark) append(b []byte) []byte {
 	size := uint64(m.manifest.size)
 	if m.closed {
 		size |= markClosed
+	}
+	if m.loose {
+		size |= markLoose
 	}
 	return appendFrame(b, []byte(markFile), binary.BigEndian.AppendUint64(value, size))
 }
@@ -66,12 +71,13 @@ func readMark(dir string) (m mark, err error) {
 	m.group = binary.BigEndian.Uint64(value[8:])
 	copy(m.manifest.head[:], value[16:])
 	size := binary.BigEndian.Uint64(value[24:])
-	m.manifest.size, m.closed = int64(size&^markClosed), size&markClosed != 0
+	m.manifest.size, m.closed, m.loose = int64(size&^(markClosed|markLoose)), size&markClosed != 0, size&markLoose != 0
 	return m, nil
 }
 
 // marker writes the mark. It does so without waiting for the disk: a mark that is older
-// than the tree only vouches for less, and after a killed process it is as written.
+// than the tree only vouches for less, and after a killed process it is as written. Where
+// the journal does not wait for the disk either it can be newer, and says so.
 type marker struct {
 	dir  string
 	opt  *Options
@@ -101,7 +107,7 @@ func (m *marker) put(epoch, group uint64) error {
 	if err != nil {
 		return fmt.Errorf("mark epoch %d as complete: %w", epoch, err)
 	}
-	next := mark{max(epoch, m.last.epoch), max(group, m.last.group), end, m.closing}
+	next := mark{max(epoch, m.last.epoch), max(group, m.last.group), end, m.closing, m.opt.NoSync && !m.opt.vouch}
 	err = m.opt.around(BeforeMark, AfterMark, func() error {
 		var buf [storedMarkSize]byte
 		_, err := m.file.WriteAt(next.append(buf[:0]), 0)
@@ -112,6 +118,39 @@ func (m *marker) put(epoch, group uint64) error {
 	}
 	m.last = next
 	return nil
+}
+
+// verifyEpoch refuses a journal that ends before an epoch that was reported complete, unless
+// the disk was not waited for: then that is what a power cut leaves.
+func (s *Badger) verifyEpoch(known mark) error {
+	if s.epoch >= known.epoch {
+		return nil
+	}
+	if !known.loose {
+		return damaged(s.dir, fmt.Errorf("epoch %d was complete, and the journal ends with epoch %d", known.epoch, s.epoch))
+	}
+	s.recovery.LeftOpen = true
+	s.opt.Log.Warn("the last epochs are gone: they were written without waiting for the disk (--no-sync), and did not get there; what they read is read again",
+		"dir", s.dir, "first", s.epoch+1, "last", known.epoch)
+	return nil
+}
+
+// settle makes the disk hold what a run left that did not wait for it, so that the mark can
+// vouch for it.
+func (s *Badger) settle(known mark) error {
+	if !known.loose || s.opt.NoSync {
+		return nil
+	}
+	names, err := filepath.Glob(filepath.Join(s.dir, journalDir, "*"))
+	if err != nil {
+		return err
+	}
+	for _, name := range append(names, filepath.Join(s.dir, journalDir)) {
+		if err := syncPath(name); err != nil {
+			return err
+		}
+	}
+	return s.db.Sync()
 }
 
 // findManifestEnd says how far the MANIFEST goes now.

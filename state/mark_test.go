@@ -1,10 +1,15 @@
 package state
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // killedDir is the directory of a killed process, with a MANIFEST that names tables.
@@ -74,5 +79,70 @@ func TestMarkGolden(t *testing.T) {
 	write(t, filepath.Join(dir, markFile), string(m.append(nil)))
 	if got, err := readMark(dir); err != nil || got != m {
 		t.Errorf("read %+v, %v of one that is closed", got, err)
+	}
+}
+
+// outrun makes a directory whose mark is two epochs ahead of its journal, as a power cut can
+// leave it that came before the disk had the journal's end, and returns what is in it.
+func outrun(t *testing.T, o Options) (dir string, left map[string]string) {
+	t.Helper()
+	s, err := OpenBadger(filepath.Join(t.TempDir(), "state"), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	base(t, s)
+	if err := s.Commit(t.Context(), change(5)); err != nil {
+		t.Fatal(err)
+	}
+	left = content(t, openTest(t, crash(t, s), nil)) // of a copy: reading all takes the journal over
+	logs, err := filepath.Glob(filepath.Join(s.dir, journalDir, "*.log"))
+	if err != nil || len(logs) != 1 {
+		t.Fatal(logs, err)
+	}
+	info, err := os.Stat(logs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := s.Commit(t.Context(), change(10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir = crash(t, s)
+	if err := os.Truncate(filepath.Join(dir, journalDir, filepath.Base(logs[0])), info.Size()); err != nil {
+		t.Fatal(err)
+	}
+	return dir, left
+}
+
+// TestEpochsThatThePowerCutTook: where the disk is not waited for they are given up, with a
+// word; else there is damage.
+func TestEpochsThatThePowerCutTook(t *testing.T) {
+	dir, want := outrun(t, Options{MemTable: leastMemTable, NoSync: true})
+	var said bytes.Buffer
+	for range 2 { // it is said once, and the mark is right again
+		s, err := OpenBadger(dir, Options{MemTable: leastMemTable, Log: slog.New(slog.NewTextHandler(&said, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, content(t, s)); diff != "" {
+			t.Errorf("records (-want +got):\n%s", diff)
+		}
+		if err := errors.Join(s.Commit(t.Context(), &Batch{}), s.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := strings.Count(said.String(), "the last epochs are gone"); n != 1 {
+		t.Errorf("said %d times:\n%s", n, said.String())
+	}
+	if m, err := readMark(dir); err != nil || m.loose {
+		t.Errorf("the mark is still loose (%v), %v", m.loose, err)
+	}
+
+	dir, _ = outrun(t, Options{MemTable: leastMemTable, NoSync: true, vouch: true})
+	var damaged *DamagedError
+	if _, err := OpenBadger(dir, Options{}); !errors.As(err, &damaged) || !strings.Contains(err.Error(), "the journal ends with epoch") {
+		t.Errorf("a journal that was waited for, cut short: %v", err)
 	}
 }

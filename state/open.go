@@ -133,8 +133,9 @@ func (s *Badger) recover(known mark) error {
 	if err := s.openJournal(taken, known.closed); err != nil {
 		return err
 	}
-	if s.epoch = s.journal.Last(); s.epoch < known.epoch {
-		return damaged(s.dir, fmt.Errorf("epoch %d was complete, and the journal ends with epoch %d", known.epoch, s.epoch))
+	s.epoch = s.journal.Last()
+	if err := errors.Join(s.verifyEpoch(known), s.settle(known)); err != nil {
+		return err
 	}
 	s.seen = max(s.group, s.db.MaxVersion())
 	if covered, err := s.isCovered(); err != nil || !covered {

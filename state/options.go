@@ -42,6 +42,9 @@ type Options struct {
 	// is called from several goroutines.
 	Step func(Step) error
 
+	// vouch has the mark vouch for epochs though the disk is not waited for, in tests.
+	vouch bool
+
 	// beforeWrite is called before each transaction, with its number since opening; an
 	// error stands for a failed write. For tests of torn groups.
 	beforeWrite func(n int) error

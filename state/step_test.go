@@ -104,7 +104,7 @@ func crashedStory(t *testing.T, n int) (dir string, acknowledged int, at Step) {
 	t.Helper()
 	c := &crasher{left: n}
 	dir = filepath.Join(t.TempDir(), "state")
-	s, err := OpenBadger(dir, Options{MemTable: leastMemTable, NoSync: true, Step: c.step})
+	s, err := OpenBadger(dir, Options{MemTable: leastMemTable, NoSync: true, vouch: true, Step: c.step})
 	if err == nil {
 		acknowledged, err = tellOn(t, s, 1)
 		dir = crash(t, s)
@@ -185,7 +185,7 @@ func TestBackgroundCheckpointsLeaveOutWhatIsHot(t *testing.T) {
 
 // TestDiskUseSettles writes the same keys, large values among them, for many rounds.
 func TestDiskUseSettles(t *testing.T) {
-	s, err := OpenBadger(t.TempDir(), Options{MemTable: leastMemTable, NoSync: true, Pending: 2 << 20})
+	s, err := OpenBadger(t.TempDir(), Options{MemTable: leastMemTable, NoSync: true, vouch: true, Pending: 2 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func failAt(n int) func(int) error {
 
 func openTest(t *testing.T, dir string, hook func(int) error) *Badger {
 	t.Helper()
-	s, err := OpenBadger(dir, Options{MemTable: leastMemTable, NoSync: true, beforeWrite: hook})
+	s, err := OpenBadger(dir, Options{MemTable: leastMemTable, NoSync: true, vouch: true, beforeWrite: hook})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,7 +307,7 @@ func TestTornRepairIsRepaired(t *testing.T) {
 		if err := copyTree(dir, last.dir); err != nil {
 			t.Fatal(err)
 		}
-		r, err := OpenBadger(dir, Options{MemTable: leastMemTable, NoSync: true, beforeWrite: failAt(n)})
+		r, err := OpenBadger(dir, Options{MemTable: leastMemTable, NoSync: true, vouch: true, beforeWrite: failAt(n)})
 		if err != nil && !errors.Is(err, errTorn) {
 			t.Fatal(err)
 		}
@@ -333,7 +333,7 @@ func TestTornTailOfTheTreesLog(t *testing.T) {
 		}
 		return nil
 	}
-	s, err := OpenBadger(filepath.Join(t.TempDir(), "state"), Options{MemTable: leastMemTable, NoSync: true, Step: kill})
+	s, err := OpenBadger(filepath.Join(t.TempDir(), "state"), Options{MemTable: leastMemTable, NoSync: true, vouch: true, Step: kill})
 	if err != nil {
 		t.Fatal(err)
 	}
