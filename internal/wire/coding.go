@@ -66,6 +66,21 @@ func (e *Encoder) Text(s string) {
 	e.b = append(e.b, s...)
 }
 
+// Null writes that there is no string.
+func (e *Encoder) Null() {
+	if e.Flexible {
+		e.Int8(0)
+		return
+	}
+	e.Int16(-1)
+}
+
+// Bytes writes a byte array.
+func (e *Encoder) Bytes(b []byte) {
+	e.Array(len(b))
+	e.b = append(e.b, b...)
+}
+
 // Array writes a length; negative: null.
 func (e *Encoder) Array(n int) {
 	if e.Flexible {
