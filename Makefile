@@ -11,7 +11,7 @@ GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: help build run test check fuzz bench bench-profile bench-growth bench-peers bench-memory bench-state soak go-ok format-ok lint race
+.PHONY: help build run test check fuzz bench bench-profile bench-growth bench-peers bench-memory bench-state soak chaos go-ok format-ok lint race
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,9 @@ check: go-ok lint test ## make test, linters and a short fuzz of every target
 
 soak: go-ok ## crashes in their long form: at every step of many runs, and 200 kills over 1,000,000 events
 	CEPHEUS_CRASH_LONG=1 $(GO) test -v -count=1 -timeout 3h ./engine/crashtest
+
+chaos: go-ok ## from Kafka to Kafka under kills: 500,000 events, 20 kills of the engine, 5 of the broker
+	CEPHEUS_CHAOS_LONG=1 $(GO) test -v -count=1 -timeout 1h ./test/chaos
 
 # Some runs of go's fuzzer end, on a busy machine, with "context deadline exceeded" when
 # their time is over: it is a fault of the fuzzer and not a finding, so such a target runs
