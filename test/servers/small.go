@@ -2,6 +2,7 @@ package servers
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -33,7 +34,7 @@ func startSmall(t testing.TB, kind string, ports int) *Server {
 	if testing.Short() {
 		t.Skip("a real server takes seconds to start")
 	}
-	s := &Server{kind: kind, dir: t.TempDir()}
+	s := &Server{kind: kind, dir: folder(t)}
 	if out, err := s.script("install", kind); err != nil {
 		missing(t, kind+" cannot be installed", out, err)
 	}
@@ -51,6 +52,22 @@ func startSmall(t testing.TB, kind string, ports int) *Server {
 		t.Fatalf("start %s: %v\n%s", kind, err, out)
 	}
 	return s
+}
+
+// folder is one that servers which run as users of their own can reach, which t.TempDir is
+// not.
+func folder(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "cepheus-server-") //nolint:usetesting // see above
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
 
 // script runs server.sh, whose servers write to files of their own.

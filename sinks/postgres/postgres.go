@@ -1,0 +1,133 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/cepheus-cep/cepheus/sinks"
+)
+
+// Options of a sink. URL must be given.
+type Options struct {
+	// URL is postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full, or the words of
+	// libpq, host=… user=….
+	URL string
+
+	// Table is its name, with a schema or without. Default cepheus_alerts.
+	Table string
+}
+
+// Sink writes into one table, by one connection.
+type Sink struct {
+	config *pgx.ConnConfig
+	table  pgx.Identifier
+	conn   *pgx.Conn // nil: none yet, or it broke
+	ready  bool      // the table is there and up to date
+}
+
+var _ sinks.Sink = (*Sink)(nil)
+
+// New returns a sink. Nothing is connected yet.
+func New(o Options) (*Sink, error) {
+	config, err := pgx.ParseConfig(o.URL)
+	if err != nil {
+		return nil, errors.New("postgres: the URL cannot be read; it is postgres://USER:PASSWORD@HOST:PORT/DATABASE, with other characters than letters, digits and -._~ of a user or password escaped (%40 for @)")
+	}
+	if o.Table == "" {
+		o.Table = "cepheus_alerts"
+	}
+	table := strings.Split(o.Table, ".")
+	for _, part := range table {
+		if part == "" || len(part) > 63 || len(table) > 2 || strings.ContainsRune(part, 0) {
+			return nil, fmt.Errorf("postgres: %q is no name of a table; it is NAME or SCHEMA.NAME", o.Table)
+		}
+	}
+	if config.RuntimeParams["application_name"] == "" {
+		config.RuntimeParams["application_name"] = "cepheus"
+	}
+	return &Sink{config: config, table: table}, nil
+}
+
+// Name is what the sink is called in messages and in the state.
+func (s *Sink) Name() string {
+	return fmt.Sprintf("postgres://%s:%d/%s#%s", s.config.Host, s.config.Port, s.config.Database, strings.Join(s.table, "."))
+}
+
+// Deliver writes all rows in one statement.
+func (s *Sink) Deliver(ctx context.Context, rows []sinks.Row) (taken int, err error) {
+	columns, err := columnsOf(rows)
+	if err != nil {
+		return 0, err
+	}
+	if err := s.connect(ctx); err != nil {
+		return 0, s.meaning(err, len(rows))
+	}
+	_, err = s.conn.Exec(ctx, s.insert(), columns...)
+	if err != nil {
+		return 0, s.meaning(err, len(rows))
+	}
+	return len(rows), nil
+}
+
+func (s *Sink) insert() string {
+	return `INSERT INTO ` + s.table.Sanitize() + ` (id, rule, severity, title, time, key, alert)
+		SELECT i, r, s, t, m, k::jsonb, a::jsonb
+		FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[]) AS n (i, r, s, t, m, k, a)
+		ON CONFLICT (id) DO NOTHING`
+}
+
+// columnsOf are the parameters of the statement, an array each.
+func columnsOf(rows []sinks.Row) ([]any, error) {
+	var ids, rules, severities, titles, keys, alerts []string
+	var times []time.Time
+	for _, r := range rows {
+		a, err := sinks.ParseAlert(r.Alert)
+		if err != nil {
+			return nil, inBatch(err, len(rows))
+		}
+		key, err := keyOf(a)
+		if err != nil {
+			return nil, inBatch(err, len(rows))
+		}
+		ids, rules, severities, titles = append(ids, a.ID), append(rules, a.Rule), append(severities, a.Severity), append(titles, a.Title)
+		times, keys, alerts = append(times, a.Time), append(keys, key), append(alerts, string(r.Alert))
+	}
+	return []any{ids, rules, severities, titles, times, keys, alerts}, nil
+}
+
+// connect makes a connection where there is none, and the table where it is not ready.
+func (s *Sink) connect(ctx context.Context) error {
+	if s.conn == nil || s.conn.IsClosed() {
+		conn, err := pgx.ConnectConfig(ctx, s.config)
+		if err != nil {
+			return err
+		}
+		s.conn, s.ready = conn, false
+	}
+	if s.ready {
+		return nil
+	}
+	if err := s.migrate(ctx); err != nil {
+		return err
+	}
+	s.ready = true
+	return nil
+}
+
+// Flush has nothing to do: what was taken is committed.
+func (s *Sink) Flush(context.Context) error { return nil }
+
+// Close ends the connection.
+func (s *Sink) Close() error {
+	if s.conn == nil || s.conn.IsClosed() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	return s.conn.Close(ctx)
+}
