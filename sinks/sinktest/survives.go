@@ -40,19 +40,23 @@ func Survives(t *testing.T, server Server, to sinks.Sink, how sinks.Delivery, n 
 	}
 }
 
-// killing kills the server beside an attempt.
+// killing kills the server beside an attempt; the next waits until it is dead.
 type killing struct {
 	sinks.Sink
 	t      testing.TB
 	server Server
 	after  int // attempts
+	dead   sync.WaitGroup
 	back   sync.WaitGroup
 }
 
 func (k *killing) Deliver(ctx context.Context, rows []sinks.Row) (int, error) {
+	k.dead.Wait()
 	if k.after--; k.after == 0 {
+		k.dead.Add(1)
 		k.back.Go(func() {
 			k.server.Kill(k.t)
+			k.dead.Done()
 			k.server.Start(k.t)
 		})
 	}

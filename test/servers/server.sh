@@ -108,6 +108,9 @@ start_rabbitmq() {
 	mkdir -p "$home"
 	echo "listeners.tcp.1 = 127.0.0.1:$port" >"$home/rabbitmq.conf"
 	own rabbitmq "$home"
+	# rabbitmq would start one that outlives it
+	as rabbitmq env HOME="$home" epmd -address 127.0.0.1 -port $((port + 2)) >>"$dir/log" 2>&1 &
+	echo $! >"$dir/epmd.pid"
 	as rabbitmq env HOME="$home" RABBITMQ_NODENAME="test$port@localhost" RABBITMQ_MNESIA_BASE="$home/db" RABBITMQ_LOG_BASE="$home/log" \
 		RABBITMQ_CONFIG_FILE="$home/rabbitmq" RABBITMQ_DIST_PORT=$((port + 1)) ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT=$((port + 2)) \
 		RABBITMQ_ENABLED_PLUGINS_FILE=/dev/null RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS='-kernel inet_dist_use_interface {127,0,0,1}' \
@@ -121,8 +124,8 @@ start_rabbitmq() {
 end() {
 	local signal=$1 pid all
 	[ -f "$dir/pid" ] || return 0
-	pid=$(cat "$dir/pid")
-	all="$pid $(below "$pid")"
+	all=
+	for pid in $(cat "$dir/pid" "$dir/epmd.pid" 2>/dev/null); do all="$all $pid $(below "$pid")"; done
 	# shellcheck disable=SC2086 # one argument a process
 	kill "-$signal" $all 2>/dev/null || true
 	for _ in $(seq 100); do
@@ -132,7 +135,7 @@ end() {
 	# shellcheck disable=SC2086
 	alive "$all" && kill -KILL $all 2>/dev/null
 	while alive "$all"; do sleep 0.05; done
-	rm -f "$dir/pid"
+	rm -f "$dir/pid" "$dir/epmd.pid"
 }
 
 below() {
