@@ -69,6 +69,7 @@ var libraryRooms = map[string][]string{
 	"github.com/redis/go-redis":          {"sinks/redis"},
 	"github.com/rabbitmq/amqp091-go":     {"sinks/rabbitmq"},
 	"github.com/emersion/go-smtp":        {},
+	"github.com/emersion/go-sasl":        {},
 	"github.com/prometheus":              {"api", "cmd"},
 	"go.opentelemetry.io/otel":           {"cmd"},
 	"golang.org/x/sync":                  {"engine", "sources", "sinks", "cmd"},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -56,7 +57,7 @@ func New(o Options) (*Sink, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Sink{o: o, addr: net.JoinHostPort(u.Host, fmt.Sprint(u.Port)), vhost: u.Vhost}, nil
+	return &Sink{o: o, addr: net.JoinHostPort(u.Host, strconv.Itoa(u.Port)), vhost: u.Vhost}, nil
 }
 
 // Name is what the sink is called in messages and in the state.

@@ -56,7 +56,7 @@ func New(o Options) (*Sink, error) {
 	if o.Known == 0 {
 		o.Known = 100_000
 	}
-	at.MaxRetries, at.ContextTimeoutEnabled, at.ClientName = -1, true, "cepheus" // who tries again is the dispatcher
+	at.MaxRetries, at.DialerRetries, at.ContextTimeoutEnabled, at.ClientName = -1, 1, true, "cepheus" // who tries again is the dispatcher
 	at.PoolSize = 4
 	return &Sink{o: o, client: redis.NewClient(at), addr: at.Addr}, nil
 }
