@@ -31,6 +31,7 @@ type verbs struct {
 	Check       checkVerb        `cmd:"" help:"Check rule files; silent when all is well."`
 	Test        testVerb         `cmd:"" help:"Run the tests in rule files; a failure tells what came nearest."`
 	Fmt         fmtVerb          `cmd:"" help:"Lay rule files out."`
+	Explain     explainVerb      `cmd:"" help:"Tell, event by event, what a rule made of events, and why it did not fire."`
 	DeadLetters deadLettersVerbs `cmd:"" name:"dead-letters" help:"List, show, correct, send again and remove what came to nothing."`
 	State       stateVerbs       `cmd:"" help:"Look at, back up, restore and mend a state folder."`
 	Bench       benchVerb        `cmd:"" help:"Measure throughput, latency and memory."`

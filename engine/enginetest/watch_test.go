@@ -9,9 +9,25 @@ import (
 
 	"github.com/cepheus-cep/cepheus/engine/machine"
 	"github.com/cepheus-cep/cepheus/lang/plan"
+	"github.com/cepheus-cep/cepheus/rules/story"
 )
 
 // TestWatchedEngineAgreesWithReference says that watching changes nothing, and that what is
+// sameStory asks that the story of a rule has its matches, and tells of each.
+func sameStory(t *rapid.T, h *history, teller *story.Teller, matches uint64) {
+	alerts := uint64(0)
+	for i := range teller.Lines {
+		if teller.Lines[i].Kind == story.KindAlert {
+			alerts++
+		}
+	}
+	if uint64(len(teller.Matches)) != matches || teller.Left == 0 && alerts != matches {
+		t.Fatalf("%s\nfinal: %v\n%d matches and %d alerts told, want %d:\n%+v", situation(h.rules, h.streams), h.final, len(teller.Matches), alerts, matches, teller.Lines)
+	}
+	teller.Miss()
+	teller.Cover()
+}
+
 // told is what came: a plain run, which the reference evaluator is compared with, gives the
 // same alerts, and each of them was told with all that it rests on.
 func TestWatchedEngineAgreesWithReference(t *testing.T) { repeat(t, 2, watchedTheSame) }
@@ -20,7 +36,14 @@ func watchedTheSame(t *rapid.T) {
 	h := drawHistory(t)
 	told := &told{t: t, took: map[string]bool{}, open: map[string]bool{}, matches: map[string]uint64{}}
 	set := compile(t, h.rules)
-	res, err := Run(t.Context(), set, h.streams, Options{Final: h.final, See: told.see})
+	tellers := map[string]*story.Teller{}
+	for _, r := range set.Rules {
+		tellers[r.Name] = story.New(r, story.Options{Types: set.Types})
+	}
+	res, err := Run(t.Context(), set, h.streams, Options{Final: h.final, See: func(s *machine.Sight) {
+		told.see(s)
+		tellers[s.Rule.Name].See(s)
+	}})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, situation(h.rules, h.streams))
 	}
@@ -30,6 +53,9 @@ func watchedTheSame(t *rapid.T) {
 	for _, r := range res.Stats.Rules {
 		if want := r.Alerts + r.Suppressed + r.Shadowed; told.matches[r.Name] != want {
 			t.Fatalf("%s\nfinal: %v\nrule %s: %d matches told, want %d", situation(h.rules, h.streams), h.final, r.Name, told.matches[r.Name], want)
+		}
+		if !r.Table {
+			sameStory(t, h, tellers[r.Name], told.matches[r.Name])
 		}
 	}
 	if told.fault != "" {

@@ -10,16 +10,9 @@ import (
 	"github.com/cepheus-cep/cepheus/event"
 )
 
-// runID names a run.
-type runID struct {
-	key string
-	run uint64
-}
-
 // progress is how far a run has got, with what kept it from going on.
 type progress struct {
 	key     string
-	number  uint64
 	start   int64
 	steps   uint64 // that have taken
 	took    []string
@@ -31,7 +24,6 @@ type progress struct {
 	by      float64
 	ended   string
 	matched bool
-	seq     int // order of beginning
 }
 
 // judgement is a condition that did not hold, of a rule without runs or of one in which no
@@ -46,11 +38,15 @@ type judgement struct {
 const mostTook = 6
 
 func (t *Teller) progressed(s *machine.Sight) {
-	id := runID{t.keyText(s.Key), s.Run}
-	p := t.runs[id]
+	key := t.keyText(s.Key)
+	p := t.runs[key][s.Run]
 	if p == nil {
-		p = &progress{key: id.key, number: s.Run, start: s.Start, seq: len(t.runs)}
-		t.runs[id] = p
+		t.begun++
+		p = &progress{key: key, start: s.Start}
+		if t.runs[key] == nil {
+			t.runs[key] = map[uint64]*progress{}
+		}
+		t.runs[key][s.Run] = p
 	}
 	if p.steps&(1<<s.Step) == 0 { // what kept it from an earlier step does so no more
 		p.failure, p.failed, p.by = "", math.MaxInt, 0
@@ -87,8 +83,8 @@ func (t *Teller) missedLocal(s *machine.Sight) {
 		if a.Holds || a.At == machine.AtHaving {
 			continue
 		}
-		for id, p := range t.runs {
-			if id.key == key && (a.At == machine.AtWhere || p.next&(1<<max(a.At, 0)) != 0) {
+		for _, p := range t.runs[key] {
+			if a.At == machine.AtWhere || p.next&(1<<max(a.At, 0)) != 0 {
 				t.failedBy(p, s, a)
 			}
 		}
@@ -124,7 +120,7 @@ func (t *Teller) missedAsked(s *machine.Sight, a *machine.Asked) {
 	if a.Holds || a.At == machine.AtUntil {
 		return
 	}
-	p := t.runs[runID{t.keyText(s.Key), s.Run}]
+	p := t.runs[t.keyText(s.Key)][s.Run]
 	switch {
 	case p == nil && a.At >= 0:
 		t.nearer(s, a, "no run began: ")
@@ -141,15 +137,11 @@ func (t *Teller) missedStart(s *machine.Sight) {
 		case a.Holds:
 		case a.At == machine.AtWhere:
 			t.nearer(s, a, "")
-		case len(t.runs) == 0 && a.At >= 0 && t.starts(a.At):
+		case t.begun == 0 && a.At == t.first:
 			t.nearer(s, a, "no run began: ")
 		}
 	}
 }
-
-// starts reports whether a step is the first one written that is not negated: for the
-// nearest miss of a pattern in which nothing began.
-func (t *Teller) starts(step int) bool { return step == firstStep(t.rule.Pattern.Root) }
 
 // nearer keeps the judgement with the fewest parts that failed, and by the least.
 func (t *Teller) nearer(s *machine.Sight, a *machine.Asked, what string) {
@@ -222,19 +214,18 @@ func (t *Teller) ofKey(key string) string {
 
 // finished notes the end of a run. Runs that are over are forgotten, but the best one.
 func (t *Teller) finished(s *machine.Sight) {
-	id := runID{t.keyText(s.Key), s.Run}
-	p := t.runs[id]
+	key := t.keyText(s.Key)
+	p := t.runs[key][s.Run]
 	if p == nil {
 		return
 	}
 	p.matched = s.Why == machine.WhyMatched
 	p.ended = fmt.Sprintf("it ended at %s: %s", t.o.Time(endOf(s)), t.why(s))
-	delete(t.runs, id)
+	if delete(t.runs[key], s.Run); len(t.runs[key]) == 0 {
+		delete(t.runs, key)
+	}
 	if p == t.best && p.matched {
-		t.best = nil
-		for _, other := range t.runs {
-			t.better(other)
-		}
+		t.best = nil // of the others the next one that moves
 	}
 }
 

@@ -80,7 +80,10 @@ type Teller struct {
 	moreKey bool
 	cover   map[*plan.Expr]*tally
 	taken   uint64 // steps that have taken an event
-	runs    map[runID]*progress
+	runs    map[string]map[uint64]*progress // open ones, by key
+	begun   int
+	first   int    // the step that can come first; -1: none
+	negated uint64 // steps that are
 	best    *progress
 	miss    *judgement
 }
@@ -102,7 +105,18 @@ func New(rule *plan.Rule, o Options) *Teller {
 	if o.Time == nil {
 		o.Time = func(ns int64) string { return string(event.AppendTime(nil, ns)) }
 	}
-	return &Teller{rule: rule, o: o, keys: map[string]bool{}, cover: map[*plan.Expr]*tally{}, runs: map[runID]*progress{}}
+	written := o.Time
+	o.Time = func(ns int64) string {
+		if ns >= never-1 {
+			return "the end of the input"
+		}
+		return written(ns)
+	}
+	t := &Teller{rule: rule, o: o, keys: map[string]bool{}, cover: map[*plan.Expr]*tally{}, runs: map[string]map[uint64]*progress{}}
+	if rule.Pattern != nil {
+		t.first, t.negated = firstStep(rule.Pattern.Root), negations(rule.Pattern.Root, 0)
+	}
+	return t
 }
 
 // See takes a sight. Those of other rules are passed over.
@@ -200,6 +214,20 @@ func (t *Teller) saw(s *machine.Sight) {
 	t.missedLocal(s)
 }
 
+// matters reports whether an open run of a key, or one that is to begin, can use a step.
+func (t *Teller) matters(key string, step int) bool {
+	open := t.runs[key]
+	if step == t.first || t.rule.Pattern.Select == plan.SelectAll || t.negated&(1<<step) != 0 && len(open) > 0 {
+		return true
+	}
+	for _, p := range open {
+		if p.next&(1<<step) != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // sawAsked tells what an event alone decides: only what matters to somebody.
 func (t *Teller) sawAsked(s *machine.Sight, a *machine.Asked) {
 	switch {
@@ -207,7 +235,7 @@ func (t *Teller) sawAsked(s *machine.Sight, a *machine.Asked) {
 	case a.At == machine.AtWhere && !a.Holds:
 		l := t.line(s, KindPassed, "passed by: where "+t.failing(a.Checks))
 		l.Checks = t.checks(a.Checks)
-	case a.At >= 0 && len(a.Checks) > 0:
+	case a.At >= 0 && len(a.Checks) > 0 && t.matters(t.keyText(s.Key), a.At):
 		l := t.line(s, KindAsked, "could be "+t.stepName(a.At)+": "+t.verdict(a.Checks))
 		if !a.Holds {
 			l.Text = "is no " + t.stepName(a.At) + ": " + t.failing(a.Checks)
@@ -298,7 +326,7 @@ func (t *Teller) matched(s *machine.Sight) {
 
 func (t *Teller) ended(s *machine.Sight) {
 	t.finished(s)
-	if t.telling() {
+	if s.At = endOf(s); t.telling() {
 		l := t.line(s, KindEnded, "run "+strconv.FormatUint(s.Run, 10)+" ends: "+t.why(s))
 		if s.Step >= 0 {
 			l.Step = t.stepName(s.Step)

@@ -1,4 +1,4 @@
-// Package file reads records from files, gzip-compressed files and standard input, one
+// Package file reads records from files, compressed files (gzip, zstd) and standard input, one
 // record a line.
 //
 // # Words
@@ -31,7 +31,7 @@
 // positions go on counting from the stored one, nothing is skipped, and there is no
 // fingerprint.
 //
-// Compressed input is known by its first two bytes, whatever its name; several members
+// Compressed input, gzip or zstd, is known by its first bytes, whatever its name; several members
 // in a row are one input. Where it is cut short or damaged, the lines before that are
 // handed on, then comes an error.
 //

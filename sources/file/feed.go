@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // feed gives the bytes of an input, decompressed.
@@ -37,17 +39,27 @@ func (d *direct) read(ctx context.Context, p []byte) (int, error) {
 func (d *direct) ready() bool  { return true }
 func (d *direct) close() error { return d.file.Close() }
 
-// magic begins every gzip member.
-const magic = "\x1f\x8b"
+// What begins every gzip member, and every frame of zstd.
+const (
+	magic     = "\x1f\x8b"
+	zstdMagic = "\x28\xb5\x2f\xfd"
+)
 
-// decompress returns in itself, or, where it begins as gzip does, what it holds.
+// decompress returns in itself, or, where it begins as gzip or zstd do, what it holds.
 func decompress(in io.Reader) (io.Reader, error) {
 	b := bufio.NewReaderSize(in, 64<<10)
-	first, err := b.Peek(len(magic))
-	if err != nil && err != io.EOF { //nolint:errorlint // a Reader's EOF is never wrapped
-		return nil, err
+	first, err := b.Peek(len(magic)) // no more: a live input may have no more for now
+	if err == nil && string(first) == zstdMagic[:len(magic)] {
+		first, err = b.Peek(len(zstdMagic))
 	}
-	if string(first) != magic {
+	switch {
+	case err != nil && err != io.EOF: //nolint:errorlint // a Reader's EOF is never wrapped
+		return nil, err
+	case string(first) == zstdMagic:
+		// Read by the caller: no goroutine is started, and nothing need be closed.
+		z, err := zstd.NewReader(b, zstd.WithDecoderConcurrency(1))
+		return &gunzip{z}, err
+	case string(first) != magic:
 		return b, nil
 	}
 	z, err := gzip.NewReader(b)
@@ -57,7 +69,8 @@ func decompress(in io.Reader) (io.Reader, error) {
 	return &gunzip{z}, nil
 }
 
-type gunzip struct{ z *gzip.Reader }
+// gunzip is compressed input.
+type gunzip struct{ z io.Reader }
 
 func (g *gunzip) Read(p []byte) (int, error) {
 	n, err := g.z.Read(p)

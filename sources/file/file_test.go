@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
@@ -430,6 +431,28 @@ func TestBrokenGzip(t *testing.T) {
 	got, err := drain(t.Context(), open(t, write(t, "in.gz", damaged), Options{}))
 	if len(got) != 200 || err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("damaged: %d records, %v", len(got), err)
+	}
+}
+
+// TestZstd reads input compressed by zstd, cut at every byte.
+func TestZstd(t *testing.T) {
+	var lines strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&lines, "line %d\n", i*7919)
+	}
+	enc, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := enc.EncodeAll([]byte(lines.String()), nil)
+	got, err := drain(t.Context(), open(t, write(t, "in.zst", whole), Options{}))
+	if d := cmp.Diff(plainLines(lines.String(), 0, 1000), got); d != "" || err != nil {
+		t.Fatalf("%v: %s", err, d)
+	}
+	for cut := 4; cut < len(whole); cut += 3 {
+		if _, err := drain(t.Context(), open(t, write(t, "in.zst", whole[:cut]), Options{})); err == nil || !strings.Contains(err.Error(), "cut short") {
+			t.Fatalf("cut at %d of %d: %v", cut, len(whole), err)
+		}
 	}
 }
 

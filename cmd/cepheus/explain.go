@@ -1,0 +1,335 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cepheus-cep/cepheus/engine"
+	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/lang/plan"
+	"github.com/cepheus-cep/cepheus/lang/source"
+	"github.com/cepheus-cep/cepheus/rules/lookup"
+	"github.com/cepheus-cep/cepheus/rules/story"
+	"github.com/cepheus-cep/cepheus/rules/trial"
+	"github.com/cepheus-cep/cepheus/sources/file"
+)
+
+type explainVerb struct {
+	Rule string `arg:"" name:"rule" help:"Name of the rule."`
+	inputFlags
+	Key  []string `name:"key" type:"given" placeholder:"NAME=VALUE" sep:"none" help:"Tell of this key alone; once for each part of it that is given."`
+	JSON bool     `name:"json" help:"One JSON object a line: what happened, then the verdict."`
+	Most int      `name:"most" default:"1000" placeholder:"N" help:"Tell of so many things at most."`
+}
+
+// Run runs the rule over the inputs and tells, event by event, what its machine did.
+func (v explainVerb) Run(w *world) error {
+	set, err := v.compiled(w)
+	if err != nil {
+		return err
+	}
+	rule, err := v.rule(set)
+	if err != nil {
+		return usage(err)
+	}
+	chosen, err := v.keyOf(rule)
+	if err != nil {
+		return usage(err)
+	}
+	inputs, err := v.open(w)
+	if err != nil {
+		return usage(err)
+	}
+	teller := story.New(rule, story.Options{Types: set.Types, Key: chosen, MostLines: max(1, v.Most)})
+	stats, err := runOver(w, &v.inputFlags, setWith(set, rule), inputs, teller, func(*event.Alert) {})
+	if err = errors.Join(err, closeAll(inputs)); err != nil {
+		return err
+	}
+	return v.tell(w, set, rule, teller, stats)
+}
+
+// inputFlags say over what rules run.
+type inputFlags struct {
+	Rules     []string `name:"rules" type:"given" required:"" placeholder:"PATH" sep:"none" help:"Rule file, or folder of rule files (*.cep). May be given more than once; all are one rule set."`
+	Input     []string `name:"input" type:"given" placeholder:"FILE" sep:"none" help:"Events, one a line; also gzip and zstd, also patterns (*.jsonl); - is standard input. May be given more than once; each file is a partition."`
+	Format    string   `name:"format" enum:"jsonl,csv" default:"jsonl" help:"Format of the inputs: jsonl or csv (with a header row)."`
+	Type      string   `name:"type" type:"given" placeholder:"EVENT" xor:"type" help:"The event type of every record."`
+	TypeField string   `name:"type-field" type:"given" placeholder:"NAME" xor:"type" help:"The field that holds a record's event type; without it, type."`
+}
+
+// asRun is the verb run over the same inputs.
+func (v *inputFlags) asRun() runVerb {
+	return runVerb{Rules: v.Rules, Input: v.Input, Format: v.Format, Type: v.Type, TypeField: v.TypeField}
+}
+
+// compiled compiles the rules; messages go to standard error.
+func (v *inputFlags) compiled(w *world) (*plan.Set, error) {
+	set, messages, err := compile(v.Rules)
+	if err != nil {
+		return nil, err
+	}
+	if err := messages.Print(w.stderr); err != nil {
+		return nil, err
+	}
+	if messages.HasErrors() {
+		return nil, errNotWell
+	}
+	return set, v.asRun().typeDeclared(set)
+}
+
+// open opens the inputs, patterns spelled out.
+func (v *inputFlags) open(w *world) ([]*file.Source, error) {
+	paths, err := spelledOut(v.Input)
+	if err != nil {
+		return nil, err
+	}
+	v.Input = paths
+	return v.asRun().open(w)
+}
+
+func (v explainVerb) rule(set *plan.Set) (*plan.Rule, error) {
+	var names []string
+	for _, r := range set.Rules {
+		if r.Name == v.Rule {
+			live := *r
+			if r.Mode == plan.Off {
+				live.Mode = plan.Live
+			}
+			return &live, nil
+		}
+		names = append(names, r.Name)
+	}
+	mend := ""
+	if name, ok := source.Near(v.Rule, names); ok {
+		mend = fmt.Sprintf("; did you mean %q?", name)
+	}
+	return nil, fmt.Errorf("no rule is named %q%s", v.Rule, mend)
+}
+
+// setWith is a set with a rule in place of the one of its name.
+func setWith(set *plan.Set, rule *plan.Rule) *plan.Set {
+	out := *set
+	out.Rules = slices.Clone(set.Rules)
+	for i, r := range out.Rules {
+		if r.Name == rule.Name {
+			out.Rules[i] = rule
+		}
+	}
+	return &out
+}
+
+// keyOf chooses the keys that have the parts of --key.
+func (v explainVerb) keyOf(rule *plan.Rule) (func([]event.Value) bool, error) {
+	if len(v.Key) == 0 {
+		return nil, nil
+	}
+	want := map[int]string{}
+	for _, k := range v.Key {
+		name, value, ok := strings.Cut(k, "=")
+		if !ok {
+			return nil, fmt.Errorf("--key %s: want NAME=VALUE", k)
+		}
+		part, names := -1, []string(nil)
+		for i, key := range rule.Keys {
+			if names = append(names, key.Name); key.Name == name {
+				part = i
+			}
+		}
+		if part < 0 {
+			return nil, fmt.Errorf("--key %s: the key of %s has %s", k, rule.Name, orNothing(names))
+		}
+		want[part] = value
+	}
+	return func(key []event.Value) bool {
+		for i, text := range want {
+			if i >= len(key) || !isWritten(key[i], text) {
+				return false
+			}
+		}
+		return true
+	}, nil
+}
+
+func orNothing(names []string) string {
+	if len(names) == 0 {
+		return "no parts: it has one key for all events"
+	}
+	return "the parts " + strings.Join(names, ", ")
+}
+
+// isWritten reports whether a value is the one that a command line writes as text.
+func isWritten(v event.Value, text string) bool {
+	switch v.Kind {
+	case event.String, event.IP:
+		return v.S == text
+	case event.Float:
+		f, err := strconv.ParseFloat(text, 64)
+		return err == nil && f == v.Float()
+	}
+	written := plan.ReadableValue(v)
+	return written == text || written == strconv.Quote(text)
+}
+
+// runOver runs a rule set over inputs, watched by a teller if there is one.
+func runOver(w *world, v *inputFlags, set *plan.Set, inputs []*file.Source, teller *story.Teller, alert func(*event.Alert)) (*engine.Stats, error) {
+	o := engine.Options{
+		Set: set, Final: true, Now: w.now, Steps: []engine.IdleStep{}, Files: lookup.New(lookup.Options{Now: w.now}),
+	}
+	if teller != nil {
+		o.Shards, o.Watch = 1, teller.See
+	}
+	for _, in := range inputs {
+		o.Inputs = append(o.Inputs, engine.Input{Source: in, Decode: v.asRun().decoding()})
+	}
+	return trial.Run(w.ctx, o, alert)
+}
+
+// verdict is the end of a story.
+type verdict struct {
+	Kind    string   `json:"kind"`
+	Rule    string   `json:"rule"`
+	Fired   bool     `json:"fired"`
+	Matches []string `json:"matches,omitempty"`
+	Text    []string `json:"text"`
+}
+
+func (v explainVerb) tell(w *world, set *plan.Set, rule *plan.Rule, t *story.Teller, stats *engine.Stats) error {
+	to := bufio.NewWriter(w.stdout)
+	end := v.verdict(set, rule, t, stats)
+	if v.JSON {
+		return errors.Join(tellJSON(to, t, end), to.Flush())
+	}
+	fmt.Fprintf(to, "rule %s%s\n", rule.Name, titled(rule.Title))
+	last := ""
+	for i := range t.Lines {
+		last = tellLine(to, &t.Lines[i], last)
+	}
+	if t.Left > 0 {
+		fmt.Fprintf(to, "… %d more; --most N tells of more, --key of one key\n", t.Left)
+	}
+	fmt.Fprintln(to)
+	for _, line := range end.Text {
+		fmt.Fprintln(to, line)
+	}
+	return to.Flush()
+}
+
+func titled(title string) string {
+	if title == "" {
+		return ""
+	}
+	return fmt.Sprintf(" %q", title)
+}
+
+// tellLine writes a line of a story: events and what time alone does stand at the margin.
+func tellLine(to io.Writer, l *story.Line, last string) string {
+	head := l.Time
+	if len(l.Key) > 0 && l.Kind == story.KindEvent {
+		head += "  " + string(l.Key)
+	}
+	switch {
+	case l.Kind == story.KindEvent:
+		fmt.Fprintf(to, "%s  %s\n", head, l.Text)
+	case l.Time != last:
+		fmt.Fprintf(to, "%s\n    %s\n", l.Time, l.Text)
+	default:
+		fmt.Fprintf(to, "    %s\n", l.Text)
+	}
+	return l.Time
+}
+
+func tellJSON(to io.Writer, t *story.Teller, end *verdict) error {
+	enc := json.NewEncoder(to)
+	enc.SetEscapeHTML(false)
+	for i := range t.Lines {
+		if err := enc.Encode(&t.Lines[i]); err != nil {
+			return err
+		}
+	}
+	return enc.Encode(end)
+}
+
+// maxNamed is how many alerts, or keys, a verdict names.
+const maxNamed = 10
+
+func (v explainVerb) verdict(set *plan.Set, rule *plan.Rule, t *story.Teller, stats *engine.Stats) *verdict {
+	end := &verdict{Kind: "verdict", Rule: rule.Name, Fired: len(t.Matches) > 0}
+	for _, m := range t.Matches {
+		at := string(event.AppendTime(nil, m.At))
+		if m.Key != "" {
+			at += " (" + m.Key + ")"
+		}
+		end.Matches = append(end.Matches, at)
+	}
+	switch {
+	case end.Fired:
+		named := end.Matches[:min(maxNamed, len(end.Matches))]
+		text := fmt.Sprintf("%s fired %s: at %s", rule.Name, times(len(end.Matches)), strings.Join(named, ", at "))
+		if more := len(end.Matches) - len(named); more > 0 {
+			text += fmt.Sprintf(" and %d more", more)
+		}
+		end.Text = []string{text}
+	case t.Events == 0:
+		end.Text = []string{rule.Name + " did not fire: " + v.noEvents(set, rule, t, stats)}
+	default:
+		end.Text = []string{rule.Name + " did not fire; what came nearest:"}
+		for _, line := range t.Miss() {
+			end.Text = append(end.Text, "    "+line)
+		}
+	}
+	end.Text = append(end.Text, beside(rule, stats)...)
+	return end
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return strconv.Itoa(n) + " times"
+}
+
+// noEvents says why a story has no events: of the key, of the rule, or at all.
+func (v explainVerb) noEvents(set *plan.Set, rule *plan.Rule, t *story.Teller, stats *engine.Stats) string {
+	if keys, more := t.Keys(); len(keys) > 0 {
+		text := strings.Join(keys[:min(maxNamed, len(keys))], "; ")
+		if more || len(keys) > maxNamed {
+			text += "; …"
+		}
+		return "no event has the key " + strings.Join(v.Key, ", ") + "; keys that came: " + text
+	}
+	var reads []string
+	for _, in := range rule.Inputs {
+		reads = append(reads, set.Types[in.Type].Schema.Name)
+	}
+	return fmt.Sprintf("no event of the types it reads (%s) with a key came, among %d records of which %d are of types that no rule file declares and %d cannot be decoded",
+		strings.Join(reads, ", "), stats.Records, stats.Undeclared, stats.Undecodable)
+}
+
+// beside tells what else kept alerts back.
+func beside(rule *plan.Rule, stats *engine.Stats) (out []string) {
+	for i := range stats.Rules {
+		r := &stats.Rules[i]
+		if r.Name != rule.Name {
+			continue
+		}
+		if r.Suppressed > 0 {
+			out = append(out, fmt.Sprintf("suppress keeps %d of its %d alerts back", r.Suppressed, r.Suppressed+r.Alerts))
+		}
+		if r.NilKeys > 0 {
+			out = append(out, fmt.Sprintf("%d events pass it by: their key is nil", r.NilKeys))
+		}
+		if r.Errors > 0 {
+			out = append(out, fmt.Sprintf("%d evaluations fail, the last: %s", r.Errors, r.LastError))
+		}
+	}
+	if rule.Mode == plan.Shadow {
+		out = append(out, "it is in shadow: its alerts are not delivered")
+	}
+	return out
+}
