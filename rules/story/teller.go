@@ -79,7 +79,7 @@ type Teller struct {
 	keys    map[string]bool // that came, up to a few
 	moreKey bool
 	cover   map[*plan.Expr]*tally
-	taken   uint64 // steps that have taken an event
+	taken   uint64                          // steps that have taken an event
 	runs    map[string]map[uint64]*progress // open ones, by key
 	begun   int
 	first   int    // the step that can come first; -1: none
