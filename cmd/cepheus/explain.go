@@ -178,16 +178,28 @@ func isWritten(v event.Value, text string) bool {
 
 // runOver runs a rule set over inputs, watched by a teller if there is one.
 func runOver(w *world, v *inputFlags, set *plan.Set, inputs []*file.Source, teller *story.Teller, alert func(*event.Alert)) (*engine.Stats, error) {
-	o := engine.Options{
-		Set: set, Final: true, Now: w.now, Steps: []engine.IdleStep{}, Files: lookup.New(lookup.Options{Now: w.now}),
-	}
+	o := options(w, set)
 	if teller != nil {
 		o.Shards, o.Watch = 1, teller.See
 	}
-	for _, in := range inputs {
-		o.Inputs = append(o.Inputs, engine.Input{Source: in, Decode: v.asRun().decoding()})
+	var all []*counted
+	for i, in := range inputs {
+		all = append(all, newCounted(in, v.Input[i]))
+		o.Inputs = append(o.Inputs, engine.Input{Source: all[i], Decode: v.asRun().decoding()})
 	}
+	bar := newProgress(w, all)
+	defer bar.clear()
+	o.Progress = bar.show
+	return runTrial(w, o, alert)
+}
+
+func runTrial(w *world, o engine.Options, alert func(*event.Alert)) (*engine.Stats, error) {
 	return trial.Run(w.ctx, o, alert)
+}
+
+// options are those of a run in memory over bounded inputs.
+func options(w *world, set *plan.Set) engine.Options {
+	return engine.Options{Set: set, Final: true, Now: w.now, Steps: []engine.IdleStep{}, Files: lookup.New(lookup.Options{Now: w.now})}
 }
 
 // verdict is the end of a story.

@@ -32,6 +32,7 @@ type verbs struct {
 	Test        testVerb         `cmd:"" help:"Run the tests in rule files; a failure tells what came nearest."`
 	Fmt         fmtVerb          `cmd:"" help:"Lay rule files out."`
 	Explain     explainVerb      `cmd:"" help:"Tell, event by event, what a rule made of events, and why it did not fire."`
+	Replay      replayVerb       `cmd:"" help:"Sum up what rules give over past events."`
 	DeadLetters deadLettersVerbs `cmd:"" name:"dead-letters" help:"List, show, correct, send again and remove what came to nothing."`
 	State       stateVerbs       `cmd:"" help:"Look at, back up, restore and mend a state folder."`
 	Bench       benchVerb        `cmd:"" help:"Measure throughput, latency and memory."`

@@ -35,7 +35,7 @@ func newCounted(s *file.Source, path string) *counted {
 	return c
 }
 
-// compressed reports whether a file begins as gzip does.
+// compressed reports whether a file begins as gzip or zstd do.
 func compressed(path string) bool {
 	f, err := os.Open(path)
 	if err != nil {
@@ -44,7 +44,7 @@ func compressed(path string) bool {
 	defer f.Close()
 	var magic [2]byte
 	_, err = io.ReadFull(f, magic[:])
-	return err == nil && magic == [2]byte{0x1f, 0x8b}
+	return err == nil && (magic == [2]byte{0x1f, 0x8b} || magic == [2]byte{0x28, 0xb5})
 }
 
 // Next reads on and notes the position.

@@ -72,8 +72,20 @@ func (t *Teller) coverOf(c *Cover, at int, e *plan.Expr) {
 		if n == nil {
 			n = &tally{}
 		}
-		c.Conditions = append(c.Conditions, CoveredCondition{t.place(at), t.rule.Readable(part), n.yes, n.no})
+		t.addCondition(c, CoveredCondition{t.place(at), t.rule.Readable(part), n.yes, n.no})
 	}
+}
+
+// addCondition adds a condition to the one of its text: a rule over several event types has
+// each of its conditions once a type.
+func (t *Teller) addCondition(c *Cover, x CoveredCondition) {
+	for i := range c.Conditions {
+		if have := &c.Conditions[i]; have.Place == x.Place && have.Text == x.Text {
+			have.Yes, have.No = have.Yes+x.Yes, have.No+x.No
+			return
+		}
+	}
+	c.Conditions = append(c.Conditions, x)
 }
 
 // negations is the set of negated steps below a node.
