@@ -159,7 +159,7 @@ func (s *Suite) records(t *plan.Test) (texts [][]byte, times []int64) {
 			add(ev.At, s.tick(ev.At))
 			continue
 		}
-		add(ev.At, s.record(ev, i))
+		add(ev.At, s.record(ev, Zero, i))
 	}
 	if len(t.Events) > 0 {
 		add(last, s.tick(last))
@@ -173,7 +173,7 @@ func (s *Suite) tick(at int64) []byte {
 }
 
 // record writes an event. A time or an id that the test does not give is filled in.
-func (s *Suite) record(ev *plan.TestEvent, number int) []byte {
+func (s *Suite) record(ev *plan.TestEvent, zero int64, number int) []byte {
 	schema := &s.Set.Types[ev.Type].Schema
 	b := event.AppendJSON([]byte(`{"type":`), event.OfString(schema.Name))
 	written := map[string]bool{}
@@ -182,7 +182,7 @@ func (s *Suite) record(ev *plan.TestEvent, number int) []byte {
 		b = appendMember(b, f.Name, inUnit(schema, f.Name, constant(f.Expr)))
 	}
 	if f := schema.TimeField; f != "" && !written[f] {
-		b = appendMember(b, f, inUnit(schema, f, event.OfKind(event.Time, Zero+ev.At)))
+		b = appendMember(b, f, inUnit(schema, f, event.OfKind(event.Time, zero+ev.At)))
 	}
 	if f := schema.IDField; f != "" && !written[f] {
 		b = appendMember(b, f, identity(schema, number))
@@ -210,4 +210,23 @@ func identity(schema *event.Schema, number int) event.Value {
 		return event.OfInt(int64(number) + 1)
 	}
 	return event.OfString("event " + strconv.Itoa(number+1))
+}
+
+// Sample writes the events of all tests one after the other, each test beginning a while
+// after the one before, as records with ids of their own: something to try rules on.
+func (s *Suite) Sample() (records [][]byte) {
+	const pause = int64(36 * time.Hour)
+	zero, number := Zero, 0
+	for _, t := range s.Set.Tests {
+		last := int64(0)
+		for i := range t.Events {
+			ev := &t.Events[i]
+			if last = max(last, ev.At); ev.Type >= 0 {
+				records = append(records, s.record(ev, zero, number))
+				number++
+			}
+		}
+		zero += last + pause
+	}
+	return records
 }
