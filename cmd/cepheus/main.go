@@ -33,6 +33,8 @@ type verbs struct {
 	Fmt         fmtVerb          `cmd:"" help:"Lay rule files out."`
 	Explain     explainVerb      `cmd:"" help:"Tell, event by event, what a rule made of events, and why it did not fire."`
 	Replay      replayVerb       `cmd:"" help:"Sum up what rules give over past events."`
+	Infer       inferVerb        `cmd:"" help:"Propose event declarations for sample events."`
+	Init        initVerb         `cmd:"" help:"Lay down a small project: rules, tests, events."`
 	DeadLetters deadLettersVerbs `cmd:"" name:"dead-letters" help:"List, show, correct, send again and remove what came to nothing."`
 	State       stateVerbs       `cmd:"" help:"Look at, back up, restore and mend a state folder."`
 	Bench       benchVerb        `cmd:"" help:"Measure throughput, latency and memory."`

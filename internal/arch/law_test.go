@@ -38,6 +38,8 @@ var roomLaw = map[string][]string{
 	"rules/story":       {"engine/...", "lang/plan", "event"},
 	"rules/trial":       {"engine/...", "state", "event"},
 	"rules/backtest":    {"event"},
+	"rules/infer":       {"event"},
+	"rules/packs":       {},
 	"rules/tester":      {"rules/story", "rules/trial", "engine/...", "lang", "lang/source", "lang/plan", "event"},
 	"rules/ruletest":    {"rules", "rules/lookup", "engine/...", "state", "lang", "lang/source", "lang/plan", "event"},
 	"api":               {"rules", "lang/source", "event"},

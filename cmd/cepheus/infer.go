@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/rules/infer"
+	"github.com/cepheus-cep/cepheus/sources/file"
+)
+
+type inferVerb struct {
+	Files     []string `arg:"" name:"file" help:"Sample events, one JSON object a line; also gzip and zstd, also patterns (*.jsonl); - is standard input."`
+	Type      string   `name:"type" type:"given" placeholder:"EVENT" xor:"type" help:"The event type of every record."`
+	TypeField string   `name:"type-field" type:"given" placeholder:"NAME" xor:"type" help:"The field that holds a record's event type; without it, type."`
+	Most      int      `name:"most" default:"1000000" placeholder:"N" help:"Look at so many records of each file at most."`
+}
+
+// Run proposes event declarations for the records, on standard output.
+func (v inferVerb) Run(w *world) error {
+	paths, err := spelledOut(v.Files)
+	if err != nil {
+		return usage(errors.New(trimInput(err)))
+	}
+	g := infer.New(v.Type, v.TypeField)
+	for _, path := range paths {
+		if err := v.read(w, path, g); err != nil {
+			return err
+		}
+	}
+	if text := g.Declarations(); text != "" {
+		if _, err := io.WriteString(w.stdout, text); err != nil {
+			return err
+		}
+	}
+	return v.told(w, g)
+}
+
+// told says what was not looked at; it is not well where nothing was.
+func (v inferVerb) told(w *world, g *infer.Guess) error {
+	if g.Malformed > 0 {
+		fmt.Fprintf(w.stderr, "%d of %d records are no JSON objects, or have no text in the field that holds their type; --type-field names another, --type says what all are\n", g.Malformed, g.Records)
+	}
+	if g.Over > 0 {
+		fmt.Fprintf(w.stderr, "%d records are of further types, which are left out\n", g.Over)
+	}
+	if g.Malformed == g.Records {
+		if g.Records == 0 {
+			fmt.Fprintln(w.stderr, "there are no records")
+		}
+		return errNotWell
+	}
+	return nil
+}
+
+// trimInput is an error about a pattern without the flag that other verbs have it from.
+func trimInput(err error) string {
+	const flag = "--input "
+	text := err.Error()
+	if len(text) > len(flag) && text[:len(flag)] == flag {
+		return text[len(flag):]
+	}
+	return text
+}
+
+func (v inferVerb) read(w *world, path string, g *infer.Guess) (err error) {
+	if info, err := os.Stat(path); path != "-" && (err != nil || info.IsDir()) {
+		if err == nil {
+			err = fmt.Errorf("%s is a folder; name its files, as in '%s/*.jsonl'", path, path)
+		}
+		return usage(err)
+	}
+	s, err := file.Open(path, file.Options{Stdin: w.stdin, Now: w.now})
+	if err != nil {
+		return usage(err)
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	var b event.Batch
+	for left := v.Most; left > 0; {
+		b.Reset()
+		err := s.Next(w.ctx, &b)
+		for i := range b.Records {
+			if r := &b.Records[i]; left > 0 {
+				g.Add(b.Text[r.Start:r.End])
+				left--
+			}
+		}
+		switch {
+		case err == io.EOF || errors.Is(err, context.Canceled): //nolint:errorlint // Next does not wrap it
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
