@@ -18,6 +18,7 @@ type delivered5 struct{}
 
 func (delivered5) Rows(context.Context, uint64, func(uint64, []byte) error) error { return nil }
 func (delivered5) Delivered(string) (uint64, error)                               { return 5, nil }
+func (delivered5) Appended() uint64                                               { return 0 }
 
 func TestReceiversPositionCounts(t *testing.T) {
 	for want, k := range map[uint64]keeps{9: {row: 9, ok: true}, 5: {row: 3, ok: true}} {

@@ -112,7 +112,7 @@ func (v deadLsVerb) Run(w *world) error {
 		if n == 1 {
 			fmt.Fprintln(t, "ID\tKIND\tTIME\tSOURCE\tOFFSET\tREASON")
 		}
-		_, err := fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\n", s.ID, standing(s), s.Time.Format(time.RFC3339), s.Source, s.Offset, short(s.Reason))
+		_, err := fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\n", s.ID, standing(s), s.Time.Format(time.RFC3339), s.Source, s.Offset, oneLine(s.Reason))
 		return err
 	})
 	if err := errors.Join(err, t.Flush(), out.Flush()); err != nil {
@@ -142,14 +142,10 @@ func standing(s *deadletter.Stored) string {
 	return string(s.Kind)
 }
 
-// short is a text as one line of a table.
-func short(text string) string {
+// oneLine is a text as one line of a table.
+func oneLine(text string) string {
 	const most = 100
-	text = strings.Join(strings.Fields(text), " ")
-	if utf8.RuneCountInString(text) <= most {
-		return text
-	}
-	return string([]rune(text)[:most-1]) + "…"
+	return short(strings.Join(strings.Fields(text), " "), most)
 }
 
 // writeLetter writes a letter as JSON: a record that is UTF-8 as text, any other as base64.
