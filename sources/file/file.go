@@ -2,6 +2,7 @@ package file
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,10 @@ const (
 
 // Options of a source. The zero value is good.
 type Options struct {
+	// Name is the source of the records' partition. Default: the cleaned path, or
+	// StdinName.
+	Name string
+
 	// Part is the number given to the records' partition. Default 0.
 	Part int32
 
@@ -95,7 +100,7 @@ func Open(path string, o Options) (*Source, error) {
 		return nil, err
 	}
 	if path == Stdin {
-		return &Source{o: o, part: event.Partition{Source: StdinName}, in: o.Stdin}, nil
+		return &Source{o: o, part: event.Partition{Source: cmp.Or(o.Name, StdinName)}, in: o.Stdin}, nil
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -108,14 +113,14 @@ func Open(path string, o Options) (*Source, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("input: %w", err), f.Close())
 	}
-	s := &Source{o: o, part: event.Partition{Source: filepath.Clean(path)}, in: f}
+	s := &Source{o: o, part: event.Partition{Source: cmp.Or(o.Name, filepath.Clean(path))}, in: f}
 	if info.Mode().IsRegular() {
 		s.file = f
 	}
 	return s, nil
 }
 
-// Partition names the input: its cleaned path, or "stdin".
+// Partition names the input: by Options.Name, or its cleaned path, or "stdin".
 func (s *Source) Partition() event.Partition { return s.part }
 
 // Position is where the next record is looked for: after all that Next has handed on.

@@ -110,7 +110,7 @@ func (c *Client) start(ctx context.Context) error {
 		select {
 		case <-time.After(retryFirst):
 		case <-ctx.Done():
-			return fmt.Errorf("%w, tried for %s", err, c.o.StartTimeout)
+			return &StartError{c.o.StartTimeout, err}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 
@@ -11,6 +12,18 @@ import (
 
 // SettingError says that something cannot work before a setting is mended.
 type SettingError = wire.SettingError
+
+// StartError says that brokers were tried at the start until time was over.
+type StartError struct {
+	Tried time.Duration
+	Err   error // of the last try that says something
+}
+
+// Error names what was found, and how long it was tried.
+func (e *StartError) Error() string { return fmt.Sprintf("%v, tried for %s", e.Err, e.Tried) }
+
+// Unwrap returns what was found.
+func (e *StartError) Unwrap() error { return e.Err }
 
 // ReplacedError says that a topic is not the one of which a position was stored.
 type ReplacedError struct {
