@@ -7,17 +7,20 @@
 // to standard output (results, and nothing else), what to standard error, and the
 // exit code (exit.go).
 //
-//	run      run.go: flags and what is refused; pipeline.go: sources, state, engine, sinks,
-//	         joined; progress.go: the line on a terminal; summary.go: what a run did
-//	check    check.go
+//	run      run.go: flags and what is refused; configure.go: the configuration, which flags go
+//	         before; inputs.go: what is read; pipeline.go: sources, state, engine, sinks,
+//	         joined; shown.go, reload.go: what goes on beside a run; progress.go: the line on
+//	         a terminal; summary.go: what a run did
+//	check    check.go; probe.go: what a configuration names, tried
+//	config   config.go: the schema
 //	state    state.go: info, verify, compact, and what a run answers to them; state_backup.go
 //	dead-letters  deadletters.go
 //	bench    bench.go: what is to be measured; benchmarks/measure measures
 //	version  version.go
 //
-// Until there is a configuration a run has one sink, standard output, and takes its
-// inputs, state and dead letters from flags. What a rule asks for and a run does not have
-// is a warning on standard error. Parts warn through a text logger on standard error.
+// A run without a configuration has one sink, standard output, or those of --sink. What a
+// rule asks for and a run does not have is a warning on standard error. Parts warn through
+// a text logger on standard error.
 //
 // Verbs are tested as users meet them: testdata holds one script a behaviour, which
 // runs the real binary. Open main.go first.

@@ -17,7 +17,6 @@ import (
 	"github.com/cepheus-cep/cepheus/rules/lookup"
 	"github.com/cepheus-cep/cepheus/rules/story"
 	"github.com/cepheus-cep/cepheus/rules/trial"
-	"github.com/cepheus-cep/cepheus/sources/file"
 )
 
 type explainVerb struct {
@@ -47,8 +46,8 @@ func (v explainVerb) Run(w *world) error {
 		return usage(err)
 	}
 	teller := story.New(rule, story.Options{Types: set.Types, Key: chosen, MostLines: max(1, v.Most)})
-	stats, err := runOver(w, &v.inputFlags, setWith(set, rule), inputs, teller, func(*event.Alert) {})
-	if err = errors.Join(err, closeAll(inputs)); err != nil {
+	stats, err := runOver(w, setWith(set, rule), inputs, teller, func(*event.Alert) {})
+	if err = errors.Join(err, inputs.close()); err != nil {
 		return err
 	}
 	return v.tell(w, set, rule, teller, stats)
@@ -64,8 +63,8 @@ type inputFlags struct {
 }
 
 // asRun is the verb run over the same inputs.
-func (v *inputFlags) asRun() runVerb {
-	return runVerb{Rules: v.Rules, Input: v.Input, Format: v.Format, Type: v.Type, TypeField: v.TypeField}
+func (v *inputFlags) asRun() *runVerb {
+	return &runVerb{Rules: v.Rules, Input: v.Input, Format: v.Format, Type: v.Type, TypeField: v.TypeField}
 }
 
 // compiled compiles the rules; messages go to standard error.
@@ -80,11 +79,11 @@ func (v *inputFlags) compiled(w *world) (*plan.Set, error) {
 	if messages.HasErrors() {
 		return nil, errNotWell
 	}
-	return set, v.asRun().typeDeclared(set)
+	return set, v.asRun().typesDeclared(set)
 }
 
 // open opens the inputs, patterns spelled out.
-func (v *inputFlags) open(w *world) ([]*file.Source, error) {
+func (v *inputFlags) open(w *world) (*reading, error) {
 	paths, err := spelledOut(v.Input)
 	if err != nil {
 		return nil, err
@@ -177,17 +176,15 @@ func isWritten(v event.Value, text string) bool {
 }
 
 // runOver runs a rule set over inputs, watched by a teller if there is one.
-func runOver(w *world, v *inputFlags, set *plan.Set, inputs []*file.Source, teller *story.Teller, alert func(*event.Alert)) (*engine.Stats, error) {
+func runOver(w *world, set *plan.Set, inputs *reading, teller *story.Teller, alert func(*event.Alert)) (*engine.Stats, error) {
 	o := options(w, set)
 	if teller != nil {
 		o.Shards, o.Watch = 1, teller.See
 	}
-	var all []*counted
-	for i, in := range inputs {
-		all = append(all, newCounted(in, v.Input[i]))
-		o.Inputs = append(o.Inputs, engine.Input{Source: all[i], Decode: v.asRun().decoding()})
+	for _, in := range inputs.parts {
+		o.Inputs = append(o.Inputs, in.Input)
 	}
-	bar := newProgress(w, all)
+	bar := newProgress(w, inputs.counted())
 	defer bar.clear()
 	o.Progress = bar.show
 	return runTrial(w, o, alert)

@@ -1,30 +1,199 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
+
+	"github.com/cepheus-cep/cepheus/config"
+	"github.com/cepheus-cep/cepheus/engine"
+	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/sources/file"
+	"github.com/cepheus-cep/cepheus/sources/kafka"
 )
 
-// spelledOut replaces patterns by the files that they stand for, in order of name. A path
-// that is a file is no pattern, whatever it is called.
-func spelledOut(paths []string) ([]string, error) {
-	var out []string
-	for _, path := range paths {
-		if !strings.ContainsAny(path, "*?[") {
-			out = append(out, path)
-			continue
+// part is one partition that a run reads.
+type part struct {
+	engine.Input
+	told string   // what messages call it
+	file *counted // the source, where it is a file or standard input; else nil
+}
+
+// reading is all that a run reads.
+type reading struct {
+	parts []*part
+	feeds []feed // of the configuration
+}
+
+// feed is an open source of the configuration.
+type feed struct {
+	*config.Feed
+	name string
+}
+
+// close gives back all that was opened.
+func (r *reading) close() error {
+	var errs []error
+	for _, p := range r.parts {
+		if p.file != nil {
+			errs = append(errs, p.file.Close())
 		}
-		found, err := filepath.Glob(path)
-		if err != nil {
-			return nil, fmt.Errorf("--input %s: %w", path, err)
-		}
-		if len(found) == 0 {
-			return nil, fmt.Errorf("--input %s: no file is called so", path)
-		}
-		slices.Sort(found)
-		out = append(out, found...)
 	}
-	return out, nil
+	for _, f := range r.feeds {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// counted are the files, for the progress line; a source that is none has no known size,
+// nor has the whole then.
+func (r *reading) counted() (all []*counted) {
+	for _, p := range r.parts {
+		if p.file == nil {
+			return []*counted{{}}
+		}
+		all = append(all, p.file)
+	}
+	return all
+}
+
+// open opens every input, or none.
+func (v *runVerb) open(w *world) (in *reading, err error) {
+	in = &reading{}
+	switch {
+	case len(v.Input) > 0:
+		err = v.openFlags(w, in)
+	case v.file != nil:
+		err = v.openSources(w, in)
+	default:
+		err = errors.New("nothing to read: name the events with --input FILE, or --input - for standard input")
+	}
+	if err != nil {
+		return nil, errors.Join(err, in.close())
+	}
+	return in, nil
+}
+
+func (v *runVerb) openFlags(w *world, in *reading) error {
+	for _, path := range v.Input {
+		s, err := file.Open(path, file.Options{Stdin: w.stdin, Header: v.Format == "csv", Now: w.now})
+		if err != nil {
+			return err
+		}
+		c := newCounted(s, path)
+		in.parts = append(in.parts, &part{engine.Input{Source: c, Decode: v.decoding()}, "--input " + path, c})
+		if err := in.onlyOnce(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *runVerb) openSources(w *world, in *reading) error {
+	for _, name := range v.sources() {
+		s := v.file.Sources[name]
+		opened, err := s.Kind().Open(w.ctx, w.kinds(), name, s)
+		if err != nil {
+			return fmt.Errorf("%s: source %s: %w", v.file.Where("sources."+name), name, err)
+		}
+		in.feeds = append(in.feeds, feed{opened, name})
+		for i, input := range opened.Inputs {
+			in.parts = append(in.parts, partOf(name, s, input, i))
+			if err := in.onlyOnce(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// partOf is the n-th input of a source.
+func partOf(name string, s *config.Source, input engine.Input, n int) *part {
+	p := &part{input, "source " + name, nil}
+	f, ok := input.Source.(*file.Source)
+	if !ok {
+		return p
+	}
+	path := file.Stdin
+	if s.File != nil {
+		path = s.File.Paths[n].Name
+		p.told += ": " + path
+	}
+	p.file = newCounted(f, path)
+	p.Source = p.file
+	return p
+}
+
+// sourcesNotOpened tells settings that are wrong from brokers that are away: those are wrong
+// usage, these a failure. A signal while they are tried is a clean end.
+func sourcesNotOpened(w *world, err error) error {
+	var away *kafka.StartError
+	switch {
+	case w.ctx.Err() != nil:
+		fmt.Fprintln(w.stderr, "stopped by a signal before anything was read")
+		return nil
+	case errors.As(err, &away):
+		return err
+	}
+	return usage(err)
+}
+
+// onlyOnce refuses the last input where an earlier one has its name, or is its file by
+// another name: all of its events would count twice.
+func (r *reading) onlyOnce() error {
+	last := r.parts[len(r.parts)-1]
+	for _, p := range r.parts[:len(r.parts)-1] {
+		switch {
+		case p.Source.Partition() == last.Source.Partition():
+			return fmt.Errorf("%s is given twice", last.told)
+		case p.file != nil && last.file != nil && p.file.SameAs(last.file.Source):
+			return fmt.Errorf("%s is the same file as %s", last.told, p.told)
+		}
+	}
+	return nil
+}
+
+// noLoop refuses inputs that would grow by what becomes of them.
+func (v *runVerb) noLoop(in *reading, to []sinkFlag) error {
+	for _, p := range in.parts {
+		if p.file != nil && p.file.Reads(v.DeadLetters) {
+			return fmt.Errorf("%s is the file that dead letters are written to; name another for them with %s", p.told, v.deadLettersKey())
+		}
+		for _, s := range to {
+			if p.file != nil && s.path != "" && p.file.Reads(s.path) {
+				return fmt.Errorf("%s is the file that %s reads", s.told(), p.told)
+			}
+		}
+	}
+	return nil
+}
+
+// knownAs reports whether a file is one that the state knows by another name: by its path,
+// or, from a configuration, by source and path from the folder of that.
+func (p *part) knownAs(ctx context.Context, was engine.StoredPosition, folder string) bool {
+	if p.file == nil || string(p.Source.Partition().AppendName(nil)) == was.Name {
+		return false
+	}
+	if p.file.Continues(ctx, was.Name, was.Offset, was.Fingerprint) {
+		return true
+	}
+	_, path, ok := strings.Cut(was.Name, "/")
+	if !ok || folder == "" {
+		return false
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(folder, path)
+	}
+	return p.file.Continues(ctx, path, was.Offset, was.Fingerprint)
+}
+
+// decoding says how records of --input become events.
+func (v *runVerb) decoding() event.Options {
+	o := event.Options{Type: v.Type, TypeField: v.TypeField}
+	if v.Format == "csv" {
+		o.Format = event.FormatCSV
+	}
+	return o
 }

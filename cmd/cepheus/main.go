@@ -37,6 +37,7 @@ type verbs struct {
 	Init        initVerb         `cmd:"" help:"Lay down a small project: rules, tests, events."`
 	DeadLetters deadLettersVerbs `cmd:"" name:"dead-letters" help:"List, show, correct, send again and remove what came to nothing."`
 	State       stateVerbs       `cmd:"" help:"Look at, back up, restore and mend a state folder."`
+	Config      configVerbs      `cmd:"" help:"About the configuration file."`
 	Bench       benchVerb        `cmd:"" help:"Measure throughput, latency and memory."`
 	Version     versionVerb      `cmd:"" help:"Print the version."`
 }

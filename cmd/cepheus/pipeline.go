@@ -16,20 +16,21 @@ import (
 	"github.com/cepheus-cep/cepheus/rules/lookup"
 	"github.com/cepheus-cep/cepheus/sinks"
 	"github.com/cepheus-cep/cepheus/sinks/deadletter"
-	"github.com/cepheus-cep/cepheus/sources/file"
 	"github.com/cepheus-cep/cepheus/state"
 )
 
 // pipeline joins the parts of one run.
 type pipeline struct {
-	verb   runVerb
-	world  *world
-	set    *plan.Set
-	inputs []*counted
-	log    *slog.Logger // what the parts have to tell, on standard error
-	sinks  []sinkFlag
-	deadMu sync.Mutex         // guards dead, which sinks want too
-	dead   *deadletter.Writer // nil until there is a letter
+	verb    runVerb
+	world   *world
+	set     *plan.Set
+	in      *reading
+	log     *slog.Logger // what the parts have to tell, on standard error
+	sinks   []sinkFlag
+	deadMu  sync.Mutex         // guards dead, which sinks want too
+	dead    *deadletter.Writer // nil until there is a letter
+	hangups <-chan os.Signal   // each asks for a reload; nil: there is nothing to reload
+	shown   *shown             // what of the positions is shown outside of the state
 
 	refusals atomic.Int64 // alerts that receivers refused for good
 	done     engine.Stats // of what is committed
@@ -41,13 +42,8 @@ type stateStore interface {
 	Close() error
 }
 
-func newPipeline(v runVerb, w *world, set *plan.Set, inputs []*file.Source, to []sinkFlag) *pipeline {
-	p := &pipeline{verb: v, world: w, set: set, sinks: to}
-	p.log = slog.New(slog.NewTextHandler(w.stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
-	for i, in := range inputs {
-		p.inputs = append(p.inputs, newCounted(in, v.Input[i]))
-	}
-	return p
+func newPipeline(v runVerb, w *world, set *plan.Set, in *reading, to []sinkFlag) *pipeline {
+	return &pipeline{verb: v, world: w, set: set, in: in, sinks: to, log: w.log()}
 }
 
 // run opens the state, runs, and closes what it opened, the state last.
@@ -84,15 +80,19 @@ func (p *pipeline) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	bar := newProgress(p.world, p.inputs)
+	bar := newProgress(p.world, p.in.counted())
 	progress := func(s *engine.Stats) { p.done.CopyFrom(s); bar.show(s) }
+	p.shown = p.newShown(store)
 	eng, err := engine.New(ctx, p.engineOptions(store, outbox, dispatcher, progress))
 	if err != nil {
 		return refused(err)
 	}
 	p.done.CopyFrom(eng.Stats())
 	start := p.world.now()
+	stopListening := p.listen(ctx)
 	err = p.deliverWhile(ctx, dispatcher, eng.Run)
+	stopListening()
+	p.shown.last(ctx)
 	bar.clear()
 	if err == nil {
 		p.tellWaiting(outbox.Last(), dispatcher.Acks())
@@ -101,19 +101,18 @@ func (p *pipeline) run(ctx context.Context) (err error) {
 	return errors.Join(err, p.report(ctx, eng.Stats(), p.world.now().Sub(start), err))
 }
 
-// knownByOtherNames refuses an input that the state knows by another name: all of it
-// would be read again, and its alerts sent again.
+// knownByOtherNames refuses a file that the state knows by another name: all of it would be
+// read again, and its alerts sent again.
 func (p *pipeline) knownByOtherNames(ctx context.Context, store stateStore) error {
 	stored, err := engine.StoredPositions(ctx, store)
 	if err != nil {
 		return p.ofState(err)
 	}
 	for _, was := range stored {
-		for i, in := range p.inputs {
-			name := string(in.Partition().AppendName(nil))
-			if name != was.Name && in.Continues(ctx, was.Name, was.Offset, was.Fingerprint) {
-				return usage(fmt.Errorf("--input %s is the file that the state in %s knows as %s, and has read up to byte %d; give it that name, or start on a fresh state directory",
-					p.verb.Input[i], p.verb.State, was.Name, was.Offset))
+		for _, in := range p.in.parts {
+			if in.knownAs(ctx, was, p.verb.folder()) {
+				return usage(fmt.Errorf("%s is the file that the state in %s knows as %s, and has read up to byte %d; give it that name, or start on a fresh state directory",
+					in.told, p.verb.State, was.Name, was.Offset))
 			}
 		}
 	}
@@ -144,7 +143,7 @@ func (p *pipeline) engineOptions(store engine.Store, outbox *state.Outbox, d *si
 		Set: p.set, Store: store, Outbox: outbox,
 		Final:     p.verb.State == "" || p.verb.Final,
 		Dead:      p.bury,
-		Committed: d.Committed,
+		Committed: p.committed(d.Committed),
 		Delivered: d.Acks,
 		Progress:  progress,
 		Now:       p.world.now,
@@ -152,9 +151,10 @@ func (p *pipeline) engineOptions(store engine.Store, outbox *state.Outbox, d *si
 		Log:       p.log,
 	}
 	o.EpochEvents, o.Cache, o.CommitEvery = p.verb.Epoch, int64(p.verb.cache()), time.Duration(p.verb.Commit)
-	for _, in := range p.inputs {
-		o.Inputs = append(o.Inputs, engine.Input{Source: in, Decode: p.verb.decoding()})
+	for _, in := range p.in.parts {
+		o.Inputs = append(o.Inputs, in.Input)
 	}
+	p.verb.limit(&o)
 	return o
 }
 
@@ -230,7 +230,7 @@ func (p *pipeline) letters() (w *deadletter.Writer, err error) {
 	p.deadMu.Lock()
 	defer p.deadMu.Unlock()
 	if p.dead == nil {
-		p.dead, err = deadletter.Open(p.verb.DeadLetters, deadletter.Options{Now: p.world.now})
+		p.dead, err = deadletter.Open(p.verb.DeadLetters, p.verb.deadLetterBounds(p.world.now))
 	}
 	return p.dead, err
 }

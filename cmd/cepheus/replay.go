@@ -17,7 +17,6 @@ import (
 	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/lang/plan"
 	"github.com/cepheus-cep/cepheus/rules/backtest"
-	"github.com/cepheus-cep/cepheus/sources/file"
 )
 
 type replayVerb struct {
@@ -95,8 +94,8 @@ func (v replayVerb) over(w *world, set *plan.Set) (*backtest.Tally, *engine.Stat
 	tally := backtest.New()
 	tally.Keep = len(v.Against) > 0
 	began := w.now()
-	stats, err := runOver(w, &v.inputFlags, set, inputs, nil, tally.Add)
-	err = errors.Join(err, closeAll(inputs))
+	stats, err := runOver(w, set, inputs, nil, tally.Add)
+	err = errors.Join(err, inputs.close())
 	if err == nil && w.ctx.Err() != nil {
 		err = errors.New("stopped by a signal")
 	}
@@ -167,13 +166,13 @@ func (v replayVerb) timed(w *world, set *plan.Set) (best float64, err error) {
 		}
 		o := options(w, set)
 		o.Shards = 1
-		for _, in := range inputs {
-			o.Inputs = append(o.Inputs, engine.Input{Source: &firstOf{in, costRecords}, Decode: v.asRun().decoding()})
+		for _, in := range inputs.parts {
+			o.Inputs = append(o.Inputs, engine.Input{Source: &firstOf{in.Source, costRecords}, Decode: in.Decode})
 		}
 		began := w.now()
 		stats, err := runTrial(w, o, func(*event.Alert) {})
 		took := float64(w.now().Sub(began))
-		if err = errors.Join(err, closeAll(inputs)); err != nil {
+		if err = errors.Join(err, inputs.close()); err != nil {
 			return 0, err
 		}
 		if took /= float64(max(1, stats.Records)); n == 0 || took < best {
@@ -185,7 +184,7 @@ func (v replayVerb) timed(w *world, set *plan.Set) (best float64, err error) {
 
 // firstOf is the first records of a source.
 type firstOf struct {
-	*file.Source
+	engine.Source
 	left int
 }
 

@@ -10,14 +10,14 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/config"
 	"github.com/cepheus-cep/cepheus/lang/plan"
 	"github.com/cepheus-cep/cepheus/lang/source"
-	"github.com/cepheus-cep/cepheus/sources/file"
 )
 
 type runVerb struct {
-	Rules     []string `name:"rules" type:"given" required:"" placeholder:"PATH" sep:"none" help:"Rule file, or folder of rule files (*.cep). May be given more than once; all are one rule set."`
+	Config    string   `name:"config" short:"c" type:"given" placeholder:"FILE" help:"Configuration (cepheus.yaml); flags go before what it says. docs/configuration.md has its keys."`
+	Rules     []string `name:"rules" type:"given" placeholder:"PATH" sep:"none" help:"Rule file, or folder of rule files (*.cep). May be given more than once; all are one rule set."`
 	Input     []string `name:"input" type:"given" placeholder:"FILE" sep:"none" help:"Events, one a line; also gzip; - is standard input. May be given more than once; each is a partition, which --state knows by the name given here."`
 	Format    string   `name:"format" enum:"jsonl,csv" default:"jsonl" help:"Format of the inputs: jsonl or csv (with a header row)."`
 	Type      string   `name:"type" type:"given" placeholder:"EVENT" xor:"type" help:"The event type of every record."`
@@ -25,12 +25,21 @@ type runVerb struct {
 	stateFlags
 	Sink        []string `name:"sink" type:"given" placeholder:"stdout|FILE|URL" sep:"none" help:"Where alerts go: standard output (the default), a file, or an http or https URL. May be given more than once; each gets all alerts, at its own pace."`
 	DropSink    []string `name:"drop-sink" type:"given" placeholder:"NAME" sep:"none" help:"With --state: let the alerts go that wait for a sink of earlier runs."`
-	DeadLetters string   `name:"dead-letters" type:"given" placeholder:"FILE" default:"dead-letters.jsonl" help:"Where records that cannot be decoded are kept, with the reason, and alerts that a receiver has refused for good; made when there is one, up to 64 MiB."`
+	DeadLetters string   `name:"dead-letters" type:"given" placeholder:"FILE" help:"Where records that cannot be decoded are kept, with the reason, and alerts that a receiver has refused for good; made when there is one, up to 64 MiB. Default dead-letters.jsonl."`
+
+	file          *config.Config // nil: there is none
+	given         *runVerb       // the flags alone, where there is a file
+	lettersOfFile bool           // DeadLetters is that of the configuration
 }
 
 // Run runs the rules over the inputs to their end, or until a signal: alerts to the sinks,
 // then a summary on standard error.
 func (v runVerb) Run(w *world) error {
+	if err := v.configure(); err != nil {
+		return usage(err)
+	}
+	hangups, ignore := v.hangups()
+	defer ignore()
 	set, err := v.ruleSet(w)
 	if err != nil {
 		return err
@@ -38,25 +47,23 @@ func (v runVerb) Run(w *world) error {
 	if err := v.needState(); err != nil {
 		return usage(err)
 	}
-	if err := v.deadLettersHaveAPlace(); err != nil {
+	if err := errors.Join(v.makeLetterFolder(), v.deadLettersHaveAPlace()); err != nil {
 		return usage(err)
 	}
 	to, err := v.readSinks()
 	if err != nil {
 		return usage(err)
 	}
-	inputs, err := v.open(w)
+	in, err := v.open(w)
 	if err != nil {
-		return usage(err)
+		return sourcesNotOpened(w, err)
 	}
-	if err := v.deadLettersAreNoInput(inputs); err != nil {
-		return errors.Join(usage(err), closeAll(inputs))
+	if err := v.noLoop(in, to); err != nil {
+		return errors.Join(usage(err), in.close())
 	}
-	if err := v.sinksAreNoInput(to, inputs); err != nil {
-		return errors.Join(usage(err), closeAll(inputs))
-	}
-	p := newPipeline(v, w, set, inputs, to)
-	return errors.Join(p.run(w.ctx), closeAll(inputs))
+	p := newPipeline(v, w, set, in, to)
+	p.hangups = hangups
+	return errors.Join(p.run(w.ctx), in.close())
 }
 
 // ruleSet compiles the rules. Warnings go to standard error, and so do errors, which
@@ -73,7 +80,7 @@ func (v runVerb) ruleSet(w *world) (*plan.Set, error) {
 		return nil, errNotWell
 	}
 	v.warn(w.stderr, set)
-	return set, v.typeDeclared(set)
+	return set, v.typesDeclared(set)
 }
 
 // stdoutSink is the name of the sink that a run has where --sink names none.
@@ -83,42 +90,62 @@ const stdoutSink = "stdout"
 const maxWarnings = 100
 
 // warn tells of rules that do something else than their text says: none at all, and
-// those that are for sinks that a run without a configuration does not have.
+// those that are for sinks that are not there, or for some of those that are.
 func (v runVerb) warn(to io.Writer, set *plan.Set) {
 	if len(set.Rules) == 0 {
 		fmt.Fprintf(to, "warning: no rule in %s: nothing can alert\n", strings.Join(v.Rules, ", "))
 	}
-	told, more := 0, 0
+	names, told, more := v.sinkNames(), 0, 0
 	for _, rule := range set.Rules {
-		others := slices.DeleteFunc(slices.Clone(rule.To), func(sink string) bool { return sink == stdoutSink })
+		why := v.goesElsewhere(rule, names)
 		switch {
-		case len(others) == 0 || rule.Mode != plan.Live:
+		case why == "":
 		case told == maxWarnings:
 			more++
 		default:
 			told++
-			fmt.Fprintf(to, "warning: rule %s: no sink named %s: its alerts go to %s\n",
-				rule.Name, strings.Join(others, ", "), v.whereTo())
+			fmt.Fprintf(to, "warning: rule %s: %s\n", rule.Name, why)
 		}
 	}
 	if more > 0 {
-		fmt.Fprintf(to, "warning: %d more rules are for sinks that are not there\n", more)
+		fmt.Fprintf(to, "warning: %d more rules are for sinks that are not there, or for some of them\n", more)
 	}
+}
+
+// goesElsewhere says where the alerts of a rule go, whatever its text says; empty where they
+// go where it says.
+func (v runVerb) goesElsewhere(rule *plan.Rule, names []string) string {
+	others := slices.DeleteFunc(slices.Clone(rule.To), func(sink string) bool { return slices.Contains(names, sink) })
+	switch {
+	case rule.Mode != plan.Live || len(rule.To) == 0:
+		return ""
+	case len(others) > 0:
+		return fmt.Sprintf("no sink named %s: its alerts go to %s", strings.Join(others, ", "), v.whereTo())
+	case len(rule.To) < len(names):
+		return fmt.Sprintf("it is for %s; its alerts go to every sink, for sinks cannot be chosen yet", strings.Join(rule.To, ", "))
+	}
+	return ""
 }
 
 // whereTo says where alerts go, whatever their rules say.
 func (v runVerb) whereTo() string {
-	if len(v.Sink) == 0 {
-		return "standard output, the only sink of a run without a configuration"
+	switch {
+	case len(v.Sink) > 0:
+		return "every --sink, for sinks have no names of their own without a configuration"
+	case v.file != nil && len(v.file.Sinks) > 0:
+		return "every sink: " + strings.Join(v.sinkNames(), ", ")
 	}
-	return "every --sink, for sinks have no names of their own without a configuration"
+	if v.file != nil {
+		return "standard output, for the configuration has no sinks"
+	}
+	return "standard output, the only sink of a run without a configuration"
 }
 
 // deadLettersHaveAPlace refuses a file that could not be written: the run would fail at
 // the first record that cannot be decoded, perhaps hours from now. Nothing is left behind.
 func (v runVerb) deadLettersHaveAPlace() error {
 	if err := writable(v.DeadLetters); err != nil {
-		return fmt.Errorf("--dead-letters %s: %w; name a file that can be written", v.DeadLetters, err)
+		return fmt.Errorf("%s: %w; name a file that can be written", v.deadLettersTold(), err)
 	}
 	return nil
 }
@@ -161,87 +188,32 @@ func roomFor(path string) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-// deadLettersAreNoInput refuses inputs that would grow by what cannot be decoded of them.
-func (v runVerb) deadLettersAreNoInput(inputs []*file.Source) error {
-	for i, s := range inputs {
-		if s.Reads(v.DeadLetters) {
-			return fmt.Errorf("--input %s is the file that dead letters are written to; name another for them with --dead-letters", v.Input[i])
-		}
+// typesDeclared refuses types of records that no rule file declares: no event would be read.
+func (v runVerb) typesDeclared(set *plan.Set) error {
+	if err := typeDeclared(v.Type, set); err != nil {
+		return usage(fmt.Errorf("--type: %w", err))
+	}
+	if faults := v.undeclaredTypes(set); len(faults) > 0 {
+		return usage(faults)
 	}
 	return nil
 }
 
-// typeDeclared refuses a --type that no rule file declares: no event would be read.
-func (v runVerb) typeDeclared(set *plan.Set) error {
+// typeDeclared refuses a name of an event type that no rule file declares.
+func typeDeclared(name string, set *plan.Set) error {
 	var names []string
 	for _, t := range set.Types {
-		if t.Schema.Name == v.Type {
+		if t.Schema.Name == name {
 			return nil
 		}
 		names = append(names, t.Schema.Name)
 	}
-	if v.Type == "" {
+	if name == "" {
 		return nil
 	}
-	mend := "declare it: event " + v.Type + " { … }"
-	if name, ok := source.Near(v.Type, names); ok {
-		mend = fmt.Sprintf("did you mean %q?", name)
+	mend := "declare it: event " + name + " { … }"
+	if near, ok := source.Near(name, names); ok {
+		mend = fmt.Sprintf("did you mean %q?", near)
 	}
-	return usage(fmt.Errorf("--type: no rule file declares the event type %q; %s", v.Type, mend))
-}
-
-// open opens every input, or none.
-func (v runVerb) open(w *world) (inputs []*file.Source, err error) {
-	if len(v.Input) == 0 {
-		return nil, errors.New("nothing to read: name the events with --input FILE, or --input - for standard input")
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, closeAll(inputs))
-			inputs = nil
-		}
-	}()
-	for _, path := range v.Input {
-		s, err := file.Open(path, file.Options{Stdin: w.stdin, Header: v.Format == "csv", Now: w.now})
-		if err != nil {
-			return inputs, err
-		}
-		inputs = append(inputs, s)
-		if err := v.onlyOnce(inputs); err != nil {
-			return inputs, err
-		}
-	}
-	return inputs, nil
-}
-
-// onlyOnce refuses the last input where an earlier one has its name, or is its file by
-// another name: all of its events would count twice.
-func (v runVerb) onlyOnce(inputs []*file.Source) error {
-	last := len(inputs) - 1
-	for i, s := range inputs[:last] {
-		if s.Partition() == inputs[last].Partition() {
-			return fmt.Errorf("--input %s is given twice", v.Input[last])
-		}
-		if s.SameAs(inputs[last]) {
-			return fmt.Errorf("--input %s is the same file as --input %s", v.Input[last], v.Input[i])
-		}
-	}
-	return nil
-}
-
-func closeAll(inputs []*file.Source) error {
-	var errs []error
-	for _, s := range inputs {
-		errs = append(errs, s.Close())
-	}
-	return errors.Join(errs...)
-}
-
-// decoding says how records become events.
-func (v runVerb) decoding() event.Options {
-	o := event.Options{Type: v.Type, TypeField: v.TypeField}
-	if v.Format == "csv" {
-		o.Format = event.FormatCSV
-	}
-	return o
+	return fmt.Errorf("no rule file declares the event type %q; %s", name, mend)
 }

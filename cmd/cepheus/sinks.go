@@ -13,12 +13,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cepheus-cep/cepheus/config"
 	"github.com/cepheus-cep/cepheus/sinks"
 	"github.com/cepheus-cep/cepheus/sinks/deadletter"
 	sinkfile "github.com/cepheus-cep/cepheus/sinks/file"
 	"github.com/cepheus-cep/cepheus/sinks/stdout"
 	"github.com/cepheus-cep/cepheus/sinks/webhook"
-	"github.com/cepheus-cep/cepheus/sources/file"
 	"github.com/cepheus-cep/cepheus/state"
 )
 
@@ -29,6 +29,16 @@ type sinkFlag struct {
 	path  string // of a file
 	url   *url.URL
 	full  string // the URL
+
+	sink *config.Sink // of the configuration; nil: of a flag
+}
+
+// told is what messages call the sink.
+func (s sinkFlag) told() string {
+	if s.sink != nil {
+		return "sink " + s.name
+	}
+	return "--sink " + s.given
 }
 
 // readSink reads the value of --sink. The name of a file is its path from the root, so that
@@ -50,20 +60,21 @@ func readSink(given string) (sinkFlag, error) {
 	return sinkFlag{given: given, name: path, path: path}, err
 }
 
-// readSinks reads all of --sink: standard output where there is none.
+// readSinks reads all of --sink, or else the sinks of the configuration: standard output
+// where there is none.
 func (v runVerb) readSinks() (all []sinkFlag, err error) {
-	for _, given := range v.Sink {
-		s, err := readSink(given)
-		if err != nil {
-			return nil, err
-		}
+	named, err := v.namedSinks()
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range named {
 		for _, other := range all {
-			if s.name == other.name || s.path != "" && sameFile(s.path, other.path) {
-				return nil, fmt.Errorf("--sink %s and --sink %s are one: its alerts would come twice", other.given, s.given)
+			if s.name == other.name || s.path != "" && (s.path == other.path || sameFile(s.path, other.path)) {
+				return nil, fmt.Errorf("%s and %s are one: its alerts would come twice", other.told(), s.told())
 			}
 		}
 		if err := v.fileForAlerts(s); err != nil {
-			return nil, fmt.Errorf("--sink %s: %w", s.given, err)
+			return nil, fmt.Errorf("%s: %w", s.told(), err)
 		}
 		all = append(all, s)
 	}
@@ -79,7 +90,7 @@ func (v runVerb) fileForAlerts(s sinkFlag) error {
 		return nil
 	}
 	if dead, err := filepath.Abs(v.DeadLetters); err == nil && (dead == s.path || sameFile(dead, s.path)) {
-		return errors.New("is the file that dead letters are written to; name another for them with --dead-letters")
+		return errors.New("is the file that dead letters are written to; name another for them with " + v.deadLettersKey())
 	}
 	if err := writable(s.path); err != nil {
 		return fmt.Errorf("%w; name a file that can be written, in a folder that is there", err)
@@ -96,24 +107,12 @@ func sameFile(a, b string) bool {
 	return err == nil && is.Mode().IsRegular() && os.SameFile(is, other)
 }
 
-// sinksAreNoInput refuses inputs that would grow by the alerts about them.
-func (v runVerb) sinksAreNoInput(all []sinkFlag, inputs []*file.Source) error {
-	for _, s := range all {
-		for i, in := range inputs {
-			if s.path != "" && in.Reads(s.path) {
-				return fmt.Errorf("--sink %s is the file that --input %s reads", s.given, v.Input[i])
-			}
-		}
-	}
-	return nil
-}
-
 // openSinks opens all, or none. They are the caller's to close.
 func (p *pipeline) openSinks() (targets []sinks.Target, err error) {
 	for _, s := range p.sinks {
 		target, err := p.openSink(s)
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("--sink %s: %w", s.given, err), closeSinks(targets))
+			return nil, errors.Join(fmt.Errorf("%s: %w", s.told(), err), closeSinks(targets))
 		}
 		target.Name = s.name
 		targets = append(targets, target)
@@ -129,6 +128,8 @@ const webhookTimeout = 10 * time.Second
 func (p *pipeline) openSink(s sinkFlag) (t sinks.Target, err error) {
 	t.StopOnFault = true
 	switch {
+	case s.sink != nil:
+		return s.sink.Target(p.world.ctx, p.world.kinds(), s.name)
 	case s.path != "":
 		t.Sink, err = sinkfile.Open(s.path)
 	case s.url != nil:

@@ -2,12 +2,10 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"math"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/cepheus-cep/cepheus/config"
 )
 
 // stateFlags say how a run keeps its state. They mean something with --state only.
@@ -73,41 +71,14 @@ type size int64
 // leastCache is room for the keys of an epoch or two.
 const leastCache size = 1 << 20
 
-// sizeUnits are the units of a size, the longer names first.
-var sizeUnits = []struct {
-	name  string
-	bytes float64
-}{
-	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40},
-	{"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1},
-}
-
 // UnmarshalText reads a size with its unit.
 func (s *size) UnmarshalText(text []byte) error {
-	n, err := parseSize(string(text))
+	n, err := config.ParseSize(string(text))
 	if err != nil {
-		return err
+		return fmt.Errorf("%q: %w", text, err)
 	}
-	if *s = n; n < leastCache {
+	if *s = size(n); *s < leastCache {
 		return fmt.Errorf("%s is less than 1MiB, the least", text)
 	}
 	return nil
-}
-
-func parseSize(text string) (size, error) {
-	for _, u := range sizeUnits {
-		number, ok := strings.CutSuffix(text, u.name)
-		if !ok {
-			continue
-		}
-		n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-		if err != nil || !(n >= 0) || n*u.bytes >= math.MaxInt64 {
-			break
-		}
-		return size(n * u.bytes), nil
-	}
-	if _, err := strconv.ParseFloat(text, 64); err == nil {
-		return 0, fmt.Errorf("%s has no unit; write it as %sMiB or %sB", text, text, text)
-	}
-	return 0, errors.New(strconv.Quote(text) + " is not a size; write it as 256MiB or 2GiB")
 }

@@ -15,7 +15,7 @@ func TestSizes(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"512": "write it as 512MiB", "5x": "not a size", "": "not a size", "-1MiB": "not a size", "NaNMiB": "not a size",
+		"512": "needs its unit", "5x": "not a size", "": "not a size", "-1MiB": "not a size", "NaNMiB": "not a size",
 		"9e30GiB": "not a size", "12KiB": "the least", "MiB": "not a size",
 	} {
 		var got size
