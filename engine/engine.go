@@ -95,14 +95,15 @@ type Options struct {
 	Shards int
 	// EpochEvents, EpochBytes and EpochKeys bound the records of an epoch, their bytes and,
 	// where the store is durable, the keys that change in it; defaults there 8,388,608,
-	// 1 GiB and one for each 2 KiB of Cache, from 4,096 to 262,144, and 8,192 records (16,384 with several shards) where commits cost
+	// 1 GiB and one for each 4 KiB of Cache, from 4,096 to 262,144, and 8,192 records (16,384 with several shards) where commits cost
 	// nothing.
 	EpochEvents, EpochBytes, EpochKeys int
 	// RoundEvents bounds the records that are worked on at a time; default 8,192 (16,384
 	// with several shards).
 	RoundEvents int
-	// Cache is how many bytes keys may take in memory at the end of an epoch where the store
-	// is durable; those not used for longest are then in the store alone. Default 512 MiB.
+	// Cache is how many bytes keys may take in memory where the store is durable, with the
+	// memory of those that have gone and is not used again yet; those not used for longest
+	// are in the store alone. Default 512 MiB.
 	Cache int64
 	// SliceKeys is how many cold keys a jump of time, or its end, takes into memory at a
 	// time. Default, 0: what takes about an eighth of Cache, by the size of the records read
