@@ -27,8 +27,7 @@ func TestDroppedStateIsNotSeenAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			whole, crashed := dropAt(t, with, other, -1), true
 			for n := 1; crashed; n++ {
-				var got dropping
-				got = dropAt(t, with, other, n)
+				got := dropAt(t, with, other, n)
 				if crashed = got.crashed; crashed && got.commits == 0 {
 					continue
 				}
