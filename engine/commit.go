@@ -42,6 +42,7 @@ func (e *Engine) commit(ctx context.Context, ep *epoch) error {
 		e.commits.what.CopyFrom(e.Stats()) // to be shown when the epoch they tell of is durable
 	}
 	e.commits.launch(ctx, e.o.Outbox.Last())
+	e.changes.launch()
 	e.came = ep.taken
 	e.era++
 	for _, sh := range e.shards {
@@ -56,6 +57,8 @@ func (e *Engine) commitNow(ctx context.Context) error {
 		return err
 	}
 	e.commits.batch().Reset()
+	e.changes.launch()
+	e.changes.land(e.store.Epoch())
 	if e.o.Progress != nil {
 		e.o.Progress(e.Stats())
 	}
@@ -69,6 +72,7 @@ func (e *Engine) land() error {
 		return err
 	}
 	e.safe = e.era - 1
+	e.changes.land(e.store.Epoch())
 	if e.o.Progress != nil {
 		e.o.Progress(&e.commits.what)
 	}

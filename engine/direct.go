@@ -34,15 +34,6 @@ func (e *Engine) isDirect() bool {
 	return true
 }
 
-// newRouter makes a router that sorts items by shard where the lane is direct.
-func (e *Engine) newRouter() *index.Router {
-	spread := index.Spread{}
-	if shards := len(e.shards); e.direct {
-		spread = index.Spread{Lists: shards, Of: func(_ int32, hash uint64) int { return shardOf(hash, shards) }}
-	}
-	return e.index.NewRouter(e.world, spread)
-}
-
 // feedStretch takes as many of a job's records as the epoch has room for.
 func (e *Engine) feedStretch(ep *epoch, p *partition, j *job) {
 	records := j.batch.Records

@@ -53,14 +53,23 @@
 // or a shard ends the run with an error that names the record or the rule; nothing of its
 // epoch, or batch, is committed.
 //
+// # Changes
+//
+// The rule set, and the inputs, can change while Run runs, between two epochs (swap.go). A
+// generation is what holds between two changes; it is compiled beside the run. Units of
+// rules that remember the same go on with their keys as they are in memory (heritage.go);
+// what was decoded or routed by an older generation and is in no epoch yet is done again,
+// by the coordinator, when its turn comes (again.go). A change is durable with the epoch that
+// it begins, which ends after one round.
+//
 // # The law
 //
-// The same records in each partition and the same idle steps give the same alerts, byte
-// for byte, whatever the number of shards, the size of epochs, the store and the other
+// The same records in each partition, the same changes of rules at the same places and the
+// same idle steps give the same alerts, byte for byte, whatever the number of shards, the size of epochs, the store and the other
 // rules. What keeps it:
 // the merger's order depends on times and positions alone; machines are pure; effects
 // are sorted by what caused them, and not by when they were made.
 //
 // Open engine.go first, then job.go, epoch.go and direct.go, shard.go and unit.go, then
-// commit.go and cold.go.
+// commit.go and cold.go, swap.go.
 package engine

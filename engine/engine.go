@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -256,7 +257,8 @@ type RuleStats struct {
 	Keys            int
 }
 
-// Engine runs one rule set over its inputs, once.
+// Engine runs a rule set over its inputs, once; both can change while it runs (see Swap and
+// AddInput).
 type Engine struct {
 	o       Options
 	store   Store
@@ -292,6 +294,12 @@ type Engine struct {
 	doomed   []doomed // records to delete some in each epoch: see dropping.go
 	named    bool     // names are in the store
 
+	lives   atomic.Pointer[generation] // what workers go by
+	changes changes
+	over    chan struct{} // closed when the run has ended
+	begin   func(*reader) // starts a reader of the run
+	own     *worker       // of the coordinator, for what must be decoded or routed again
+
 	diary   diary
 	slicing slicing
 	era     uint32 // number of the epoch at hand in this run, from 1
@@ -311,32 +319,19 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{o: o, store: o.Store, world: &eval.World{Types: o.Set.Types}, shapes: newShapes()}
+	g, err := newGeneration(o.Set, nil, o.Watch != nil)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{o: o, store: o.Store, shapes: newShapes(), over: make(chan struct{})}
 	e.alerts, _ = o.Outbox.(AlertOutbox)
-	e.stats.Watermark, e.merge.reached, e.strata = math.MinInt64, math.MinInt64, 1
+	e.stats.Watermark, e.merge.reached = math.MinInt64, math.MinInt64
 	e.clock, e.quiet.given = newClock(o.Now), o.Steps
 	e.commits, e.diary, e.era = newCommitter(&e.o, e.clock), newDiary(), 1
-	e.openFiles()
-	tests := make([]index.Rule, 0, len(o.Set.Rules))
-	for _, rule := range o.Set.Rules {
-		c, err := compile(rule, o.Set.Types)
-		if err == nil && o.Watch != nil {
-			err = c.watch(o.Set.Types)
-		}
-		if err != nil {
-			return nil, err
-		}
-		tests = append(tests, e.addRule(c))
-	}
-	for n := range o.Set.Projections {
-		c, err := compileTable(o.Set, n)
-		if err != nil {
-			return nil, err
-		}
-		tests = append(tests, e.addRule(c))
-		e.stats.Rules[len(e.stats.Rules)-1].Table = true
-	}
-	e.index = index.New(o.Set.Types, tests)
+	e.live(g)
+	e.lives.Store(g)
+	e.files, e.stats.Files = openFiles(o.Set)
+	e.stats.Rules = newRuleStats(g)
 	for i := range o.Shards {
 		e.shards = append(e.shards, newShard(i, e.rules, e.strata, e.world, o.Limits))
 		e.shards[i].x.Watch = o.Watch
@@ -344,22 +339,40 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 			e.shards[i].keepsIn(context.WithoutCancel(ctx), o.Store, o.Cache/int64(o.Shards))
 		}
 	}
-	e.epoch.rules = e.rules
 	e.limitTo(math.MaxInt64, math.MaxInt, noGroup)
-	return e, e.restore(ctx)
+	err = e.restore(ctx)
+	e.publish(g)
+	return e, err
 }
 
-// addRule gives a rule, or what stands for a projection, its number, and returns what
-// the index must know of it.
-func (e *Engine) addRule(c compiled) index.Rule {
-	e.diary.byName[c.rule.Name] = int32(len(e.rules))
-	e.rules = append(e.rules, c)
-	e.stats.Rules = append(e.stats.Rules, RuleStats{Name: c.rule.Name})
-	e.strata = max(e.strata, c.rule.Stratum+1)
-	if c.rule.Mode == plan.Off {
-		return index.Rule{}
+// live makes a generation the one that the coordinator works with.
+func (e *Engine) live(g *generation) {
+	e.o.Set, e.rules, e.world, e.index, e.strata = g.set, g.rules, g.world, g.index, g.strata
+	e.epoch.rules = g.rules
+	e.diary.byName = make(map[string]int32, len(g.rules))
+	for n := range g.rules {
+		e.diary.byName[g.rules[n].recordName()] = int32(n)
 	}
-	return c.tests()
+}
+
+// publish makes a generation that is live the one that workers go by, once it is known who
+// brings what.
+func (e *Engine) publish(g *generation) {
+	g.inputs, g.bases, g.parts = slices.Clone(e.o.Inputs), nil, e.world.Partitions
+	for _, r := range e.readers {
+		g.bases = append(g.bases, r.base)
+	}
+	g.shards, g.direct = len(e.shards), e.direct
+	e.lives.Store(g)
+}
+
+// newRuleStats are totals of the rules of a generation, all of them 0.
+func newRuleStats(g *generation) []RuleStats {
+	all := make([]RuleStats, len(g.rules))
+	for n, c := range g.rules {
+		all[n] = RuleStats{Name: c.rule.Name, Table: c.table != nil}
+	}
+	return all
 }
 
 // Run reads the inputs to their end, or until ctx is done, which is no error: the epoch
@@ -368,32 +381,22 @@ func (e *Engine) Run(ctx context.Context) error {
 	reading, stop := context.WithCancel(ctx)
 	all, reading := errgroup.WithContext(reading)
 	jobs := make(chan *job)
+	e.begin = func(r *reader) { all.Go(func() error { return r.run(reading, jobs) }) }
 	for _, r := range e.readers {
-		all.Go(func() error { return r.run(reading, jobs) })
+		e.begin(r)
 	}
 	workers := make([]*worker, runtime.GOMAXPROCS(0))
 	for i := range workers {
-		workers[i] = e.newWorker()
+		workers[i] = &worker{current: &e.lives}
 		all.Go(func() error { return workers[i].run(reading, jobs) })
 	}
+	e.own = &worker{current: &e.lives}
 	err := e.coordinate(ctx)
 	stop()
 	err = errors.Join(err, all.Wait())
-	e.bookFields(workers)
+	e.bookFields(append(workers, e.own))
+	e.end()
 	return err
-}
-
-func (e *Engine) newWorker() *worker {
-	layouts := make([]*event.Layout, len(e.o.Set.Types))
-	for i, t := range e.o.Set.Types {
-		layouts[i] = &t.Layout
-	}
-	w := &worker{router: e.newRouter(), parts: e.world.Partitions, routed: e.files.routed, direct: e.direct}
-	for i, in := range e.o.Inputs {
-		w.decoders = append(w.decoders, event.NewDecoder(layouts, in.Decode))
-		w.bases = append(w.bases, e.readers[i].base)
-	}
-	return w
 }
 
 // coordinate fills and processes rounds and commits epochs until the inputs end, and waits until
@@ -406,6 +409,9 @@ func (e *Engine) coordinate(ctx context.Context) error {
 func (e *Engine) epochs(ctx context.Context) error {
 	for {
 		if e.epoch.rounds == 0 {
+			if err := e.takeChange(ctx, &e.epoch); err != nil {
+				return err
+			}
 			e.lookAtFiles()
 		}
 		if err := e.lookAhead(context.WithoutCancel(ctx), &e.epoch); err != nil {
@@ -528,23 +534,28 @@ func (e *Engine) partitionNumber(p event.Partition) int32 {
 	return int32(i)
 }
 
-// bookFields adds up the fields that workers found wrong or missing, by type and slot,
+// bookFields adds up the fields that workers found wrong or missing, by type and field,
 // with the first place of each in the order of inputs.
 func (e *Engine) bookFields(workers []*worker) {
 	var all []Mismatch
 	for _, w := range workers {
-		for source, d := range w.decoders {
-			for _, m := range d.AppendMismatches(nil) {
-				part := e.readers[source].base + m.Part
-				typ := e.o.Set.Types[m.Type]
-				all = append(all, Mismatch{
-					Type: typ.Schema.Name, Field: strings.Join(typ.Layout.Slots[m.Slot].Path, "."),
-					N: m.N, First: event.Position{Partition: e.world.Partitions[part], Offset: m.Offset},
-				})
-			}
-		}
+		w.bookFields()
+		all = append(all, w.mismatches...)
 	}
 	e.stats.Mismatches = sumMismatches(all)
+}
+
+// bookFields notes what the decoders at hand have found.
+func (w *worker) bookFields() {
+	for source, d := range w.decoders {
+		for _, m := range d.AppendMismatches(nil) {
+			typ := w.set.Types[m.Type]
+			w.mismatches = append(w.mismatches, Mismatch{
+				Type: typ.Schema.Name, Field: strings.Join(typ.Layout.Slots[m.Slot].Path, "."),
+				N: m.N, First: event.Position{Partition: w.parts[w.bases[source]+m.Part], Offset: m.Offset},
+			})
+		}
+	}
 }
 
 // sumMismatches joins those of one field.

@@ -39,7 +39,7 @@ type epoch struct {
 	taken   int       // records in them and in the one at hand
 	size    int       // of these, in bytes
 	begun   time.Time // when its first record was taken
-	stepped bool      // an idle step has been taken at its start
+	stepped bool      // an idle step, or a change of the engine, has been taken at its start
 	due     bool      // it is to be committed after the round at hand
 	dead    []Dead
 }
@@ -75,7 +75,7 @@ const outboxBytes = 32 << 20
 
 // isOver reports whether the epoch is to be committed now.
 func (e *Engine) isOver(ep *epoch) bool {
-	if !e.store.Durable() || ep.last || ep.due || ep.stepped || ep.taken >= e.o.EpochEvents || ep.size >= e.o.EpochBytes {
+	if !e.store.Durable() || ep.last || ep.due || e.changes.waiting() || ep.stepped || ep.taken >= e.o.EpochEvents || ep.size >= e.o.EpochBytes {
 		return true
 	}
 	return e.commits.batch().Bytes() >= outboxBytes || e.dirty() >= e.o.EpochKeys ||
@@ -147,6 +147,12 @@ const (
 
 // turn decides which partition is read next. It waits where there is nothing to do.
 func (e *Engine) turn(ctx context.Context, ep *epoch) (*partition, verdict, error) {
+	if e.changes.waiting() && e.mayChange() {
+		if !ep.fresh() {
+			return nil, closeEpoch, nil
+		}
+		return nil, again, e.takeChange(ctx, ep)
+	}
 	if e.commits.landed() {
 		if err := e.land(); err != nil {
 			return nil, closeEpoch, err
@@ -201,6 +207,7 @@ func (e *Engine) current(ctx context.Context, p *partition, ep *epoch) (*partiti
 			e.lookAtFiles() // they may have changed while nothing came
 		}
 		e.waited = 0
+		e.own.again(j)
 		e.book(ep, j)
 		return nil, again, nil
 	}

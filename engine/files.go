@@ -37,20 +37,16 @@ type FileStats struct {
 type files struct {
 	have   []*plan.Contents // in use
 	stored []string         // hashes that the store has
-	routed *routed          // nil: the set has no files
 }
 
-// openFiles makes ready what the files held at load.
-func (e *Engine) openFiles() {
-	for _, f := range e.o.Set.Files {
-		e.files.have = append(e.files.have, f.Contents)
-		e.world.Files = append(e.world.Files, eval.NewLookup(f, f.Contents))
-		e.stats.Files = append(e.stats.Files, FileStats{Name: f.Name, Path: f.Path, Hash: f.Contents.Hash, Rows: f.Contents.Rows()})
+// openFiles says what the files of a set held at load.
+func openFiles(set *plan.Set) (f files, stats []FileStats) {
+	for _, d := range set.Files {
+		f.have = append(f.have, d.Contents)
+		stats = append(stats, FileStats{Name: d.Name, Path: d.Path, Hash: d.Contents.Hash, Rows: d.Contents.Rows()})
 	}
-	e.files.stored = make([]string, len(e.files.have))
-	if len(e.files.have) > 0 {
-		e.files.routed = &routed{}
-	}
+	f.stored = make([]string, len(f.have))
+	return f, stats
 }
 
 // lookAtFiles takes what has changed in the files, each whole or not at all. It is
@@ -88,11 +84,12 @@ func (e *Engine) lookAtFiles() {
 // in no epoch yet are routed again: so an event sees one state of the files in all that
 // looks at it, that of its epoch, whatever batch it was read with.
 func (e *Engine) exchange(fresh []*eval.Lookup) {
-	e.files.routed.Lock()
-	defer e.files.routed.Unlock()
+	g := e.lives.Load()
+	g.routed.Lock()
+	defer g.routed.Unlock()
 	e.world.Files = fresh
-	router := e.newRouter()
-	for _, p := range e.files.routed.jobs {
+	router := g.newRouter()
+	for _, p := range g.routed.jobs {
 		if j := p.Value(); j != nil && j.inUse {
 			j.routeAgain(router, e.direct)
 		}
@@ -129,7 +126,7 @@ func (r *routed) begin(j *job) {
 	}
 	r.RLock()
 	j.inUse = true
-	if j.routed == nil {
+	if j.routed != r {
 		j.routed = r
 		r.add(j)
 	}

@@ -5,9 +5,11 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"sync/atomic"
 
 	"github.com/cepheus-cep/cepheus/engine/index"
 	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/lang/plan"
 )
 
 // job is one batch of a source on its way: read, then decoded and routed by a worker,
@@ -24,6 +26,7 @@ type job struct {
 	// list, of which starts[i] is where the items of event i begin.
 	found   index.Routed
 	starts  []int32
+	direct  bool  // found is for the direct lane
 	cursors []int // direct lane, by shard: how far its list is worked off
 	common  event.Common
 	dead    []Dead
@@ -37,8 +40,9 @@ type job struct {
 	taken int // events before it
 	held  int // events, or stretches of them, taken and not yet through an epoch
 
-	routed *routed // knows the job; nil: the rule set has no files
-	inUse  bool    // routed, and not yet made ready for another batch; guarded by routed
+	by     *generation // it was decoded and routed by; nil: the first
+	routed *routed     // knows the job; nil: the rule set has no files
+	inUse  bool        // routed, and not yet made ready for another batch; guarded by routed
 }
 
 // size is the number of records that can be taken.
@@ -80,6 +84,9 @@ type Dead struct {
 
 // worker decodes and routes jobs; one goroutine owns it.
 type worker struct {
+	current  *atomic.Pointer[generation]
+	by       *generation      // what follows is made for
+	set      *plan.Set        // of by
 	decoders []*event.Decoder // by source
 	bases    []int32          // by source: global number of its partition 0
 	router   *index.Router
@@ -88,6 +95,22 @@ type worker struct {
 	direct   bool    // events go to the shards in stretches: see Engine.direct
 	record   int     // at hand
 	broken   error   // the panic that has ended the worker's work
+
+	mismatches []Mismatch // of decoders that it had before
+}
+
+// turn makes the worker go by the current generation.
+func (w *worker) turn() {
+	g := w.current.Load()
+	if g == w.by {
+		return
+	}
+	w.bookFields()
+	w.by, w.set, w.parts, w.bases, w.routed, w.direct = g, g.set, g.parts, g.bases, g.routed, g.direct
+	w.router, w.decoders = g.newRouter(), nil
+	for i := range g.inputs {
+		w.decoders = append(w.decoders, g.newDecoder(i))
+	}
 }
 
 // run works off jobs until ctx is done.
@@ -108,6 +131,8 @@ func (w *worker) run(ctx context.Context, jobs <-chan *job) error {
 // has left behind, nothing of any other that the worker is given. As long as it is being
 // worked on nobody else may route it.
 func (w *worker) work(j *job) {
+	w.turn()
+	j.by = w.by
 	w.routed.begin(j)
 	defer w.routed.end()
 	defer func() {
@@ -190,6 +215,9 @@ func (j *job) number(part int32) {
 
 // route finds what the events matter to.
 func (j *job) route(router *index.Router, direct bool) {
+	if j.direct != direct {
+		j.direct, j.found.Lists = direct, nil // there are more of them, or fewer
+	}
 	router.RouteAs(j.events, &j.common, &j.found)
 	if direct {
 		j.cursors = append(j.cursors[:0], make([]int, len(j.found.Lists))...)

@@ -40,12 +40,7 @@ func (e *Engine) restore(ctx context.Context) error {
 	}
 	slices.SortFunc(e.merge.parts, (*partition).compare)
 	e.direct = e.isDirect()
-	if e.strata > 1 {
-		e.maker = maker{
-			set: e.o.Set, codec: newEventCodec(e.o.Set, e.shapes), router: e.index.NewRouter(e.world, index.Spread{}),
-			part: e.partitionNumber(event.Partition{Source: derivedSource}),
-		}
-	}
+	e.addMaker()
 	for _, sh := range e.shards {
 		sh.x.Codec = newEventCodec(e.o.Set, e.shapes)
 	}
@@ -62,6 +57,16 @@ func (e *Engine) restore(ctx context.Context) error {
 		return err
 	}
 	return e.restoreKeys(ctx)
+}
+
+// addMaker makes what makes events, where rules of later strata read them.
+func (e *Engine) addMaker() {
+	if e.strata > 1 {
+		e.maker = maker{
+			set: e.o.Set, codec: newEventCodec(e.o.Set, e.shapes), router: e.index.NewRouter(e.world, index.Spread{}),
+			part: e.partitionNumber(event.Partition{Source: derivedSource}),
+		}
+	}
 }
 
 // What TableMeta holds of the engine: the names of the partitions by number, the merged
@@ -199,8 +204,9 @@ func (e *Engine) restoreWaiting(ctx context.Context, p *partition) error {
 	if err != nil {
 		return err
 	}
-	e.files.routed.begin(j)
-	defer e.files.routed.end()
+	j.by = e.lives.Load()
+	j.by.routed.begin(j)
+	defer j.by.routed.end()
 	j.events = j.arena.Events
 	j.route(e.index.NewRouter(e.world, index.Spread{}), false)
 	j.held += len(j.events)

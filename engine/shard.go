@@ -36,6 +36,7 @@ type shard struct {
 	units    []unit     // by rule; nil before its first event
 	sweepers []sweeper  // those of them whose keys are forgotten in turn
 	sweep    int        // turns that they have had
+	leaving  []unit     // of rules that are gone, whose keys are being released
 	longKeys keep.Blobs // of all units: see keyTable
 	strata   []int      // by rule: its stratum
 	timers   []timers   // by stratum
@@ -136,6 +137,7 @@ func (sh *shard) run(ep *epoch, stratum int) (err error) {
 	sh.advance(stratum, ep.until)
 	if stratum+1 == len(sh.timers) {
 		sh.forget(ep)
+		sh.letGo()
 	}
 	clear(sh.work[stratum])
 	sh.work[stratum] = sh.work[stratum][:0]

@@ -118,6 +118,10 @@ type unit interface {
 	// last call of it. Only where the store is durable.
 	count(all *[slots]int32)
 	counted() bool
+	// become makes it the unit of the same rule in another set: see heritage.go. letGo
+	// releases the next n keys of a unit whose rule is gone; false: there are no more.
+	become(sh *shard, c *compiled, number int32) unit
+	letGo(sh *shard, n int) bool
 	// keys is the number of keys the unit remembers, keysCold how many are in the store alone.
 	keys() int
 	keysCold() int
@@ -180,6 +184,7 @@ type keyed[K any, M keyMachine[K]] struct {
 	lazy    lazy[K]                            // nil: the machine is not
 	prompt  bool                               // keys are forgotten by timer
 	turn    int32                              // key to be looked at next
+	left    int32                              // key to be released next, once the rule is gone
 	table   keyTable[cell[K]]
 	bySlot  *[slots]int32 // number of keys; nil while no slot can be full
 	changed []int32
@@ -216,20 +221,28 @@ type ignorer interface {
 }
 
 func newKeyed[K any, M keyMachine[K]](sh *shard, number int32, m M) *keyed[K, M] {
-	u := &keyed[K, M]{number: number, machine: m}
+	u := &keyed[K, M]{number: number}
 	u.table.long = &sh.longKeys
+	if sh.disk != nil {
+		u.disk = newColdSide(sh.rules[number].recordName())
+		u.bySlot = u.disk.counts
+	}
+	u.setMachine(sh, m)
+	return u
+}
+
+// setMachine makes the unit run a machine, and known to the shard.
+func (u *keyed[K, M]) setMachine(sh *shard, m M) {
+	u.machine = m
 	if i, ok := any(m).(ignorer); ok {
 		u.ignores = i.Ignores
 	}
 	if u.lazy, _ = any(m).(lazy[K]); u.lazy != nil {
 		sh.sweepers = append(sh.sweepers, u)
 	}
-	if sh.disk != nil {
-		u.disk = newColdSide(sh.rules[number].recordName())
-		u.bySlot = u.disk.counts
+	if u.disk != nil {
 		sh.cached = append(sh.cached, u)
 	}
-	return u
 }
 
 func (u *keyed[K, M]) keys() int { return u.table.len() + u.keysCold() }

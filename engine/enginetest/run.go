@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/cepheus-cep/cepheus/engine"
 	"github.com/cepheus-cep/cepheus/engine/machine"
@@ -59,6 +60,23 @@ type Options struct {
 	Decode   event.Options
 	// See is [engine.Options.Watch].
 	See func(*machine.Sight)
+	// Swaps are changes of the rule set, in order of their epochs; Late are streams that
+	// are added as inputs.
+	Swaps []Swap
+	Late  []Late
+}
+
+// Swap is another rule set that the engine is given in the epoch of a number, from 1, to
+// run after it. Epochs are counted on through stops.
+type Swap struct {
+	Epoch int
+	Set   *plan.Set
+}
+
+// Late is a stream that becomes an input after the epoch of a number.
+type Late struct {
+	Epoch  int
+	Stream Stream
 }
 
 // Result is what came of a run.
@@ -66,6 +84,10 @@ type Result struct {
 	Alerts []string // as JSON, in order
 	Dead   []engine.Dead
 	Stats  engine.Stats // of the last engine
+
+	Reports []engine.Report // of the swaps that were made
+	Added   []engine.Report // of the inputs that were added, with where that was alone
+	epochs  int
 }
 
 // Run runs a rule set over streams.
@@ -78,7 +100,7 @@ func Run(ctx context.Context, set *plan.Set, streams []Stream, o Options) (Resul
 	for i, stop := range stops {
 		last := i == len(stops)-1
 		o.Shards = max(1, o.Shards)
-		if err := runOnce(ctx, set, streams, o, stop, o.Final && last, &res); err != nil {
+		if err := runOnce(ctx, &set, &streams, &o, stop, o.Final && last, &res); err != nil {
 			return res, fmt.Errorf("engine %d of %d: %w", i+1, len(stops), err)
 		}
 		o.Shards++
@@ -89,11 +111,74 @@ func Run(ctx context.Context, set *plan.Set, streams []Stream, o Options) (Resul
 // errStopped ends a run in the middle of its streams, as a failing source would.
 var errStopped = errors.New("stopped by the test")
 
+// changer gives an engine its changes in their epochs. It is called back by the coordinator
+// in each epoch, so that they are made at the same places in every run.
+type changer struct {
+	o      *Options
+	engine *engine.Engine
+	epochs *int
+	size   int
+	stop   int
+	err    error
+	swaps  []begun[Swap]
+	late   []begun[Late]
+}
+
+// begun is a change that the engine has been given.
+type begun[T any] struct {
+	what   T
+	change *engine.Change
+}
+
+// delivered is that of [engine.Options].
+func (c *changer) delivered() map[string]uint64 {
+	*c.epochs++
+	if swaps := c.o.Swaps; len(swaps) > 0 && *c.epochs >= swaps[0].Epoch && c.err == nil {
+		change, err := c.engine.Prepare(swaps[0].Set)
+		if c.err = err; err == nil && change.Begin() == nil {
+			c.swaps, c.o.Swaps = append(c.swaps, begun[Swap]{swaps[0], change}), swaps[1:]
+		}
+	}
+	if late := c.o.Late; len(late) > 0 && *c.epochs >= late[0].Epoch {
+		change := c.engine.PrepareInput(engine.Input{Source: &memory{stream: late[0].Stream, size: c.size, left: c.stop}, Decode: c.o.Decode})
+		if change.Begin() == nil {
+			c.late, c.o.Late = append(c.late, begun[Late]{late[0], change}), late[1:]
+		}
+	}
+	return nil
+}
+
+// ended takes note of what was made; what was not is for the next engine.
+func (c *changer) ended(ctx context.Context, set **plan.Set, streams *[]Stream, res *Result) error {
+	for i, s := range c.swaps {
+		r, err := s.change.Wait(ctx)
+		if errors.Is(err, engine.ErrEnded) {
+			for _, s := range slices.Backward(c.swaps[i:]) {
+				c.o.Swaps = slices.Insert(c.o.Swaps, 0, s.what)
+			}
+			break
+		} else if err != nil {
+			return err
+		}
+		*set = s.what.Set
+		res.Reports = append(res.Reports, r)
+	}
+	for _, l := range c.late {
+		if r, err := l.change.Wait(ctx); err == nil {
+			res.Added = append(res.Added, r)
+			*streams = append(slices.Clip(*streams), l.what.Stream)
+		} else if c.o.Late = append(c.o.Late, l.what); !errors.Is(err, engine.ErrEnded) {
+			return err
+		}
+	}
+	return c.err
+}
+
 // runOnce runs one engine; each source stops after stop records (-1: never).
-func runOnce(ctx context.Context, set *plan.Set, streams []Stream, o Options, stop int, final bool, res *Result) error {
+func runOnce(ctx context.Context, set **plan.Set, streams *[]Stream, o *Options, stop int, final bool, res *Result) error {
 	box := &outbox{}
 	eo := engine.Options{
-		Set: set, Store: o.Store, Outbox: box, Final: final,
+		Set: *set, Store: o.Store, Outbox: box, Final: final,
 		Shards: o.Shards, EpochEvents: o.EpochEvents, EpochKeys: o.EpochKeys, Limits: o.Limits, Cache: o.Cache, RoundEvents: o.RoundEvents, SliceKeys: o.SliceKeys, Silences: o.Silences, Watch: o.See,
 		Dead: func(d []engine.Dead) error { res.Dead = append(res.Dead, d...); return nil },
 	}
@@ -104,11 +189,15 @@ func runOnce(ctx context.Context, set *plan.Set, streams []Stream, o Options, st
 	if size == 0 {
 		size = 100
 	}
-	for _, s := range streams {
+	for _, s := range *streams {
 		eo.Inputs = append(eo.Inputs, engine.Input{Source: &memory{stream: s, size: size, left: stop}, Decode: o.Decode})
 	}
 	if o.Beside {
 		eo.Inputs = append(eo.Inputs, engine.Input{Source: &memory{stream: Stream{Name: "nothing"}, size: 1, left: -1}, Decode: o.Decode})
+	}
+	c := &changer{o: o, epochs: &res.epochs, size: size, stop: stop}
+	if len(o.Swaps)+len(o.Late) > 0 {
+		eo.Delivered = c.delivered
 	}
 	var e *engine.Engine
 	if o.Watch != nil {
@@ -118,13 +207,23 @@ func runOnce(ctx context.Context, set *plan.Set, streams []Stream, o Options, st
 	if err != nil {
 		return err
 	}
-	err = e.Run(ctx)
+	c.engine = e
+	err = errors.Join(e.Run(ctx), c.ended(ctx, set, streams, res))
 	res.Alerts = append(res.Alerts, box.rows...)
 	res.Stats = *e.Stats()
-	if errors.Is(err, errStopped) {
+	if onlyStopped(err) {
 		return nil
 	}
 	return err
+}
+
+// onlyStopped reports whether nothing has happened but that the test stopped the run.
+func onlyStopped(err error) bool {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return errors.Is(err, errStopped)
+	}
+	return !slices.ContainsFunc(joined.Unwrap(), func(err error) bool { return !onlyStopped(err) })
 }
 
 // memory is a source over records in memory. A position is a number of records.
