@@ -95,7 +95,9 @@ func (e *Engine) send(effects []*effect) {
 			}
 		}
 		if rule.Mode == plan.Shadow {
-			stats.Shadowed++
+			if stats.Shadowed++; e.o.Shadow != nil {
+				e.o.Shadow(e.render(c, suppressed))
+			}
 			continue
 		}
 		stats.Alerts++

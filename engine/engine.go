@@ -145,6 +145,10 @@ type Options struct {
 	// Dead takes the records of an epoch that could not be taken, before it commits.
 	// Default: they are counted only.
 	Dead func([]Dead) error
+	// Shadow is shown the alerts of `mode shadow` rules, which are not sent, as they are made
+	// and before their epoch is durable: after a crash they are made again. An alert is valid
+	// until it returns. Default: they are counted only.
+	Shadow func(*event.Alert)
 	// Committed is called after each commit with the last row of the outbox that is in it,
 	// beside the engine's work on the next epoch where the store is durable; what it costs
 	// is back-pressure. Default: nothing.

@@ -503,3 +503,12 @@ func (e *Engine) applyInput(ctx context.Context, c *Change) error {
 	e.begin(e.readers[len(e.readers)-1])
 	return nil
 }
+
+// StoredSet is the version of the rule set that ran last over a store; empty: none did.
+func StoredSet(s interface {
+	Get(t state.Table, key, into []byte) ([]byte, bool, error)
+},
+) (string, error) {
+	b, _, err := s.Get(state.TableMeta, []byte(metaSet), nil)
+	return string(b), err
+}
