@@ -39,7 +39,8 @@ type Options struct {
 	EpochEvents int // default 1,000
 	BatchSize   int // records a read; default 100
 	// Stops are numbers of records of each stream after which the engine is stopped and a
-	// new one goes on over the same store, which must be durable.
+	// new one goes on over the same store, which must be durable. One below -1 is a crash: the
+	// store fails after so many commits, less two.
 	Stops []int
 	Final bool
 	// Beside adds a partition that is empty: events are then taken one by one, and not in
@@ -174,6 +175,40 @@ func (c *changer) ended(ctx context.Context, set **plan.Set, streams *[]Stream, 
 	return c.err
 }
 
+// breaking is a store that fails after some commits, and says how far it got.
+type breaking struct {
+	engine.Store
+	left int
+}
+
+// errBroken is how it fails.
+var errBroken = errors.New("crashed by the test")
+
+// Commit implements [engine.Store].
+func (s *breaking) Commit(ctx context.Context, b *state.Batch) error {
+	if s.left == 0 {
+		return errBroken
+	}
+	s.left--
+	return s.Store.Commit(ctx, b)
+}
+
+// crash makes an engine crash where its stop says so. What of its alerts is durable is in
+// the number that is returned, once it has run.
+func crash(eo *engine.Options, stop *int) (durable *uint64) {
+	if *stop >= -1 {
+		return nil
+	}
+	durable = new(uint64)
+	eo.Store = &breaking{eo.Store, -2 - *stop}
+	eo.Committed = func(_ context.Context, last uint64) error {
+		*durable = last
+		return nil
+	}
+	*stop = -1
+	return durable
+}
+
 // runOnce runs one engine; each source stops after stop records (-1: never).
 func runOnce(ctx context.Context, set **plan.Set, streams *[]Stream, o *Options, stop int, final bool, res *Result) error {
 	box := &outbox{}
@@ -185,6 +220,7 @@ func runOnce(ctx context.Context, set **plan.Set, streams *[]Stream, o *Options,
 	if eo.EpochEvents == 0 {
 		eo.EpochEvents = 1000
 	}
+	durable := crash(&eo, &stop)
 	size := o.BatchSize
 	if size == 0 {
 		size = 100
@@ -209,6 +245,9 @@ func runOnce(ctx context.Context, set **plan.Set, streams *[]Stream, o *Options,
 	}
 	c.engine = e
 	err = errors.Join(e.Run(ctx), c.ended(ctx, set, streams, res))
+	if errors.Is(err, errBroken) {
+		box.rows = box.rows[:*durable]
+	}
 	res.Alerts = append(res.Alerts, box.rows...)
 	res.Stats = *e.Stats()
 	if onlyStopped(err) {
@@ -221,7 +260,7 @@ func runOnce(ctx context.Context, set **plan.Set, streams *[]Stream, o *Options,
 func onlyStopped(err error) bool {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
-		return errors.Is(err, errStopped)
+		return err == nil || errors.Is(err, errStopped) || errors.Is(err, errBroken)
 	}
 	return !slices.ContainsFunc(joined.Unwrap(), func(err error) bool { return !onlyStopped(err) })
 }

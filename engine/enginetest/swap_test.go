@@ -141,6 +141,12 @@ func (m *maker) drawRun(o *Options) {
 		if m.chance(30) {
 			o.SliceKeys = 1 + m.n(3)
 		}
+		if m.chance(50) {
+			o.Stops = m.stops()
+			for range m.n(3) {
+				o.Stops = append(o.Stops, -2-m.n(8))
+			}
+		}
 	}
 }
 
@@ -149,9 +155,7 @@ func sameThroughSwaps(t *rapid.T) {
 	m := &maker{t: t}
 	versions, swaps := drawSwaps(t, m, h.rules)
 	o := Options{Final: h.final, Swaps: slices.Clone(swaps)}
-	if m.drawRun(&o); o.Store != nil && m.chance(50) {
-		o.Stops = m.stops()
-	}
+	m.drawRun(&o)
 	res, err := Run(t.Context(), compile(t, h.rules), h.streams, o)
 	if err != nil {
 		t.Fatalf("%v\n%+v\n%s", err, o, situation(h.rules, h.streams))
