@@ -67,12 +67,13 @@ type doomed struct {
 	name   string // in the records
 	stored bool   // the store knows
 	next   []byte // the record to go on with; nil: the first
+	since  uint32 // the last epoch in which there were others
 }
 
 // doom sees to it that the records of a name are removed.
 func (e *Engine) doom(name string) {
 	if !e.isDoomed(name) {
-		e.doomed = append(e.doomed, doomed{name: name})
+		e.doomed = append(e.doomed, doomed{name: name, since: e.era - 1})
 	}
 }
 
@@ -126,6 +127,9 @@ func (e *Engine) dropSome(ctx context.Context) error {
 	left := max(1, e.o.EpochKeys/2)
 	for left > 0 && len(e.doomed) > 0 {
 		d := &e.doomed[0]
+		if d.since > e.safe {
+			return nil // the store does not show all of them yet
+		}
 		n, whole, err := e.dropRecords(ctx, d, left)
 		if err != nil || !whole {
 			return err

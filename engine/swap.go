@@ -269,9 +269,7 @@ func (e *Engine) apply(ctx context.Context, c *Change) error {
 	if c.input != nil {
 		return e.applyInput(ctx, c)
 	}
-	if err := e.dropRules(c); err != nil {
-		return err
-	}
+	e.dropRules(c)
 	e.succeedFiles(c.next)
 	e.succeedSilences(c.next)
 	e.succeedRules(c)
@@ -284,7 +282,7 @@ func (e *Engine) apply(ctx context.Context, c *Change) error {
 
 // dropRules dooms the records of rules that are gone, or remember something else now (see
 // dropping.go), and gives those of the new set the names of their records.
-func (e *Engine) dropRules(c *Change) error {
+func (e *Engine) dropRules(c *Change) {
 	keys := map[string]int{}
 	for i := range c.rules {
 		s := &c.rules[i]
@@ -297,8 +295,9 @@ func (e *Engine) dropRules(c *Change) error {
 		if keys[s.name] = s.keys; s.rule < 0 {
 			e.gone = append(e.gone, s.name)
 		}
-		if err := e.doomRule(c.base.rules[was].recordName()); err != nil {
-			return err
+		if e.store.Durable() {
+			e.obsolete = append(e.obsolete, row{state.TableMeta, metaKeys + c.base.rules[was].recordName()})
+			e.doom(c.base.rules[was].recordName())
 		}
 		s.tell(e.o.Log)
 	}
@@ -307,23 +306,11 @@ func (e *Engine) dropRules(c *Change) error {
 		r.Keys = keys[r.Name]
 	}
 	e.nameRecords(c)
-	return nil
 }
 
 // numberOf is the number of the rule of a name, which must be there.
 func (e *Engine) numberOf(name string) int {
 	return slices.IndexFunc(e.rules, func(c compiled) bool { return c.rule.Name == name })
-}
-
-// doomRule dooms the records of a name, where there can be any. What is removed is looked
-// for in the order of keys, so the store must show all there is from the start.
-func (e *Engine) doomRule(name string) error {
-	if !e.store.Durable() {
-		return nil
-	}
-	e.obsolete = append(e.obsolete, row{state.TableMeta, metaKeys + name})
-	e.doom(name)
-	return e.land()
 }
 
 // nameRecords gives the rules of the new set their generations: those that go on keep it, the

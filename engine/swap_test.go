@@ -230,6 +230,11 @@ func TestSwapWhileNothingComes(t *testing.T) {
 			t.Errorf("it took %s", took)
 		}
 		in.records <- swapRecord(100, 2, 1)
+		time.Sleep(2 * time.Second) // it is being written
+		set := compile(t, fmt.Sprintf(rules, 2)+"\nrule other { from e }")
+		if r, err := e.Swap(t.Context(), set); err != nil || r.Pause > 0 || r.Rules[1].Fate != engine.Dropped {
+			t.Errorf("%v, %v", r, err)
+		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if len(rows.list) != 2 { // of r for key 1, and of other
