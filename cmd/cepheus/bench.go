@@ -27,6 +27,7 @@ type benchVerb struct {
 	Latency  bool     `name:"latency" default:"true" negatable:"" help:"Also measure the time from arrival to alert, on one core."`
 	Profile  string   `name:"profile" type:"path" placeholder:"DIR" help:"Write CPU and allocation profiles of the runs into this folder."`
 	JSON     bool     `name:"json" help:"One JSON object a measurement in place of the table."`
+	Kafka    string   `name:"kafka" placeholder:"ADDR" help:"Measure from Kafka at host:port in place of the workloads: the source alone, a sliding threshold behind it, latency to a topic, over commit intervals. Topics that it makes are removed."`
 	Child    string   `name:"child" hidden:"" help:"Measure this in this process."`
 }
 
@@ -34,6 +35,9 @@ type benchVerb struct {
 func (v benchVerb) Run(w *world) error {
 	if v.Child != "" {
 		return v.child(w)
+	}
+	if v.Kafka != "" {
+		return v.kafka(w)
 	}
 	specs, err := v.specs()
 	if err != nil {

@@ -95,14 +95,24 @@ const (
 	headerSeverity = "severity"
 )
 
+// header is one of a record.
+type header struct {
+	name  string
+	value []byte
+}
+
+// headers are those of an alert; what is no alert has none.
+func (h *head) headers(into []header) []header {
+	if h.id == nil {
+		return into
+	}
+	return append(into, header{headerID, h.id}, header{headerRule, h.rule}, header{headerSeverity, h.severity})
+}
+
 // appendRecord appends record i of a batch.
 func appendRecord(b []byte, i int, alert []byte) []byte {
 	h := headOf(alert)
-	key := h.recordKey()
-	headers := [...]struct {
-		name  string
-		value []byte
-	}{{headerID, h.id}, {headerRule, h.rule}, {headerSeverity, h.severity}}
+	key, headers := h.recordKey(), h.headers(make([]header, 0, 3))
 	size := 1 + 1 + varintSize(int64(i)) + bytesSize(key) + bytesSize(alert) + 1
 	for _, h := range headers {
 		size += varintSize(int64(len(h.name))) + len(h.name) + varintSize(int64(len(h.value))) + len(h.value)
