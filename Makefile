@@ -6,12 +6,14 @@ SHELL := /bin/bash
 GO       ?= go
 FUZZTIME ?= 30s
 PAIRS    ?= 20000
+PORT     ?= 29092
 
 GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .PHONY: help build run test check fuzz bench bench-profile bench-growth bench-peers bench-memory bench-state soak chaos go-ok format-ok lint race
+.PHONY: help build run demo demo-kafka test check fuzz bench bench-profile bench-growth bench-peers bench-memory bench-state soak go-ok format-ok lint race
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -22,6 +24,16 @@ build: go-ok ## build bin/cepheus
 
 run: build ## run the shipped payment rules over the shipped payments
 	@./bin/cepheus run --rules examples/payments --input examples/payments/events.jsonl
+
+demo: build ## payments with attacks, the fraud rules and their alerts, through a broker in the process; FOR=30s ends it
+	@./bin/cepheus demo $(if $(FOR),--for $(FOR))
+
+# A broker of its own is started in a folder that goes with it, unless BROKERS names others.
+demo-kafka: build ## make demo on Apache Kafka, or on BROKERS=host:port
+	@if [ -n "$(BROKERS)" ]; then exec ./bin/cepheus demo --brokers $(BROKERS) $(if $(FOR),--for $(FOR)); fi; \
+	dir=$$(mktemp -d); trap 'test/servers/kafka.sh stop "$$dir"; rm -rf "$$dir"' EXIT; trap : INT TERM; \
+	test/servers/kafka.sh install; test/servers/kafka.sh start "$$dir" $(PORT); \
+	./bin/cepheus demo --brokers localhost:$(PORT) $(if $(FOR),--for $(FOR))
 
 test: go-ok format-ok ## format check, vet and all tests (the race detector where there is a C compiler)
 	$(GO) vet ./...

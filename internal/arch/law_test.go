@@ -86,10 +86,10 @@ var libraryRooms = map[string][]string{
 	"pgregory.net/rapid":                 {},
 	"github.com/rogpeppe/go-internal":    {},
 	"go.uber.org/goleak":                 {},
-	"github.com/twmb/franz-go/pkg/kfake": {},
-	"github.com/twmb/franz-go/pkg/kgo":   {},
-	"github.com/twmb/franz-go/pkg/kmsg":  {},
-	"github.com/twmb/franz-go/pkg/kerr":  {},
+	"github.com/twmb/franz-go/pkg/kfake": {"cmd"},
+	"github.com/twmb/franz-go/pkg/kgo":   {"cmd"},
+	"github.com/twmb/franz-go/pkg/kmsg":  {"cmd"},
+	"github.com/twmb/franz-go/pkg/kerr":  {"cmd"},
 }
 
 // testKits are packages that only tests import: what they may import is what tests may.
