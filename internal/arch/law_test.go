@@ -90,6 +90,8 @@ var libraryRooms = map[string][]string{
 	"github.com/twmb/franz-go/pkg/kgo":   {"cmd"},
 	"github.com/twmb/franz-go/pkg/kmsg":  {"cmd"},
 	"github.com/twmb/franz-go/pkg/kerr":  {"cmd"},
+
+	"github.com/twmb/franz-go/pkg/kversion": {},
 }
 
 // testKits are packages that only tests import: what they may import is what tests may.

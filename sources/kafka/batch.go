@@ -45,7 +45,7 @@ const (
 )
 
 var (
-	errOldFormat = errors.New("record batch of a format older than Kafka 0.11")
+	errOldFormat = errors.New("record batch of a format older than Kafka 0.11, which is not read; begin behind it by start")
 	errDamaged   = errors.New("damaged record batch")
 )
 

@@ -144,6 +144,7 @@ func (c *Client) negotiate(ctx context.Context) error {
 	}
 	if c.versions.metadata < 10 {
 		c.versions.fetch = min(c.versions.fetch, 12) // without ids of topics
+		c.o.Log.Warn("the brokers tell no ids of topics: one that is deleted and made again is known by the last record read alone", slog.String("source", c.o.Name))
 	}
 	return nil
 }

@@ -33,8 +33,9 @@
 // A broker away, a new leader, a failed login while running: the partition waits, keep
 // looks for its leader, at once and then once a second, and the partition does not count
 // as standing at its end. At the start that ends after Options.StartTimeout. A topic made
-// again, an offset out of range, a batch that is damaged twice end the source with an
-// error, unless Options say otherwise; never silently.
+// again (known by its id, else by the last record read: landmark.go), an offset out of
+// range, a batch that is damaged twice end the source with an error, unless Options say
+// otherwise; never silently.
 //
 // # The library
 //

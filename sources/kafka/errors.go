@@ -28,14 +28,15 @@ func (e *StartError) Unwrap() error { return e.Err }
 // ReplacedError says that a topic is not the one of which a position was stored.
 type ReplacedError struct {
 	Partition event.Partition
-	Offset    int64 // where reading was to go on
+	Offset    int64  // where reading was to go on
+	By        string // what tells it, e.g. "its id"
 	Was, Is   string
 }
 
 // Error names the topic, what was found and the mend.
 func (e *ReplacedError) Error() string {
-	return fmt.Sprintf("topic %s was deleted and made again since partition %d was read up to offset %d (its id was %s and is %s); read it under another source name, or start with a fresh state directory",
-		e.Partition.Topic, e.Partition.Number, e.Offset, e.Was, e.Is)
+	return fmt.Sprintf("topic %s was deleted and made again since partition %d was read up to offset %d (%s was %s and is %s); read it under another source name, or start with a fresh state directory",
+		e.Partition.Topic, e.Partition.Number, e.Offset, e.By, e.Was, e.Is)
 }
 
 // RangeError says that a partition does not have the offset that reading was to go on at,

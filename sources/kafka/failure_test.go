@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/test/servers"
@@ -181,6 +182,73 @@ func TestLeaderMoves(t *testing.T) {
 			if !slices.Equal(all, []string{fmt.Sprint(round)}) {
 				t.Fatalf("round %d, partition %d: %q", round, i, all)
 			}
+		}
+	}
+}
+
+// TestBrokersWithoutIDs reads from brokers older than ids of topics, of which some is made
+// again: over a stored position, and while it is read.
+func TestBrokersWithoutIDs(t *testing.T) {
+	_, r := newFake(t, kfake.MaxVersions(kversion.V2_7_0()))
+	var log logged
+	o := Options{Log: slog.New(slog.NewTextHandler(&log, nil))}
+	topic := r.topic(t, 1)
+	r.values(t, topic, "0", "1")
+	c := r.open(t, o, topic)
+	s := c.Sources()[0]
+	toEnd(t, s)
+	mark := s.Fingerprint()
+	c.Close()
+	if !strings.Contains(log.String(), "tell no ids of topics") || len(mark) == 0 {
+		t.Fatalf("fingerprint %x, log %s", mark, log.String())
+	}
+	resume := func() *Source {
+		s := r.source(t, o, topic)
+		if err := s.Resume(t.Context(), 2, mark); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	r.values(t, topic, "2")
+	if all := texts(toEnd(t, resume())); !slices.Equal(all, []string{"2"}) {
+		t.Errorf("the same topic: %q", all)
+	}
+	again := func() {
+		r.delete(t, topic)
+		r.create(t, topic, 1)
+		r.admin.ProduceSync(t.Context(), &kgo.Record{Topic: topic, Value: []byte("a"), Timestamp: time.UnixMilli(1)},
+			&kgo.Record{Topic: topic, Value: []byte("b"), Timestamp: time.UnixMilli(2)}, &kgo.Record{Topic: topic, Value: []byte("c"), Timestamp: time.UnixMilli(3)}, &kgo.Record{Topic: topic, Value: []byte("d"), Timestamp: time.UnixMilli(4)})
+	}
+	s = resume()
+	toEnd(t, s)
+	again()
+	var e *ReplacedError
+	if all, err := tryToEnd(t.Context(), s); !errors.As(err, &e) || len(all) != 0 {
+		t.Errorf("made again while it is read: %q, %v", texts(all), err)
+	}
+	if all, err := tryToEnd(t.Context(), resume()); !errors.As(err, &e) || len(all) != 0 || !strings.Contains(err.Error(), "the time stamp at offset 1") {
+		t.Errorf("made again since the position was stored: %q, %v", texts(all), err)
+	}
+}
+
+// TestOldFormats: message sets of before Kafka 0.11 end the run, and say what they are.
+func TestOldFormats(t *testing.T) {
+	for magic := range byte(2) {
+		cluster, r := newFake(t)
+		topic := r.topic(t, 1)
+		r.values(t, topic, "a")
+		proxied(t, cluster, func(_ *kmsg.FetchRequest, send func() *kmsg.FetchResponse) (kmsg.Response, error) {
+			res := send()
+			for i := range res.Topics {
+				if b := res.Topics[i].Partitions[0].RecordBatches; len(b) > magicAt {
+					b[magicAt] = magic
+				}
+			}
+			return res, nil
+		})
+		want := fmt.Sprintf("read kafka/%s/0 after offset 0: record batch of a format older than Kafka 0.11, which is not read; begin behind it by start (magic %d)", topic, magic)
+		if all, err := tryToEnd(t.Context(), r.source(t, Options{}, topic)); err == nil || !strings.Contains(err.Error(), want) || len(all) != 0 {
+			t.Errorf("%d records, %v; want %q", len(all), err, want)
 		}
 	}
 }

@@ -131,7 +131,9 @@ func (l *lane) take(ctx context.Context, g *give) {
 	s := g.ask.source
 	switch code := kafka.Error(g.code); code {
 	case 0:
-		s.took(g)
+		if l.prove(ctx, s) {
+			s.took(g)
+		}
 	case kafka.OffsetOutOfRange:
 		l.outOfRange(ctx, g)
 	case kafka.TopicAuthorizationFailed:

@@ -133,6 +133,9 @@ func (s *Source) records(f *frame, into *event.Batch, at int) error {
 	for {
 		ok, err := c.next(&e)
 		if !ok {
+			if err == nil && len(into.Records) > before {
+				s.pass(e.offset, e.time)
+			}
 			s.counts.records.Add(uint64(len(into.Records) - before))
 			return err
 		}

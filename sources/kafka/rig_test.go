@@ -217,7 +217,11 @@ func toEnd(t *testing.T, s *Source) []got {
 }
 
 func tryToEnd(ctx context.Context, s *Source) (all []got, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 40*time.Second)
+	return tryToEndWithin(ctx, s, 40*time.Second)
+}
+
+func tryToEndWithin(ctx context.Context, s *Source, d time.Duration) (all []got, err error) {
+	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	var b event.Batch
 	for !b.AtEnd {

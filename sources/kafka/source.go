@@ -38,20 +38,22 @@ type Source struct {
 	ready  chan struct{} // something of the following has changed
 	leader atomic.Int32  // -1: to be looked for
 
-	mu      sync.Mutex
-	lane    *lane
-	queue   []chunk
-	held    int      // bytes in queue
-	free    [][]byte // memory for what is fetched next
-	fetched int64    // where fetching goes on
-	era     int      // of fetched: what was asked for in an earlier one is dropped
-	active  bool     // Next has been called
-	asked   bool     // a fetch is on its way
-	full    bool     // there was no room
-	known   bool     // where the log ends is known of the last answer
-	atEnd   bool     // fetched is that end, by an answer that is not too old
-	failing bool     // said in the log
-	err     error    // for good
+	mu       sync.Mutex
+	lane     *lane
+	queue    []chunk
+	held     int      // bytes in queue
+	free     [][]byte // memory for what is fetched next
+	fetched  int64    // where fetching goes on
+	era      int      // of fetched: what was asked for in an earlier one is dropped
+	active   bool     // Next has been called
+	asked    bool     // a fetch is on its way
+	full     bool     // there was no room
+	known    bool     // where the log ends is known of the last answer
+	atEnd    bool     // fetched is that end, by an answer that is not too old
+	failing  bool     // said in the log
+	mark     landmark // where brokers tell no ids
+	doubtful bool     // the log may be another: the landmark is looked at first
+	err      error    // for good
 }
 
 // chunk is what one answer held of a partition.
@@ -63,7 +65,7 @@ type chunk struct {
 }
 
 func newSource(c *Client, t *wire.Topic, number int32) *Source {
-	s := &Source{c: c, topic: t.Name, number: number, id: t.ID, from: c.o.Start, next: -1, suspect: -1, ready: make(chan struct{}, 1)}
+	s := &Source{c: c, topic: t.Name, number: number, id: t.ID, from: c.o.Start, next: -1, suspect: -1, mark: landmark{offset: -1}, ready: make(chan struct{}, 1)}
 	s.leader.Store(-1)
 	return s
 }
@@ -81,13 +83,13 @@ func (s *Source) Partition() event.Partition {
 // is passed by before it. Before the first Next it is where Resume has set it, or -1.
 func (s *Source) Position() int64 { return s.next }
 
-const fingerprintVersion = 1
-
-// Fingerprint is the topic's id, by which one that is deleted and made again is known; nil
-// where the brokers give none.
+// Fingerprint is the topic's id, by which one that is deleted and made again is known; where
+// the brokers give none, the last record's place and time stamp.
 func (s *Source) Fingerprint() []byte {
-	if s.id == (wire.TopicID{}) {
-		return nil
+	if !s.hasID() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.mark.fingerprint()
 	}
 	return append([]byte{fingerprintVersion}, s.id[:]...)
 }
@@ -99,7 +101,11 @@ func (s *Source) Resume(_ context.Context, offset int64, fingerprint []byte) err
 		return fmt.Errorf("resume %s at offset %d: after the first record, or before the first offset", s.Partition().AppendName(nil), offset)
 	}
 	s.next = offset
-	if len(fingerprint) == 0 || s.id == (wire.TopicID{}) {
+	mark, isMark := landmarkOf(fingerprint)
+	if isMark && !s.hasID() {
+		s.mark, s.doubtful = mark, true // the lane does not look before begin
+	}
+	if isMark || len(fingerprint) == 0 || !s.hasID() {
 		return nil
 	}
 	if len(fingerprint) != 1+len(s.id) || fingerprint[0] != fingerprintVersion {
@@ -112,7 +118,7 @@ func (s *Source) Resume(_ context.Context, offset int64, fingerprint []byte) err
 }
 
 func (s *Source) replaced(was, is wire.TopicID) error {
-	return &ReplacedError{Partition: s.Partition(), Offset: s.next, Was: was.String(), Is: is.String()}
+	return &ReplacedError{Partition: s.Partition(), Offset: s.next, By: "its id", Was: was.String(), Is: is.String()}
 }
 
 // Next appends the records of one answer of the broker. It sets AtEnd where the partition
@@ -409,7 +415,7 @@ func (s *Source) recovered() {
 func (s *Source) lose(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.asked, s.atEnd = false, false
+	s.asked, s.atEnd, s.doubtful = false, false, !s.hasID()
 	s.leader.Store(-1)
 	s.counts.failures.Add(1)
 	if !s.failing {

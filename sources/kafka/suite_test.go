@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
+	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -407,7 +410,8 @@ func outOfRange(t *testing.T, r *rig) {
 			topic := r.topic(t, 1)
 			r.values(t, topic, strings.Split("0123456789", "")...)
 			r.trim(t, topic, 5)
-			s := r.source(t, Options{OutOfRange: c.policy}, topic)
+			var log logged
+			s := r.source(t, Options{OutOfRange: c.policy, Log: slog.New(slog.NewTextHandler(&log, nil))}, topic)
 			if err := s.Resume(t.Context(), 1, nil); err != nil {
 				t.Fatal(err)
 			}
@@ -417,6 +421,10 @@ func outOfRange(t *testing.T, r *rig) {
 			}
 			if got := strings.Join(texts(all), ""); got != c.want || s.Stats().Lost != c.lost || s.Stats().OutOfRange != 1 {
 				t.Errorf("%q, stats %+v, want %q and %d lost", got, s.Stats(), c.want, c.lost)
+			}
+			told := fmt.Sprintf(`level=ERROR msg="offset is out of range: reading goes on elsewhere" topic=%s partition=0 offset=1 first=5 end=10 next=%d lost=%d`, topic, 1+c.lost, c.lost)
+			if strings.Contains(log.String(), told) != (err == nil) {
+				t.Errorf("log: %s\nwant %s", log.String(), told)
 			}
 		})
 	}
@@ -720,32 +728,83 @@ func deny(t *testing.T, r *rig, topic, user string) {
 	}
 }
 
-// brokerAway kills the only broker while one source waits at its end and another, of
-// another cluster, is read.
+// brokerAway kills the only broker for a time (CEPHEUS_KAFKA_LONG=1: a minute) while one
+// source waits at its end, and another, of another cluster, is written and read all the
+// while. Memory does not grow, the log has one line for the failure and one for its end, and
+// all that is written then is read.
 func brokerAway(t *testing.T, k *servers.Kafka) {
+	away := 2 * time.Second
+	if os.Getenv("CEPHEUS_KAFKA_LONG") != "" {
+		away = time.Minute
+	}
 	r := newRig(t, k.Plain())
 	topic := r.topic(t, 1)
 	r.values(t, topic, "a", "b")
-	s := r.source(t, Options{}, topic)
+	var log logged
+	s := r.source(t, Options{Log: slog.New(slog.NewTextHandler(&log, nil))}, topic)
 	toEnd(t, s)
 	k.Kill(t, 1)
 	var b event.Batch
 	if err := s.Next(t.Context(), &b); err != nil || b.AtEnd || len(b.Records) != 0 {
 		t.Fatalf("%d records, at end %t, %v; want to hear that the end is not known", len(b.Records), b.AtEnd, err)
 	}
-	_, other := newFake(t)
-	there := other.topic(t, 1)
-	other.values(t, there, "c")
-	if all := texts(toEnd(t, other.source(t, Options{}, there))); !slices.Equal(all, []string{"c"}) {
-		t.Errorf("the other source gave %q", all)
+	type next struct {
+		all []got
+		err error
 	}
+	coming := make(chan next, 1)
+	go func() {
+		all, err := tryToEndWithin(t.Context(), s, away+2*time.Minute)
+		coming <- next{all, err}
+	}()
+	other := otherGoesOn(t, away)
 	k.Again(t, 1)
-	r.values(t, topic, "d")
-	var all []string
-	for len(all) == 0 {
-		all = texts(toEnd(t, s))
+	var want []string
+	for i := range 5000 {
+		want = append(want, fmt.Sprintf("%d %s", i, strings.Repeat("x", 100)))
 	}
-	if !slices.Equal(all, []string{"d"}) {
-		t.Errorf("after the broker was back: %q", all)
+	r.values(t, topic, want...)
+	n := <-coming
+	for n.err == nil && len(n.all) < len(want) {
+		var more []got
+		more, n.err = tryToEnd(t.Context(), s)
+		n.all = append(n.all, more...)
 	}
+	if n.err != nil || !slices.Equal(texts(n.all), want) {
+		t.Errorf("after the broker was back: %d records of %d, %v", len(n.all), len(want), n.err)
+	}
+	for _, line := range []string{"partition cannot be fetched", "partition is fetched again"} {
+		if n := strings.Count(log.String(), line); n < 1 || n > 3 { // once more where the broker falls silent while it starts
+			t.Errorf("%q is logged %d times:\n%s", line, n, log.String())
+		}
+	}
+	t.Logf("away for %s: the other source gave %d records, %d fetches failed", away, other, s.Stats().Failures)
+}
+
+// otherGoesOn writes and reads another cluster for a time and returns how many records it
+// read; the heap must not grow by more than that cluster holds.
+func otherGoesOn(t *testing.T, d time.Duration) (n int) {
+	_, other := newFake(t)
+	there := other.topic(t, 1, "retention.ms", "1000")
+	s := other.source(t, Options{}, there)
+	before := heapInUse()
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		other.values(t, there, "c", "d", "e")
+		n += len(toEnd(t, s))
+		time.Sleep(5 * time.Millisecond)
+	}
+	if after := heapInUse(); after > before+32<<20 {
+		t.Errorf("the heap grew from %d to %d bytes", before, after)
+	}
+	if n == 0 {
+		t.Error("the other source gave nothing")
+	}
+	return n
+}
+
+func heapInUse() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
