@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 )
 
@@ -83,6 +84,19 @@ func (l *Lines) tail() ([]byte, error) {
 
 // Size returns the length of the file in bytes with what is buffered.
 func (l *Lines) Size() int64 { return l.size }
+
+// Moved reports whether path is no longer the file: someone has moved or removed it.
+func (l *Lines) Moved(path string) bool {
+	if !l.regular {
+		return false
+	}
+	ours, err := l.f.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(ours, there)
+}
 
 // Append adds a line, which holds no end of line itself, to the buffer.
 func (l *Lines) Append(line []byte) error {

@@ -64,6 +64,7 @@ var libraryRooms = map[string][]string{
 	"github.com/goccy/go-yaml":           {"config"},
 	"github.com/fsnotify/fsnotify":       {"rules/service"},
 	"github.com/klauspost/compress":      {"sources/file", "state/journal"},
+	"github.com/klauspost/compress":      {"sources/file", "state/journal", "sinks/file"},
 	"github.com/axiomhq/hyperloglog":     {"windows"},
 	"github.com/DataDog/sketches-go":     {"windows"},
 	"github.com/segmentio/kafka-go":      {"internal/wire", "sources/kafka", "sinks/kafka"},
