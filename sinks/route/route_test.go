@@ -33,6 +33,13 @@ func table(t testing.TB, o Options) *Table {
 	return made
 }
 
+func namedToLog(rule string) []string {
+	if rule == "named" {
+		return []string{"log"}
+	}
+	return nil
+}
+
 // told says where an alert goes: sinks, each with its group if there is one.
 func told(t testing.TB, e *Explainer, text string) (goes []string) {
 	t.Helper()
@@ -84,7 +91,7 @@ func TestMatchers(t *testing.T) {
 
 func TestFirstRouteThatMatchesDecides(t *testing.T) {
 	e := table(t, Options{
-		Rules: map[string][]string{"named": {"log"}},
+		To: namedToLog,
 		Routes: []Route{
 			{Match: Match{MinSeverity: "critical"}, Sinks: []string{"pager"}, Continue: true},
 			{Match: Match{Rules: []string{"card*", "named"}}, Sinks: []string{"ops", "log"}, GroupBy: []string{"rule", "key.card"}},
@@ -115,7 +122,7 @@ func TestVerdictsSayWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := table(t, Options{
-		Sinks: []string{"ops"}, Rules: map[string][]string{"named": {"log"}}, Silences: silences, Now: func() time.Time { return now },
+		Sinks: []string{"ops"}, To: namedToLog, Silences: silences, Now: func() time.Time { return now },
 		Inhibit: []Inhibition{{Source: Match{Rules: []string{"down"}}, Target: Match{Rules: []string{"slow"}}, Equal: []string{"key"}}},
 	}).Explain()
 	for _, c := range []struct{ text, why string }{

@@ -36,8 +36,12 @@ type Inhibition struct {
 
 // Options of a table. The zero value sends every alert to every sink at once.
 type Options struct {
-	Sinks   []string            // all there are, by name
-	Rules   map[string][]string // the sinks that rules name with to; a rule that names some is not routed
+	Sinks []string // all there are, by name
+
+	// To returns the sinks that a rule names with to, which is not routed then; nil: none
+	// does. It is called by several goroutines.
+	To func(rule string) []string
+
 	Routes  []Route
 	Inhibit []Inhibition
 
@@ -76,6 +80,9 @@ type inhibition struct {
 func New(o Options) (*Table, error) {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.To == nil {
+		o.To = func(string) []string { return nil }
 	}
 	t := &Table{o: o}
 	for i, r := range o.Routes {
@@ -205,7 +212,7 @@ func (r *sinkRouter) decide(h *head) (sinks.Decision, reason) {
 
 // route finds what the rule and the routes say.
 func (t *Table) route(h *head, sink string) (sinks.Decision, reason) {
-	to := t.o.Rules[h.Rule]
+	to := t.o.To(h.Rule)
 	why := reason{what: "no route matches: it goes to every sink"}
 	goes := len(to) == 0
 	if !goes {
