@@ -19,6 +19,7 @@ type Config struct {
 	State      *State             `yaml:"state" help:"Where the state is kept. Without it, in memory."`
 	Sources    map[string]*Source `yaml:"sources" help:"Where events come from, by names of your own, which the state knows them by."`
 	Sinks      map[string]*Sink   `yaml:"sinks" help:"Where alerts go, by names of your own, which the state knows them by, and to which rules send with to. Without any: standard output, under the name stdout."`
+	Routing    *Routing           `yaml:"routing" help:"Which alerts go to which sink, together, or not at all."`
 	DeadLetter *DeadLetter        `yaml:"dead_letter" help:"Where records are kept that cannot be decoded, and alerts that a receiver refuses for good."`
 	Limits     Limits             `yaml:"limits" help:"Bounds of what the engine remembers."`
 	API        *API               `yaml:"api" help:"The HTTP API." later:"there is no API to serve; leave it out"`
@@ -165,6 +166,7 @@ func lineOf(text string, number int) string {
 
 // check asks for what makes a run.
 func (c *Config) check(at section) {
+	c.checkRouting(at)
 	if !at.d.o.NoRules && !at.has("rules") {
 		at.fault("", "the key rules is missing: name rule files, or folders of them")
 	}

@@ -113,7 +113,7 @@ func TestWholeFileIsRead(t *testing.T) {
 			"console": {Stdout: &StdoutSink{}, Timeout: Duration(30 * time.Second), Concurrency: 1, Fault: "stop"},
 			"log":     {File: &FileSink{path("alerts.jsonl")}, Timeout: Duration(30 * time.Second), Concurrency: 1, Fault: "stop"},
 			"ops": {
-				Webhook: &WebhookSink{NewSecret("https://u:p@h/x"), map[string]Secret{"Authorization": NewSecret("Bearer none"), "X-Trace": NewSecret("t")}, 1000, NewSecret("t")},
+				Webhook: &WebhookSink{URL: NewSecret("https://u:p@h/x"), Headers: map[string]Secret{"Authorization": NewSecret("Bearer none"), "X-Trace": NewSecret("t")}, Batch: 1000, Secret: NewSecret("t"), Method: "POST"},
 				Timeout: Duration(2 * time.Second), Concurrency: 1, Rate: 50, Fault: "wait",
 				Retry:   &Retry{Duration(time.Second), Duration(time.Minute), Duration(10 * time.Minute), Duration(7 * 24 * time.Hour)},
 				Breaker: &Breaker{2, Duration(time.Minute)}, Backlog: &Backlog{5, 2 << 20, "drop_oldest"},
@@ -200,7 +200,7 @@ func TestFaults(t *testing.T) {
 		"no rules":                    {"sources: { a: { stdin: {} } }", "conf/c.yaml: the key rules is missing: name rule files, or folders of them"},
 		"no sources":                  {"rules: [r]", "conf/c.yaml: sources: nothing to read: name at least one source"},
 		"an unknown key":              {least + "stat: { dir: d }", `conf/c.yaml:3:1: unknown key "stat"; did you mean "state"?`},
-		"an unknown key with no like": {least + "kubernetes: 1", `conf/c.yaml:3:1: unknown key "kubernetes"; there are rules, state, sources, sinks, dead_letter, limits, api`},
+		"an unknown key with no like": {least + "kubernetes: 1", `conf/c.yaml:3:1: unknown key "kubernetes"; there are rules, state, sources, sinks, routing, dead_letter, limits, api`},
 		"an unknown key deep below":   {kafka + "      tpics: [x]\n", `conf/c.yaml:7:7: sources.a.kafka: unknown key "tpics"; did you mean "topics"?`},
 		"a key of another type":       {least + "limits: 5", "conf/c.yaml:3:9: limits: want keys with values, as { key: value }, and found one value"},
 		"no list":                     {"rules: r\nsources: { a: { stdin: {} } }", "conf/c.yaml:1:8: rules: want a list, as [a, b], and found one value"},

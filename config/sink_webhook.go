@@ -16,17 +16,26 @@ import (
 
 // WebhookSink posts alerts.
 type WebhookSink struct {
-	URL     Secret            `yaml:"url" required:"true" help:"http or https; may hold a user and password, and is shown without them, path and query."`
-	Headers map[string]Secret `yaml:"headers" help:"Headers that are added to each request."`
-	Batch   int               `yaml:"batch" default:"1" min:"1" max:"10_000" help:"How many alerts a request carries at most: 1, as JSON; more, as lines of JSON."`
-	Secret  Secret            `yaml:"secret" help:"Signs each request, with the time (HMAC-SHA-256)."`
+	URL      Secret            `yaml:"url" required:"true" help:"http or https; may hold a user and password, and is shown without them, path and query."`
+	Headers  map[string]Secret `yaml:"headers" help:"Headers that are added to each request."`
+	Batch    int               `yaml:"batch" default:"1" min:"1" max:"10_000" help:"How many alerts a request carries at most: 1, as JSON; more, as lines of JSON."`
+	Secret   Secret            `yaml:"secret" help:"Signs each request, with the time (HMAC-SHA-256)."`
+	Method   string            `yaml:"method" enum:"POST,PUT,PATCH" default:"POST" help:"The method of the requests."`
+	Template string            `yaml:"template" help:"Writes the body, which must be JSON; without it the alert itself. The page on sinks has its functions."`
 }
 
 // Open makes the sink.
 func (h *WebhookSink) Open(_ context.Context, w World, _ string, _ *Sink) (sinks.Sink, error) {
-	o := webhook.Options{Batch: h.Batch, Header: http.Header{}, Secret: h.Secret.Reveal(), Now: w.Now}
+	o := webhook.Options{Batch: h.Batch, Header: http.Header{}, Secret: h.Secret.Reveal(), Method: h.Method, Now: w.Now}
 	for name, value := range h.Headers {
 		o.Header.Set(name, value.Reveal())
+	}
+	if h.Template != "" {
+		format, err := webhook.NewTemplate(h.Template, true, h.Batch)
+		if err != nil {
+			return nil, err
+		}
+		o.Format = format
 	}
 	return webhook.New(h.URL.Reveal(), o)
 }
@@ -68,6 +77,9 @@ func address(u *url.URL) string {
 }
 
 func (h *WebhookSink) check(at section) {
+	if _, err := webhook.NewTemplate(h.Template, true, 1); err != nil {
+		at.fault("template", "%v", err)
+	}
 	if _, err := webhook.Parse(h.URL.Reveal()); h.URL.IsSet() && err != nil {
 		at.fault("url", "%v", err)
 	}

@@ -14,6 +14,17 @@ type Sink struct {
 	File    *FileSink    `yaml:"file" kind:"true" help:"A file, one JSON object a line."`
 	Webhook *WebhookSink `yaml:"webhook" kind:"true" help:"An http or https URL to which alerts are posted."`
 
+	Postgres     *PostgresSink     `yaml:"postgres" kind:"true" help:"A table of PostgreSQL."`
+	Redis        *RedisSink        `yaml:"redis" kind:"true" help:"A stream of Redis."`
+	RabbitMQ     *RabbitMQSink     `yaml:"rabbitmq" kind:"true" help:"An exchange of RabbitMQ."`
+	Email        *EmailSink        `yaml:"email" kind:"true" help:"E-mail."`
+	Slack        *SlackSink        `yaml:"slack" kind:"true" help:"A channel of Slack."`
+	Teams        *TeamsSink        `yaml:"teams" kind:"true" help:"A channel of Microsoft Teams."`
+	Discord      *DiscordSink      `yaml:"discord" kind:"true" help:"A channel of Discord."`
+	PagerDuty    *PagerDutySink    `yaml:"pagerduty" kind:"true" help:"Incidents of PagerDuty."`
+	Opsgenie     *OpsgenieSink     `yaml:"opsgenie" kind:"true" help:"Alerts of Opsgenie."`
+	Alertmanager *AlertmanagerSink `yaml:"alertmanager" kind:"true" help:"Alerts of Prometheus' Alertmanager."`
+
 	Timeout     Duration `yaml:"timeout" default:"30s" min:"10ms" max:"1h" help:"How long one attempt to deliver may take."`
 	Concurrency int      `yaml:"concurrency" default:"1" min:"1" max:"1_000" help:"How many attempts may be under way at once, for kinds that can. Alerts of one key still arrive in order."`
 	Rate        int      `yaml:"rate" default:"0" min:"0" help:"How many alerts a second it may be sent at most; 0: no bound."`

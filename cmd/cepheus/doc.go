@@ -14,6 +14,7 @@
 //	check    check.go; probe.go: what a configuration names, tried
 //	config   config.go: the schema
 //	state    state.go: info, verify, compact, and what a run answers to them; state_backup.go
+//	route    route.go; the routes of a run too
 //	dead-letters  deadletters.go
 //	bench    bench.go: what is to be measured; benchmarks/measure measures
 //	version  version.go

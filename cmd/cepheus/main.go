@@ -35,8 +35,10 @@ type verbs struct {
 	Replay      replayVerb       `cmd:"" help:"Sum up what rules give over past events."`
 	Infer       inferVerb        `cmd:"" help:"Propose event declarations for sample events."`
 	Init        initVerb         `cmd:"" help:"Lay down a small project: rules, tests, events."`
+	Route       routeVerb        `cmd:"" help:"Show where alerts would go, and why."`
 	DeadLetters deadLettersVerbs `cmd:"" name:"dead-letters" help:"List, show, correct, send again and remove what came to nothing."`
 	State       stateVerbs       `cmd:"" help:"Look at, back up, restore and mend a state folder."`
+	Config      configVerbs      `cmd:"" help:"About the configuration file."`
 	Config      configVerbs      `cmd:"" help:"About the configuration file."`
 	Demo        demoVerb         `cmd:"" help:"Show rules at work on made-up payments, through Kafka; nothing needs to be installed."`
 	Bench       benchVerb        `cmd:"" help:"Measure throughput, latency and memory."`

@@ -76,6 +76,9 @@ func (p *pipeline) run(ctx context.Context) (err error) {
 			err = without(closing, sinks.ErrGone)
 		}
 	}()
+	if err := p.routed(targets); err != nil {
+		return usage(err)
+	}
 	dispatcher, err := sinks.NewDispatcher(outbox, targets, sinks.Options{Rejected: p.rejected, Now: p.world.now, Log: p.log})
 	if err != nil {
 		return err

@@ -90,7 +90,7 @@ const stdoutSink = "stdout"
 const maxWarnings = 100
 
 // warn tells of rules that do something else than their text says: none at all, and
-// those that are for sinks that are not there, or for some of those that are.
+// those that are for sinks that are not there.
 func (v runVerb) warn(to io.Writer, set *plan.Set) {
 	if len(set.Rules) == 0 {
 		fmt.Fprintf(to, "warning: no rule in %s: nothing can alert\n", strings.Join(v.Rules, ", "))
@@ -108,7 +108,7 @@ func (v runVerb) warn(to io.Writer, set *plan.Set) {
 		}
 	}
 	if more > 0 {
-		fmt.Fprintf(to, "warning: %d more rules are for sinks that are not there, or for some of them\n", more)
+		fmt.Fprintf(to, "warning: %d more rules are for sinks that are not there\n", more)
 	}
 }
 
@@ -119,12 +119,13 @@ func (v runVerb) goesElsewhere(rule *plan.Rule, names []string) string {
 	switch {
 	case rule.Mode != plan.Live || len(rule.To) == 0:
 		return ""
-	case len(others) > 0:
-		return fmt.Sprintf("no sink named %s: its alerts go to %s", strings.Join(others, ", "), v.whereTo())
-	case len(rule.To) < len(names):
-		return fmt.Sprintf("it is for %s; its alerts go to every sink, for sinks cannot be chosen yet", strings.Join(rule.To, ", "))
+	case len(others) == 0:
+		return ""
+	case len(others) < len(rule.To) && v.file != nil && len(v.Sink) == 0:
+		there := slices.DeleteFunc(slices.Clone(rule.To), func(sink string) bool { return slices.Contains(others, sink) })
+		return fmt.Sprintf("no sink named %s: its alerts go to %s alone", strings.Join(others, ", "), strings.Join(there, ", "))
 	}
-	return ""
+	return fmt.Sprintf("no sink named %s: its alerts go to %s", strings.Join(others, ", "), v.whereTo())
 }
 
 // whereTo says where alerts go, whatever their rules say.
@@ -132,6 +133,8 @@ func (v runVerb) whereTo() string {
 	switch {
 	case len(v.Sink) > 0:
 		return "every --sink, for sinks have no names of their own without a configuration"
+	case v.file != nil && len(v.file.Sinks) > 0 && v.file.Routing != nil:
+		return "where routes say"
 	case v.file != nil && len(v.file.Sinks) > 0:
 		return "every sink: " + strings.Join(v.sinkNames(), ", ")
 	}

@@ -238,3 +238,22 @@ func (s *Sink) Flush(context.Context) error { return nil }
 
 // Close has nothing to do: no connection is kept.
 func (s *Sink) Close() error { return nil }
+
+// Probe connects and logs in.
+func (s *Sink) Probe(ctx context.Context) error {
+	conn, err := s.dial(ctx)
+	if err != nil {
+		return s.meaning(err, 1)
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	c, err := smtp.NewClient(conn, s.name)
+	if err == nil {
+		err = s.greet(c)
+	}
+	if err != nil {
+		return s.meaning(err, 1)
+	}
+	return c.Quit()
+}

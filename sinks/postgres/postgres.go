@@ -131,3 +131,12 @@ func (s *Sink) Close() error {
 	defer cancel()
 	return s.conn.Close(ctx)
 }
+
+// Probe connects, logs in, and changes nothing.
+func (s *Sink) Probe(ctx context.Context) error {
+	conn, err := pgx.ConnectConfig(ctx, s.config)
+	if err != nil {
+		return s.meaning(err, 1)
+	}
+	return conn.Close(ctx)
+}

@@ -221,3 +221,18 @@ func (s *Sink) Close() error {
 	s.drop()
 	return nil
 }
+
+// Probe connects, logs in, and looks whether the exchange is there.
+func (s *Sink) Probe(ctx context.Context) error {
+	defer s.drop()
+	if err := s.connect(ctx); err != nil {
+		return s.meaning(err)
+	}
+	if s.o.Exchange == "" {
+		return nil
+	}
+	if err := s.channel.ExchangeDeclarePassive(s.o.Exchange, "", true, false, false, false, nil); err != nil {
+		return s.meaning(err)
+	}
+	return nil
+}

@@ -150,3 +150,11 @@ func (s *Sink) Flush(context.Context) error { return nil }
 
 // Close ends the connections.
 func (s *Sink) Close() error { return s.client.Close() }
+
+// Probe connects, logs in, and changes nothing.
+func (s *Sink) Probe(ctx context.Context) error {
+	if err := s.client.Ping(ctx).Err(); err != nil {
+		return s.meaning(err)
+	}
+	return nil
+}

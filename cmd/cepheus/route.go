@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/cepheus-cep/cepheus/config"
+	"github.com/cepheus-cep/cepheus/lang/plan"
+	"github.com/cepheus-cep/cepheus/sinks"
+	"github.com/cepheus-cep/cepheus/sinks/route"
+)
+
+type routeVerb struct {
+	Alerts string `arg:"" type:"given" help:"Alerts, one a line, as a run writes them; - is standard input."`
+	Config string `name:"config" short:"c" type:"given" required:"" placeholder:"FILE" help:"The configuration with the sinks and routes, and the rules."`
+	JSON   bool   `name:"json" help:"As JSON, one line an alert and sink."`
+}
+
+// maxAlertLine bounds an alert of a file, in bytes.
+const maxAlertLine = 32 << 20
+
+// Run says of each alert where it would go and why, as if a run began with the first.
+func (v routeVerb) Run(w *world) error {
+	file, err := config.Load(v.Config, config.Options{NoSources: true})
+	if err != nil {
+		return usage(err)
+	}
+	run := runVerb{Config: v.Config}
+	run.take(file)
+	set, _, err := compile(run.Rules)
+	if err != nil {
+		return err
+	}
+	table, err := run.table(set, w.now)
+	if err != nil {
+		return usage(err)
+	}
+	if table == nil {
+		return usage(fmt.Errorf("%s has no sinks: all alerts go to standard output", v.Config))
+	}
+	from, err := v.open(w)
+	if err != nil {
+		return usage(err)
+	}
+	defer from.Close()
+	out := bufio.NewWriter(w.stdout)
+	return errors.Join(v.explain(table.Explain(), from, out), out.Flush())
+}
+
+func (v routeVerb) open(w *world) (io.ReadCloser, error) {
+	if v.Alerts == "-" {
+		return io.NopCloser(w.stdin), nil
+	}
+	return os.Open(v.Alerts)
+}
+
+func (v routeVerb) explain(e *route.Explainer, from io.Reader, to io.Writer) error {
+	lines := bufio.NewScanner(from)
+	lines.Buffer(nil, maxAlertLine)
+	for n := 1; lines.Scan(); n++ {
+		verdicts, err := e.Alert(lines.Bytes())
+		if err != nil {
+			return usage(fmt.Errorf("%s:%d: %w", v.Alerts, n, err))
+		}
+		alert, err := sinks.ParseAlert(lines.Bytes())
+		if err != nil {
+			return usage(fmt.Errorf("%s:%d: %w", v.Alerts, n, err))
+		}
+		if err := v.print(to, alert, verdicts); err != nil {
+			return err
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("read %s: %w", v.Alerts, err)
+	}
+	return nil
+}
+
+func (v routeVerb) print(to io.Writer, a *sinks.Alert, verdicts []route.Verdict) error {
+	if !v.JSON {
+		fmt.Fprintf(to, "%s %s %s\n", a.ID, a.Rule, a.Severity)
+	}
+	for _, verdict := range verdicts {
+		if err := v.printOne(to, a, verdict); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v routeVerb) printOne(to io.Writer, a *sinks.Alert, verdict route.Verdict) error {
+	d := verdict.Decision
+	if v.JSON {
+		return json.NewEncoder(to).Encode(map[string]any{
+			"id": a.ID, "rule": a.Rule, "sink": verdict.Sink, "goes": d.Skip == "", "skip": d.Skip, "why": verdict.Why, "group": d.Group,
+		})
+	}
+	arrow, with := "→", ""
+	switch {
+	case d.Skip != "":
+		arrow = "✗"
+	case d.Group != "":
+		with = fmt.Sprintf(", in the group %s after %s, then every %s", d.Group, d.Wait, d.Interval)
+	}
+	_, err := fmt.Fprintf(to, "  %s %s: %s%s\n", arrow, verdict.Sink, verdict.Why, with)
+	return err
+}
+
+// table is what the configuration says of routes, for its sinks; nil where there are none
+// to choose from.
+func (v *runVerb) table(set *plan.Set, now func() time.Time) (*route.Table, error) {
+	if v.file == nil || len(v.Sink) > 0 || len(v.file.Sinks) == 0 {
+		return nil, nil
+	}
+	names := slices.Sorted(maps.Keys(v.file.Sinks))
+	to := map[string][]string{}
+	for _, rule := range set.Rules {
+		to[rule.Name] = slices.DeleteFunc(slices.Clone(rule.To), func(sink string) bool { return !slices.Contains(names, sink) })
+	}
+	return v.file.Table(names, func(rule string) []string { return to[rule] }, now)
+}
+
+// routed gives each sink its router.
+func (p *pipeline) routed(targets []sinks.Target) error {
+	table, err := p.verb.table(p.set, p.world.now)
+	if table == nil || err != nil {
+		return err
+	}
+	for i := range targets {
+		targets[i].Router = table.For(targets[i].Name)
+	}
+	return nil
+}
