@@ -295,7 +295,11 @@ func TestConnectionsThatMustNotBe(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &server{}
-			got := sinktest.Deliver(t, serve(t, s, c.serve, c.change), sinks.Delivery{StopOnFault: true}, sinktest.Alerts(1))
+			sink := serve(t, s, c.serve, c.change)
+			if err := sink.Probe(t.Context()); err == nil {
+				t.Error("the probe finds nothing")
+			}
+			got := sinktest.Deliver(t, sink, sinks.Delivery{StopOnFault: true}, sinktest.Alerts(1))
 			fault := (*sinks.FaultError)(nil)
 			if !errors.As(got.Err, &fault) || !strings.Contains(got.Err.Error(), c.want) || strings.Contains(got.Err.Error(), "s3cret") || len(s.messages) != 0 {
 				t.Errorf("%v", got.Err)
@@ -306,7 +310,12 @@ func TestConnectionsThatMustNotBe(t *testing.T) {
 
 func TestOldServersAreLoggedInTo(t *testing.T) {
 	s := &server{only: sasl.Login}
-	got := sinktest.Deliver(t, serve(t, s, StartTLS, nil), sinks.Delivery{}, sinktest.Alerts(1))
+	sink := serve(t, s, StartTLS, nil)
+	if err := sink.Probe(t.Context()); err != nil {
+		t.Error(err)
+	}
+	s.logins = nil
+	got := sinktest.Deliver(t, sink, sinks.Delivery{}, sinktest.Alerts(1))
 	if diff := cmp.Diff([]string{"LOGIN u"}, s.logins); diff != "" || got.Err != nil || len(s.messages) != 1 {
 		t.Errorf("%+v %s", got, diff)
 	}

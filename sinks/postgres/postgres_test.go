@@ -122,6 +122,9 @@ func TestPostgres(t *testing.T) {
 			if fault := (*sinks.FaultError)(nil); !errors.As(got.Err, &fault) || !strings.Contains(got.Err.Error(), want) || strings.Contains(got.Err.Error(), "s3cret") {
 				t.Errorf("%v", got.Err)
 			}
+			if err := s.Probe(t.Context()); (err == nil) != (password == "right") {
+				t.Errorf("probe: %v", err)
+			}
 		}
 		s := open(t, Options{URL: fmt.Sprintf("postgres://postgres@%s/nowhere?sslmode=disable", db.Addr())})
 		if got := sinktest.Deliver(t, s, sinks.Delivery{StopOnFault: true}, sinktest.Alerts(1)); got.Err == nil || !strings.Contains(got.Err.Error(), "3D000") {

@@ -98,7 +98,11 @@ func TestRabbitMQ(t *testing.T) {
 			"403":            {URL: strings.Replace(url, "guest:guest", "guest:s3cretwrong", 1)},
 			"vhost":          {URL: url + "none"},
 		} {
-			got := sinktest.Deliver(t, open(t, o), sinks.Delivery{StopOnFault: true}, sinktest.Alerts(2))
+			s := open(t, o)
+			if err := s.Probe(t.Context()); (err == nil) != (o.RoutingKey == "nobody") {
+				t.Errorf("%s: probe: %v", want, err)
+			}
+			got := sinktest.Deliver(t, s, sinks.Delivery{StopOnFault: true}, sinktest.Alerts(2))
 			if fault := (*sinks.FaultError)(nil); !errors.As(got.Err, &fault) || !strings.Contains(got.Err.Error(), want) || strings.Contains(got.Err.Error(), "s3cret") {
 				t.Errorf("%s: %v", want, got.Err)
 			}

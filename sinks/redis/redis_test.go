@@ -89,7 +89,11 @@ func TestRedis(t *testing.T) {
 			"redis://ann:s3cretwrong@" + server.Addr(): {"s", "WRONGPASS"},
 			"redis://ann:right@" + server.Addr():       {"s", "NOPERM"},
 		} {
-			got := sinktest.Deliver(t, open(t, Options{URL: url, Stream: c.stream}), sinks.Delivery{StopOnFault: true}, sinktest.Alerts(1))
+			s := open(t, Options{URL: url, Stream: c.stream})
+			if err := s.Probe(t.Context()); (err != nil) != (c.want == "WRONGPASS") {
+				t.Errorf("probe: %v", err)
+			}
+			got := sinktest.Deliver(t, s, sinks.Delivery{StopOnFault: true}, sinktest.Alerts(1))
 			if fault := (*sinks.FaultError)(nil); !errors.As(got.Err, &fault) || !strings.Contains(got.Err.Error(), c.want) || strings.Contains(got.Err.Error(), "s3cret") {
 				t.Errorf("%s: %v", c.want, got.Err)
 			}
