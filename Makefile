@@ -12,8 +12,7 @@ GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: help build run test check fuzz bench bench-profile bench-growth bench-peers bench-memory bench-state soak chaos go-ok format-ok lint race
-.PHONY: help build run demo demo-kafka test check fuzz bench bench-profile bench-growth bench-peers bench-memory bench-state soak go-ok format-ok lint race
+.PHONY: help build run demo demo-kafka test check fuzz bench bench-profile bench-growth bench-peers bench-memory bench-state soak chaos go-ok format-ok lint race
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile

@@ -19,6 +19,7 @@ type checkVerb struct {
 	Config string   `name:"config" short:"c" type:"given" placeholder:"FILE" help:"Check a configuration (cepheus.yaml), and the rules that it names."`
 	Probe  bool     `name:"probe" help:"With -c: also try whether each source and sink can be reached. Nothing is read or sent."`
 	JSON   bool     `name:"json" help:"Print the messages as one JSON array."`
+	Strict bool     `name:"strict" help:"Warn of rules without a test, too; warnings make the exit code 1."`
 }
 
 // Run prints every error and warning of the rule set that the paths make, or of a
@@ -34,11 +35,11 @@ func (v checkVerb) Run(w *world) error {
 	case len(v.Paths) == 0:
 		return usage(errors.New("nothing to check: give a path of rules, or a configuration with -c FILE"))
 	}
-	_, messages, err := compile(v.Paths)
+	set, messages, err := compile(v.Paths)
 	if err != nil {
 		return err
 	}
-	return v.tell(w.stdout, nil, messages)
+	return v.tell(w.stdout, nil, append(messages, v.advice(v.Paths, set)...))
 }
 
 // checkConfig checks as much of a configuration as can be: what is within it, or else
@@ -66,7 +67,7 @@ func (v checkVerb) checkConfig(w *world) error {
 		faults = append(faults, run.probe(w)...)
 	}
 	faults.Sort()
-	return v.tell(w.stdout, faults, messages)
+	return v.tell(w.stdout, faults, append(messages, v.advice(run.Rules, set)...))
 }
 
 // unusable are files that the configuration names and that could not be used.
@@ -98,13 +99,27 @@ func (v *runVerb) letterFolderUsable() error {
 
 // tell prints what was found and returns whether all is well.
 func (v checkVerb) tell(to io.Writer, faults config.Faults, messages source.Errors) error {
+	messages.Sort()
 	if err := v.print(to, faults, messages); err != nil {
 		return fmt.Errorf("print messages: %w", err)
 	}
-	if len(faults) > 0 || messages.HasErrors() {
+	if len(faults) > 0 || messages.HasErrors() || v.Strict && len(messages) > 0 {
 		return errNotWell
 	}
 	return nil
+}
+
+// advice is what an author should look at in a set that compiles.
+func (v checkVerb) advice(paths []string, set *plan.Set) source.Errors {
+	if set == nil {
+		return nil
+	}
+	files, _ := source.Read(paths)
+	out := lang.Advice(files, set)
+	if v.Strict {
+		out = append(out, lang.Untested(files, set)...)
+	}
+	return out
 }
 
 func (v checkVerb) print(to io.Writer, faults config.Faults, messages source.Errors) error {

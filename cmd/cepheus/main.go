@@ -39,7 +39,6 @@ type verbs struct {
 	DeadLetters deadLettersVerbs `cmd:"" name:"dead-letters" help:"List, show, correct, send again and remove what came to nothing."`
 	State       stateVerbs       `cmd:"" help:"Look at, back up, restore and mend a state folder."`
 	Config      configVerbs      `cmd:"" help:"About the configuration file."`
-	Config      configVerbs      `cmd:"" help:"About the configuration file."`
 	Demo        demoVerb         `cmd:"" help:"Show rules at work on made-up payments, through Kafka; nothing needs to be installed."`
 	Bench       benchVerb        `cmd:"" help:"Measure throughput, latency and memory."`
 	Version     versionVerb      `cmd:"" help:"Print the version."`

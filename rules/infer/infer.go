@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/cepheus-cep/cepheus/event"
 )
@@ -70,7 +72,7 @@ func (g *Guess) Add(record []byte) {
 	}
 	name := g.typ
 	if name == "" {
-		if name = member(v, g.typeField); name == "" {
+		if name = member(v, g.typeField); !isName(name) {
 			g.Malformed++
 			return
 		}
@@ -108,7 +110,7 @@ func (t *seenType) add(v event.Value, skip string) {
 	for i, x := range v.Elems() {
 		name := v.C.Names[i]
 		f := t.fields[name]
-		if name == skip || f == nil && len(t.fields) == maxFields {
+		if name == skip || f == nil && (len(t.fields) == maxFields || !isName(name)) {
 			continue
 		}
 		if f == nil {
@@ -336,7 +338,7 @@ func (t *seenType) idField(name string, time string) (field, why string) {
 	best := 0
 	for _, n := range t.order {
 		f := t.fields[n]
-		if f.n < t.n || f.repeats || n == time || f.ints != f.n && f.strings != f.n {
+		if f.n < t.n || f.repeats || n == time || !f.tellsApart() {
 			continue
 		}
 		low, score := strings.ToLower(n), 0
@@ -354,6 +356,12 @@ func (t *seenType) idField(name string, time string) (field, why string) {
 		why = "id: " + field + " never came twice"
 	}
 	return field, why
+}
+
+// tellsApart reports whether the field is of a type that an id can have.
+func (f *seenField) tellsApart() bool {
+	kind, _ := f.kind()
+	return kind == "int" || kind == "string"
 }
 
 // Declarations writes the declarations, types in order of first coming.
@@ -455,10 +463,12 @@ func quoted(name string) string {
 	if plain {
 		return name
 	}
-	return "`" + strings.Map(func(r rune) rune {
-		if r == '`' || r < ' ' {
-			return '_' // cannot be written
-		}
-		return r
-	}, name) + "`"
+	return "`" + name + "`"
+}
+
+// isName reports whether a rule file can write a name, in backticks if need be.
+func isName(name string) bool {
+	return name != "" && utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool {
+		return r == '`' || unicode.IsControl(r) || r >= '\u202A' && r <= '\u202E' || r >= '\u2066' && r <= '\u2069'
+	})
 }
