@@ -71,6 +71,7 @@ type Sight struct {
 	Total    int64  // events that the run has taken
 	Start    int64  // counting time of its first event
 	Next     uint64 // steps that can take next, as a set
+	Lacks    int64  // SightTook: turns that its step still needs before the run can go on
 	Until    int64  // when it ends if nothing comes, or has ended; math.MaxInt64: never
 	Deadline int64  // when it matches if nothing forbidden comes; math.MaxInt64: it waits for an event
 	Why      Why    // SightEnded
@@ -449,6 +450,11 @@ func (p *Pattern) watchTook(x *Context, r *run, step int, ev *event.Event) {
 	st := &p.stages[r.stage]
 	if p.mayRepeat(r, st) {
 		s.Next = st.steps
+	}
+	if !p.enough(r, st) {
+		s.Lacks = max(0, int64(st.min)-int64(r.turns))
+		p.watch.tell(x, &s)
+		return
 	}
 	for i := range st.next {
 		s.Next |= p.stages[st.next[i].to].steps

@@ -63,7 +63,6 @@ var libraryRooms = map[string][]string{
 	"github.com/alecthomas/kong":         {"cmd"},
 	"github.com/goccy/go-yaml":           {"config"},
 	"github.com/fsnotify/fsnotify":       {"rules/service"},
-	"github.com/klauspost/compress":      {"sources/file", "state/journal"},
 	"github.com/klauspost/compress":      {"sources/file", "state/journal", "sinks/file"},
 	"github.com/axiomhq/hyperloglog":     {"windows"},
 	"github.com/DataDog/sketches-go":     {"windows"},

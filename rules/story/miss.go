@@ -53,7 +53,7 @@ func (t *Teller) progressed(s *machine.Sight) {
 	}
 	p.steps |= 1 << s.Step
 	p.total, p.next = s.Total, s.Next
-	p.waits = t.waiting(s.Next, s.Until, s.Deadline)
+	p.waits = t.waiting(s)
 	if len(p.took) < mostTook {
 		p.took = append(p.took, t.stepName(s.Step)+" at "+t.o.Time(s.At))
 	}

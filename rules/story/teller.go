@@ -276,7 +276,7 @@ func (t *Teller) took(s *machine.Sight) {
 	if s.Total == 1 {
 		kind, text = KindBegan, "run "+strconv.FormatUint(s.Run, 10)+" begins with it as "+t.stepName(s.Step)
 	}
-	l := t.line(s, kind, text+t.waiting(s.Next, s.Until, s.Deadline))
+	l := t.line(s, kind, text+t.waiting(s))
 	l.Step = t.stepName(s.Step)
 	if end := min(s.Until, s.Deadline); end != never {
 		l.Until = t.o.Time(end)
@@ -284,7 +284,8 @@ func (t *Teller) took(s *machine.Sight) {
 }
 
 // waiting says what a run waits for, and until when.
-func (t *Teller) waiting(next uint64, until, deadline int64) string {
+func (t *Teller) waiting(s *machine.Sight) string {
+	next, until, deadline := s.Next, s.Until, s.Deadline
 	text := ""
 	switch {
 	case deadline != never && next != 0:
@@ -293,6 +294,9 @@ func (t *Teller) waiting(next uint64, until, deadline int64) string {
 		text = "; it matches at " + t.o.Time(deadline) + " if nothing forbidden comes"
 	case next != 0:
 		text = "; it waits for " + t.stepNames(next)
+		if s.Lacks > 0 {
+			text += ", " + strconv.FormatInt(s.Lacks, 10) + " more"
+		}
 		if until != never {
 			text += ", until " + t.o.Time(until)
 		}
