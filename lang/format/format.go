@@ -169,11 +169,15 @@ func typeText(t *syntax.Type) string {
 	case syntax.ListType:
 		text = "[" + typeText(t.Elem) + "]"
 	case syntax.RecordType:
-		text = "{ "
-		for _, f := range t.Fields {
-			text += f.Name.Span.Text() + " " + typeText(f.Type) + "  "
+		parts := []string{"{"}
+		for i, f := range t.Fields {
+			space := ""
+			if i > 0 {
+				space = " "
+			}
+			parts = append(parts, space+f.Name.Span.Text()+" "+typeText(f.Type))
 		}
-		text = strings.TrimRight(text, " ") + " }"
+		text = strings.Join(parts, " ") + " }"
 	default:
 		text = t.Name.Span.Text()
 	}
