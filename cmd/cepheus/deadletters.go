@@ -145,7 +145,7 @@ func standing(s *deadletter.Stored) string {
 // oneLine is a text as one line of a table.
 func oneLine(text string) string {
 	const most = 100
-	return short(strings.Join(strings.Fields(text), " "), most)
+	return shortened(strings.Join(strings.Fields(text), " "), most)
 }
 
 // writeLetter writes a letter as JSON: a record that is UTF-8 as text, any other as base64.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -90,17 +91,20 @@ func (b *bars) print(to io.Writer, width int) {
 	if len(b.names) == 0 {
 		return
 	}
-	names, numbers, most := len([]rune(b.head)), len("alerts"), uint64(1)
+	names, numbers, most, notes := len([]rune(b.head)), len("alerts"), uint64(1), 0
 	for i, name := range b.names {
 		names = max(names, len([]rune(name)))
-		numbers = max(numbers, len(fmt.Sprint(b.n[i])))
+		numbers = max(numbers, len(strconv.FormatUint(b.n[i], 10)))
 		most = max(most, b.n[i])
+		if b.notes[i] != "" {
+			notes = max(notes, len(b.notes[i])+1)
+		}
 	}
-	names = min(names, max(8, width-numbers-4-8))
+	names = min(names, max(8, width-numbers-4-notes-4))
 	fmt.Fprintf(to, "\n%-*s  %*s\n", names, b.head, numbers, "alerts")
 	for i, name := range b.names {
-		room := min(mostBar, width-names-numbers-4)
-		line := fmt.Sprintf("%-*s  %*d  %s", names, short(name, names), numbers, b.n[i], bar(b.n[i], most, room))
+		room := min(mostBar, width-names-numbers-4-notes)
+		line := fmt.Sprintf("%-*s  %*d  %s", names, shortened(name, names), numbers, b.n[i], bar(b.n[i], most, room))
 		if b.notes[i] != "" {
 			line += " " + b.notes[i]
 		}
@@ -116,8 +120,8 @@ func bar(n, most uint64, room int) string {
 	return strings.Repeat("█", max(1, int(n*uint64(room)/most)))
 }
 
-// short cuts a name that is too long for its column.
-func short(name string, n int) string {
+// shortened cuts a name that is too long for its column.
+func shortened(name string, n int) string {
 	if r := []rune(name); len(r) > n {
 		return string(r[:n-1]) + "…"
 	}
@@ -184,7 +188,7 @@ func (r *replayed) printCosts(to io.Writer, width int) {
 	names = min(names, max(8, width-22))
 	fmt.Fprintf(to, "\n%-*s  ns/event\n", names, "rule alone")
 	for _, c := range r.costs {
-		line := fmt.Sprintf("%-*s  %8.0f  %s", names, short(c.Rule, names), c.Nanos, bar(uint64(c.Nanos), uint64(most), min(mostBar, width-names-12)))
+		line := fmt.Sprintf("%-*s  %8.0f  %s", names, shortened(c.Rule, names), c.Nanos, bar(uint64(c.Nanos), uint64(most), min(mostBar, width-names-12)))
 		fmt.Fprintln(to, strings.TrimRight(line, " "))
 	}
 }
@@ -200,12 +204,12 @@ func (r *replayed) printChange(to io.Writer, width int) {
 		kept []backtest.Kept
 	}{{"+", c.Appeared}, {"-", c.Vanished}} {
 		for _, k := range list.kept[:min(r.top, len(list.kept))] {
-			fmt.Fprintln(to, short(fmt.Sprintf("%s %s  %s  %s", list.sign, writtenTime(k.Time), k.Rule, k.Key.Key), width))
+			fmt.Fprintln(to, shortened(fmt.Sprintf("%s %s  %s  %s", list.sign, writtenTime(k.Time), k.Rule, k.Key.Key), width))
 		}
 		more(to, list.sign, len(list.kept)-r.top)
 	}
 	for _, m := range c.Moved[:min(r.top, len(c.Moved))] {
-		fmt.Fprintln(to, short(fmt.Sprintf("~ %s  %s  %s  was at %s", writtenTime(m.To), m.Rule, m.Key.Key, writtenTime(m.From)), width))
+		fmt.Fprintln(to, shortened(fmt.Sprintf("~ %s  %s  %s  was at %s", writtenTime(m.To), m.Rule, m.Key.Key, writtenTime(m.From)), width))
 	}
 	more(to, "~", len(c.Moved)-r.top)
 }
