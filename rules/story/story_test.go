@@ -1,0 +1,111 @@
+package story_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/cepheus-cep/cepheus/engine"
+	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/lang"
+	"github.com/cepheus-cep/cepheus/lang/source"
+	"github.com/cepheus-cep/cepheus/rules/story"
+	"github.com/cepheus-cep/cepheus/rules/trial"
+)
+
+const declared = "event a (time: t(s)) { t int  k string  n int? }\nevent b (time: t(s)) { t int  k string }\n"
+
+// told runs one rule over events and returns its story.
+func told(t *testing.T, rule string, o story.Options, records ...string) *story.Teller {
+	t.Helper()
+	set, errs := lang.Compile([]*source.File{{Name: "r.cep", Text: declared + "rule r { " + rule + " }"}})
+	if set == nil {
+		t.Fatal(errs)
+	}
+	o.Types = set.Types
+	o.Time = func(ns int64) string { return string(event.AppendDuration(nil, ns)) }
+	teller := story.New(set.Rules[0], o)
+	in := &trial.Records{Name: "in"}
+	for _, r := range records {
+		in.Texts = append(in.Texts, []byte(r))
+	}
+	_, err := trial.Run(t.Context(), engine.Options{
+		Set: set, Inputs: []engine.Input{{Source: in}}, Shards: 1, Final: true, Steps: []engine.IdleStep{}, Watch: teller.See,
+	}, func(*event.Alert) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return teller
+}
+
+func texts(lines []story.Line) (out []string) {
+	for _, l := range lines {
+		out = append(out, l.Time+" "+l.Text)
+	}
+	return out
+}
+
+func TestStories(t *testing.T) {
+	const (
+		a1 = `{"type":"a","t":1,"k":"x","n":1}`
+		a2 = `{"type":"a","t":2,"k":"x","n":5}`
+		b3 = `{"type":"b","t":3,"k":"x"}`
+		b9 = `{"type":"b","t":9,"k":"x"}`
+	)
+	for name, c := range map[string]struct {
+		rule    string
+		records []string
+		want    []string
+	}{
+		"a filter": {"from a where n > 2 by k emit { n: n }", []string{a1, a2}, []string{
+			`1s a { k: "x", n: 1 }`, "1s passed by: where n > 2 is false: 1 > 2",
+			`2s a { k: "x", n: 5 }`, "2s no having: it holds", "2s alert: n: 5",
+		}},
+		"a window that closes": {"from a by k window tumbling 5s having sum(n) > 7", []string{a1, a2, b9}, []string{
+			`1s a { k: "x", n: 1 }`, `2s a { k: "x", n: 5 }`,
+			"5s window from 0s to 5s: sum(n) = 6; having does not hold: sum(n) > 7 is false: 6 > 7",
+		}},
+		"a negation": {"by k match p: a -> !b -> q: a[n > p.n] within 9s", []string{a1, b3, b9}, []string{
+			`1s a { k: "x", n: 1 }`, "1s run 1 begins with it as p; it waits for q, until 10s",
+			`3s b { k: "x" }`, "3s run 1 ends: b has come, which must not",
+			`9s b { k: "x" }`,
+		}},
+		"an absence": {"by k match p: a -> !b for 5s", []string{a1, b9}, []string{
+			`1s a { k: "x", n: 1 }`, "1s run 1 begins with it as p; it matches at 6s if nothing forbidden comes",
+			"6s alert of run 1", "6s run 1 ends: it has matched",
+			`9s b { k: "x" }`,
+		}},
+		"an until event": {"by k match p: a -> q: a within 9s until b", []string{a1, b3}, []string{
+			`1s a { k: "x", n: 1 }`, "1s run 1 begins with it as p; it waits for q, until 10s",
+			`3s b { k: "x" }`, "3s run 1 ends: an until event has come",
+		}},
+		"having of a pattern": {"by k match p: a -> q: a within 9s having q.n > 7", []string{a1, a2}, []string{
+			`1s a { k: "x", n: 1 }`, "1s run 1 begins with it as p; it waits for q, until 10s",
+			`2s a { k: "x", n: 5 }`, "2s run 1 takes it as q", "2s run 2 begins with it as p; it waits for q, until 11s",
+			"2s having of run 1: q.n > 7 is false: 5 > 7", "2s run 1 ends: it was complete, and having does not hold",
+			"11s run 2 ends: its time had passed at 11s (within 9s)",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, texts(told(t, c.rule, story.Options{}, c.records...).Lines)); diff != "" {
+				t.Errorf("(-want +told):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestLinesAreBounded(t *testing.T) {
+	teller := told(t, "from a by k", story.Options{MostLines: 3}, `{"type":"a","t":1,"k":"x"}`, `{"type":"a","t":2,"k":"x"}`, `{"type":"a","t":3,"k":"y"}`)
+	if len(teller.Lines) != 3 || teller.Left != 6 || len(teller.Matches) != 3 {
+		t.Errorf("%d lines, %d left, %d matches", len(teller.Lines), teller.Left, len(teller.Matches))
+	}
+}
+
+func TestMissOfAWindowIsTheNearest(t *testing.T) {
+	teller := told(t, "from a by k window sliding 1m having count() >= 3 and sum(n) > 10", story.Options{MostLines: -1},
+		`{"type":"a","t":1,"k":"x","n":1}`, `{"type":"a","t":2,"k":"x","n":1}`, `{"type":"a","t":3,"k":"y","n":10}`)
+	if got := strings.Join(teller.Miss(), "\n"); !strings.Contains(got, "sum(n) > 10 is false: 10 > 10") || !strings.Contains(got, `k "y"`) {
+		t.Error(got)
+	}
+}
