@@ -13,6 +13,7 @@ type Sink struct {
 	Stdout  *StdoutSink  `yaml:"stdout" kind:"true" help:"Standard output, one JSON object a line."`
 	File    *FileSink    `yaml:"file" kind:"true" help:"A file, one JSON object a line."`
 	Webhook *WebhookSink `yaml:"webhook" kind:"true" help:"An http or https URL to which alerts are posted."`
+	Kafka   *KafkaSink   `yaml:"kafka" kind:"true" help:"A topic of Apache Kafka, and of what speaks its protocol."`
 
 	Postgres     *PostgresSink     `yaml:"postgres" kind:"true" help:"A table of PostgreSQL."`
 	Redis        *RedisSink        `yaml:"redis" kind:"true" help:"A stream of Redis."`

@@ -84,19 +84,13 @@ func (k *KafkaSource) options(w World, name string, s *Source) kafka.Options {
 		MaxRecord: int(k.MaxRecord), Prefetch: int(k.Prefetch), FetchBytes: int(k.FetchBytes),
 		Wait: time.Duration(k.Wait), Timeout: time.Duration(k.Timeout),
 		StartTimeout: time.Duration(k.StartTimeout), Refresh: time.Duration(k.Refresh),
-		Log: w.Log, Now: w.Now,
+		Log: w.Log, Now: w.Now, TLS: k.TLS.wire(), SASL: k.SASL.wire(),
 	}
 	if k.Start.Latest {
 		o.Start.From = kafka.Latest
 	}
 	o.OutOfRange = map[string]kafka.Policy{"latest": kafka.Latest, "stop": kafka.Stop}[k.OutOfRange]
 	o.Format = map[string]kafka.Format{"csv": kafka.CSV, "raw": kafka.Raw}[s.Format]
-	if k.TLS != nil {
-		o.TLS = &kafka.TLS{CA: k.TLS.CA.Name, Cert: k.TLS.Cert.Name, Key: k.TLS.Key.Name, ServerName: k.TLS.ServerName}
-	}
-	if k.SASL != nil {
-		o.SASL = &kafka.SASL{Mechanism: k.SASL.Mechanism, User: k.SASL.User, Password: k.SASL.Password.Reveal()}
-	}
 	return o
 }
 
@@ -121,9 +115,10 @@ func (k *KafkaSource) check(at section) {
 	if _, err := regexp.Compile(k.Pattern); err != nil {
 		at.fault("pattern", "not a regular expression: %v", err)
 	}
-	for i, b := range k.Brokers {
-		if _, port, err := net.SplitHostPort(b); err != nil || port == "" {
-			at.fault(fmt.Sprintf("brokers[%d]", i), "%q: write a broker as host:port", clip(b))
-		}
-	}
+	checkBrokers(at, k.Brokers)
+}
+
+func isAddress(broker string) bool {
+	_, port, err := net.SplitHostPort(broker)
+	return err == nil && port != ""
 }

@@ -17,6 +17,10 @@ type World struct {
 	Stdout io.Writer
 	Now    func() time.Time
 	Log    *slog.Logger
+
+	// State tells the name of the state that alerts come from, and the last row that it has
+	// committed. Nil: there is no state folder.
+	State func(ctx context.Context) (name string, lastRow uint64, err error)
 }
 
 // Source is one source of events.

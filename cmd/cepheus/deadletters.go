@@ -342,7 +342,7 @@ func (v deadReplayVerb) send(w *world, alerts []*deadletter.Stored) (err error) 
 		return usage(err)
 	}
 	log := slog.New(slog.NewTextHandler(w.stderr, nil))
-	target, err := (&pipeline{world: w, log: log}).openSink(to)
+	target, err := (&pipeline{world: w, log: log}).openSink(to, w.kinds())
 	if err != nil {
 		return usage(fmt.Errorf("--sink %s: %w", to.given, err))
 	}

@@ -67,9 +67,9 @@ func (p *pipeline) run(ctx context.Context) (err error) {
 	if err := p.enrol(ctx, store, outbox); err != nil {
 		return err
 	}
-	targets, err := p.openSinks()
+	targets, err := p.openSinks(p.kindsOf(store, outbox))
 	if err != nil {
-		return usage(err)
+		return sinksNotOpened(p.world, err)
 	}
 	defer func() {
 		if closing := closeSinks(targets); err == nil { // else it has been told

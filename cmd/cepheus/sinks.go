@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"math/bits"
@@ -17,6 +18,7 @@ import (
 	"github.com/cepheus-cep/cepheus/sinks"
 	"github.com/cepheus-cep/cepheus/sinks/deadletter"
 	sinkfile "github.com/cepheus-cep/cepheus/sinks/file"
+	sinkkafka "github.com/cepheus-cep/cepheus/sinks/kafka"
 	"github.com/cepheus-cep/cepheus/sinks/stdout"
 	"github.com/cepheus-cep/cepheus/sinks/webhook"
 	"github.com/cepheus-cep/cepheus/state"
@@ -108,9 +110,9 @@ func sameFile(a, b string) bool {
 }
 
 // openSinks opens all, or none. They are the caller's to close.
-func (p *pipeline) openSinks() (targets []sinks.Target, err error) {
+func (p *pipeline) openSinks(kinds config.World) (targets []sinks.Target, err error) {
 	for _, s := range p.sinks {
-		target, err := p.openSink(s)
+		target, err := p.openSink(s, kinds)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", s.told(), err), closeSinks(targets))
 		}
@@ -125,11 +127,11 @@ const webhookTimeout = 10 * time.Second
 
 // openSink opens a sink. A run by flags has someone before it: a receiver that does not know
 // us ends it.
-func (p *pipeline) openSink(s sinkFlag) (t sinks.Target, err error) {
+func (p *pipeline) openSink(s sinkFlag, kinds config.World) (t sinks.Target, err error) {
 	t.StopOnFault = true
 	switch {
 	case s.sink != nil:
-		return s.sink.Target(p.world.ctx, p.world.kinds(), s.name)
+		return s.sink.Target(p.world.ctx, kinds, s.name)
 	case s.path != "":
 		t.Sink, err = sinkfile.Open(s.path)
 	case s.url != nil:
@@ -139,6 +141,36 @@ func (p *pipeline) openSink(s sinkFlag) (t sinks.Target, err error) {
 		t.Sink = stdout.New(p.world.stdout)
 	}
 	return t, err
+}
+
+// kindsOf is what sinks see of the process, and of the state whose alerts they are handed.
+func (p *pipeline) kindsOf(store stateStore, outbox *state.Outbox) config.World {
+	w := p.world.kinds()
+	if p.verb.State != "" {
+		w.State = func(ctx context.Context) (string, uint64, error) {
+			name, err := state.Identity(ctx, store, rand.Text())
+			return name, outbox.Last(), err
+		}
+	}
+	return w
+}
+
+// sinksNotOpened tells settings that are wrong, which are wrong usage, from brokers that are
+// away and another process in our place, which are failures. A signal is a clean end.
+func sinksNotOpened(w *world, err error) error {
+	var (
+		away   *sinkkafka.StartError
+		fenced *sinkkafka.FencedError
+		other  *sinkkafka.StateError
+	)
+	switch {
+	case w.ctx.Err() != nil:
+		fmt.Fprintln(w.stderr, "stopped by a signal before anything was read")
+		return nil
+	case errors.As(err, &away), errors.As(err, &fenced), errors.As(err, &other):
+		return err
+	}
+	return usage(err)
 }
 
 func closeSinks(targets []sinks.Target) error {

@@ -44,7 +44,7 @@ var roomLaw = map[string][]string{
 	"rules/service":     {"rules/lookup", "engine", "state", "lang", "lang/source", "lang/plan", "event"},
 	"rules/ruletest":    {"rules", "rules/lookup", "engine/...", "state", "lang", "lang/source", "lang/plan", "event"},
 	"api":               {"rules", "lang/source", "event"},
-	"config":            {"sources/...", "sinks/...", "engine", "lang/source", "event"},
+	"config":            {"sources/...", "sinks/...", "internal/wire", "engine", "lang/source", "event"},
 	"cmd":               {"..."},
 	"benchmarks":        {"..."},
 	"examples":          {"..."},

@@ -3,11 +3,24 @@ package kafka
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 
 	"github.com/cepheus-cep/cepheus/internal/wire"
 )
+
+// StartError says that the brokers did not answer, or not well, for as long as Open tries.
+type StartError struct {
+	Tried time.Duration
+	Err   error
+}
+
+// Error names what was found, and how long it was tried.
+func (e *StartError) Error() string { return fmt.Sprintf("%v, tried for %s", e.Err, e.Tried) }
+
+// Unwrap returns what was found.
+func (e *StartError) Unwrap() error { return e.Err }
 
 // FencedError says that another process has taken the transactional id over.
 type FencedError struct {

@@ -112,7 +112,7 @@ func (s *Sink) start(ctx context.Context) error {
 		err = s.identify(within)
 	}
 	if err != nil && within.Err() != nil && ctx.Err() == nil {
-		err = fmt.Errorf("%w, tried for %s", err, s.o.StartTimeout)
+		err = &StartError{Tried: s.o.StartTimeout, Err: err}
 	}
 	return err
 }
