@@ -12,8 +12,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"github.com/cepheus-cep/cepheus/sinks"
 )
 
 // retention is how long records are kept: in this process they take memory.
@@ -28,11 +26,10 @@ func ownBroker() (addresses []string, stop func(), err error) {
 	return c.ListenAddrs(), c.Close, nil
 }
 
-// broker is the demo's own connection to the brokers: it makes topics, and writes events and
-// alerts.
+// broker is the demo's own connection to the brokers: it makes topics, and writes events.
 type broker struct {
 	*kgo.Client
-	events, alerts string
+	events string
 
 	mu     sync.Mutex
 	failed error // the first
@@ -45,7 +42,7 @@ func dial(ctx context.Context, o *Options, brokers []string) (*broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to %v: %w", brokers, err)
 	}
-	b := &broker{Client: client, events: o.Topic, alerts: o.AlertTopic}
+	b := &broker{Client: client, events: o.Topic}
 	for topic, partitions := range map[string]int{o.Topic: o.Partitions, o.AlertTopic: 1} {
 		if err := b.create(ctx, topic, partitions); err != nil {
 			b.Close()
@@ -97,24 +94,3 @@ func (b *broker) lost() error {
 	}
 	return fmt.Errorf("write to topic %s: %w", b.events, b.failed)
 }
-
-// alertTopic is a sink that writes alerts to their topic.
-type alertTopic struct{ *broker }
-
-// Deliver writes the rows and waits until the brokers have them.
-func (s alertTopic) Deliver(ctx context.Context, rows []sinks.Row) (taken int, err error) {
-	records := make([]*kgo.Record, len(rows))
-	for i, r := range rows {
-		records[i] = &kgo.Record{Topic: s.alerts, Value: append([]byte(nil), r.Alert...)}
-	}
-	if err := s.ProduceSync(ctx, records...).FirstErr(); err != nil {
-		return 0, fmt.Errorf("write to topic %s: %w", s.alerts, err)
-	}
-	return len(rows), nil
-}
-
-// Flush has nothing to do.
-func (s alertTopic) Flush(context.Context) error { return nil }
-
-// Close leaves the connection to its owner.
-func (s alertTopic) Close() error { return nil }

@@ -21,6 +21,7 @@ import (
 	"github.com/cepheus-cep/cepheus/lang/plan"
 	"github.com/cepheus-cep/cepheus/lang/source"
 	"github.com/cepheus-cep/cepheus/sinks"
+	sinkkafka "github.com/cepheus-cep/cepheus/sinks/kafka"
 	"github.com/cepheus-cep/cepheus/sources/kafka"
 	"github.com/cepheus-cep/cepheus/state"
 )
@@ -148,7 +149,7 @@ func (s *show) run(ctx context.Context, set *plan.Set, brokers []string) error {
 	whole, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	all, whole := errgroup.WithContext(whole)
-	all.Go(func() error { return s.analyse(whole, set, client) })
+	all.Go(func() error { return s.analyse(whole, set, client, brokers) })
 	all.Go(func() error {
 		defer stop()
 		return s.generate(ctx, whole)
@@ -215,13 +216,18 @@ func (s *show) untilRead(whole context.Context) error {
 }
 
 // analyse runs the engine over the topic, and delivery beside it.
-func (s *show) analyse(ctx context.Context, set *plan.Set, client *kafka.Client) error {
+func (s *show) analyse(ctx context.Context, set *plan.Set, client *kafka.Client, brokers []string) error {
 	store := state.NewMemory()
 	outbox, err := state.OpenOutbox(ctx, store)
 	if err != nil {
 		return err
 	}
-	targets := []sinks.Target{{Name: "screen", Sink: s.screen}, {Name: "topic", Sink: alertTopic{s.broker}}}
+	topic, err := sinkkafka.Open(ctx, sinkkafka.Options{Brokers: brokers, Topic: s.o.AlertTopic, Log: s.o.Log, Now: s.o.Now})
+	if err != nil {
+		return err
+	}
+	defer topic.Close()
+	targets := []sinks.Target{{Name: "screen", Sink: s.screen}, {Name: "topic", Sink: topic}}
 	d, err := sinks.NewDispatcher(outbox, targets, sinks.Options{Log: s.o.Log})
 	if err != nil {
 		return err
