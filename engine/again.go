@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"slices"
 
@@ -9,7 +10,7 @@ import (
 )
 
 // again makes the job's events, and what they matter to, those of the current generation.
-// Only the coordinator calls it, of a job that no worker has.
+// Nobody else has the job, of which nothing has been taken.
 func (w *worker) again(j *job) {
 	w.turn()
 	if j.by == w.by || j.broken != nil {
@@ -134,6 +135,38 @@ func (w *worker) decodeRest(j *job, into *event.Arena) {
 	j.at = at
 }
 
+// giveBack has workers do again what has been read and waits for its turn, beside the run.
+// What a worker still has is looked at when its turn comes.
+func (e *Engine) giveBack(r *reader) {
+	for range len(r.queue) {
+		r.stale = append(r.stale, <-r.queue)
+	}
+	var list []*job
+	for _, j := range r.stale {
+		select {
+		case <-j.done:
+			j.done = make(chan struct{})
+			list = append(list, j)
+		default:
+		}
+	}
+	if len(list) > 0 {
+		e.redo(list)
+	}
+}
+
+// handOn hands jobs to workers.
+func handOn(ctx context.Context, list []*job, jobs chan<- *job) error {
+	for _, j := range list {
+		select {
+		case jobs <- j:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return nil
+}
+
 // renewJobs has the jobs that epochs are taken from, and those of which events wait for
 // their time, done again.
 func (e *Engine) renewJobs() {
@@ -147,7 +180,7 @@ func (e *Engine) renewJobs() {
 		}
 	}
 	for _, r := range e.readers {
-		if r.at != nil {
+		if e.giveBack(r); r.at != nil {
 			renew(r.at)
 		}
 	}

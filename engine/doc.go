@@ -59,7 +59,7 @@
 // generation is what holds between two changes; it is compiled beside the run. Units of
 // rules that remember the same go on with their keys as they are in memory (heritage.go);
 // what was decoded or routed by an older generation and is in no epoch yet is done again,
-// by the coordinator, when its turn comes (again.go). A change is durable with the epoch that
+// by the workers, or by the coordinator when its turn comes (again.go). A change is durable with the epoch that
 // it begins, which ends after one round.
 //
 // # The law

@@ -302,6 +302,7 @@ type Engine struct {
 	changes changes
 	over    chan struct{} // closed when the run has ended
 	begin   func(*reader) // starts a reader of the run
+	redo    func([]*job)  // hands jobs to the workers of the run, to be done again
 	own     *worker       // of the coordinator, for what must be decoded or routed again
 
 	diary   diary
@@ -385,6 +386,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	reading, stop := context.WithCancel(ctx)
 	all, reading := errgroup.WithContext(reading)
 	jobs := make(chan *job)
+	e.redo = func(list []*job) {
+		all.Go(func() error { return handOn(reading, list, jobs) })
+	}
 	e.begin = func(r *reader) { all.Go(func() error { return r.run(reading, jobs) }) }
 	for _, r := range e.readers {
 		e.begin(r)

@@ -66,7 +66,7 @@ func (e *Engine) fallIdle(ep *epoch, p *partition) {
 // returned is an idle partition that has brought something; nil where none has.
 func (e *Engine) returned() *partition {
 	for _, p := range e.merge.parts {
-		if p.idle && len(e.readers[p.source].queue) > 0 {
+		if p.idle && e.readers[p.source].hasRead() {
 			return p
 		}
 	}

@@ -118,7 +118,11 @@ func (w *worker) run(ctx context.Context, jobs <-chan *job) error {
 	for {
 		select {
 		case j := <-jobs:
-			w.work(j)
+			if j.by == nil {
+				w.work(j)
+			} else {
+				w.again(j)
+			}
 			close(j.done)
 		case <-ctx.Done():
 			return nil
@@ -262,7 +266,7 @@ func (j *job) reset() {
 	clear(j.dead)
 	j.at, j.dead = j.at[:0], j.dead[:0]
 	j.common = event.Common{}
-	j.events, j.err, j.broken, j.next, j.taken, j.held = nil, nil, nil, 0, 0, 0
+	j.by, j.events, j.err, j.broken, j.next, j.taken, j.held = nil, nil, nil, nil, 0, 0, 0
 	j.counts = counts{nilKeys: j.counts.nilKeys[:0], faults: j.counts.faults[:0]}
 	j.done = make(chan struct{})
 }

@@ -16,6 +16,7 @@ type reader struct {
 	asking atomic.Int64 // when it began to ask the source, by clock.elapsed; notAsking: it does not
 	free   chan *job
 	queue  chan *job // read, in order; perhaps still being decoded
+	stale  []*job    // come before those of the queue: see Engine.giveBack
 	at     *job      // being taken into epochs
 	atEnd  bool      // the last batch read said so; one without records may take it back
 	total  int       // jobs there are
@@ -133,6 +134,11 @@ func (r *reader) read(ctx context.Context, j *job) bool {
 
 // poll returns the next job that has been read, nil where there is none.
 func (r *reader) poll() *job {
+	if len(r.stale) > 0 {
+		j := r.stale[0]
+		r.stale = r.stale[1:]
+		return j
+	}
 	select {
 	case j := <-r.queue:
 		return j
@@ -141,10 +147,13 @@ func (r *reader) poll() *job {
 	}
 }
 
+// hasRead reports whether there is a job that has been read.
+func (r *reader) hasRead() bool { return len(r.queue) > 0 || len(r.stale) > 0 }
+
 // silent is how long the source has been asked in vain; 0 where it is not being asked.
 func (r *reader) silent() time.Duration {
 	since := r.asking.Load()
-	if since == notAsking || len(r.queue) > 0 {
+	if since == notAsking || r.hasRead() {
 		return 0
 	}
 	return r.clock.elapsed() - time.Duration(since)
