@@ -60,7 +60,7 @@
 // rules that remember the same go on with their keys as they are in memory (heritage.go);
 // what was decoded or routed by an older generation and is in no epoch yet is done again,
 // by the workers, or by the coordinator when its turn comes (again.go). A change is durable with the epoch that
-// it begins, which ends after one round.
+// it begins, and which is committed at once.
 //
 // # The law
 //

@@ -103,6 +103,9 @@ func (e *Engine) fill(ctx context.Context, ep *epoch) (more bool, err error) {
 
 func (e *Engine) gather(ctx context.Context, ep *epoch) (more bool, err error) {
 	for e.room(ep) > 0 {
+		if e.changes.made != nil {
+			return true, nil // who asked for it waits until it is durable
+		}
 		if w, ok := e.merge.take(); ok {
 			e.admit(ep, w)
 			continue

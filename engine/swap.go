@@ -225,7 +225,7 @@ func (c *Change) Wait(ctx context.Context) (Report, error) {
 func (e *Engine) end() { close(e.over) }
 
 // takeChange makes the change that waits, if there is one and nothing has happened in the
-// epoch yet; the epoch is committed after one round.
+// epoch yet; the epoch is committed at once.
 func (e *Engine) takeChange(ctx context.Context, ep *epoch) error {
 	c := e.changes.pending.Load()
 	if c == nil || !ep.fresh() || !e.mayChange() || !e.changes.pending.CompareAndSwap(c, nil) {
