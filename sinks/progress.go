@@ -4,8 +4,9 @@ package sinks
 // A row is done when it was delivered, refused and kept, dropped, or not meant for the
 // sink. Only done rows without one before them that is not can be acknowledged.
 type progress struct {
-	rows  []rowState // from the first that is not done
-	first int        // ordinal of rows[0]: rows have ordinals in the order they were read
+	rows  []rowState // from the first that is not done, at head; those before it are free
+	head  int
+	first int // ordinal of the row at head: rows have ordinals in the order they were read
 }
 
 type rowState struct {
@@ -15,7 +16,10 @@ type rowState struct {
 }
 
 // next is the ordinal that the next row gets.
-func (p *progress) next() int { return p.first + len(p.rows) }
+func (p *progress) next() int { return p.first + p.waiting() }
+
+// waiting is how many rows were read since the first that is not done.
+func (p *progress) waiting() int { return len(p.rows) - p.head }
 
 func (p *progress) read(number uint64, size int) {
 	p.rows = append(p.rows, rowState{number: number, size: size})
@@ -25,16 +29,25 @@ func (p *progress) read(number uint64, size int) {
 // it, 0 where there is none, and the bytes of all that can.
 func (p *progress) finish(ordinals ...int) (last uint64, bytes int) {
 	for _, at := range ordinals {
-		p.rows[at-p.first].done = true
+		p.rows[p.head+at-p.first].done = true
 	}
-	rows := 0
-	for rows < len(p.rows) && p.rows[rows].done {
-		last = p.rows[rows].number
-		bytes += p.rows[rows].size
-		rows++
+	for p.head < len(p.rows) && p.rows[p.head].done {
+		last = p.rows[p.head].number
+		bytes += p.rows[p.head].size
+		p.head++
+		p.first++
 	}
-	p.rows, p.first = p.rows[rows:], p.first+rows
+	p.tidy()
 	return last, bytes
+}
+
+// tidy takes the free rows out where they are half of all.
+func (p *progress) tidy() {
+	if 2*p.head < len(p.rows) {
+		return
+	}
+	p.rows = p.rows[:copy(p.rows, p.rows[p.head:])]
+	p.head = 0
 }
 
 // oldest reports whether a row is the first that is not done.

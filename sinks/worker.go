@@ -247,7 +247,7 @@ func (w *worker) backlog() (rows, bytes uint64) {
 func (w *worker) passOver(row uint64) {
 	w.d.mu.Lock()
 	defer w.d.mu.Unlock()
-	if len(w.progress.rows) == 0 {
+	if w.progress.waiting() == 0 {
 		w.delivered = max(w.delivered, row)
 		w.d.makeRoom()
 	}
