@@ -96,8 +96,8 @@ type Options struct {
 	Shards int
 	// EpochEvents, EpochBytes and EpochKeys bound the records of an epoch, their bytes and,
 	// where the store is durable, the keys that change in it; defaults there 8,388,608,
-	// 1 GiB and one for each 4 KiB of Cache, from 4,096 to 262,144, and 8,192 records (16,384 with several shards) where commits cost
-	// nothing.
+	// 1 GiB and the square of the MiB of Cache, from 4,096 to 262,144, and 8,192 records
+	// (16,384 with several shards) where commits cost nothing.
 	EpochEvents, EpochBytes, EpochKeys int
 	// RoundEvents bounds the records that are worked on at a time; default 8,192 (16,384
 	// with several shards).
@@ -210,8 +210,12 @@ func (o *Options) validate() error {
 }
 
 // keysAnEpoch is how many keys may change in an epoch: those of two epochs, the one at hand
-// and the one that is being written, are in memory whatever the cache may take.
-func (o *Options) keysAnEpoch() int { return int(max(4<<10, min(o.Cache>>12, 256<<10))) }
+// and the one that is being written, are in memory whatever the cache may take. They grow
+// faster than that, for long epochs write least, where keys come and go within them.
+func (o *Options) keysAnEpoch() int {
+	mib := min(o.Cache>>20, 512)
+	return int(max(4<<10, mib*mib))
+}
 
 // Stats are totals of one run, and of each rule.
 type Stats struct {
