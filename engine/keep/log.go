@@ -32,11 +32,12 @@ type Log struct {
 	open     uint32                // its number
 	rest     uint32                // how many words it has left; 0 where none is written
 	hand     int                   // where tidy goes on
-	// Dense has a third of the room wasted at most, and not a half. It costs more copying.
-	Dense bool
-	live  int
-	bytes int64 // room of the segments
-	held  int64 // of it, words of what is held
+	// DenseFrom is from how many bytes on a third of the room is wasted at most, and not a
+	// half, which costs more copying. 0: never.
+	DenseFrom int64
+	live      int
+	bytes     int64 // room of the segments
+	held      int64 // of it, words of what is held
 }
 
 // pageEvents is the number of entries in a page: the table grows without being copied.
@@ -170,15 +171,17 @@ func (l *Log) room(n int, e *shown) []uint64 {
 
 // most is how much room the segments may take before they are tidied.
 func (l *Log) most() int64 {
-	if l.Dense {
+	if l.isDense() {
 		return 12*l.held + slack/2
 	}
 	return 16*l.held + slack
 }
 
+func (l *Log) isDense() bool { return l.DenseFrom > 0 && l.bytes > l.DenseFrom }
+
 // isLoose reports whether so little of a segment is held that it is worth emptying.
 func (l *Log) isLoose(s *segment) bool {
-	if l.Dense {
+	if l.isDense() {
 		return 4*s.live < 3*s.used
 	}
 	return 2*s.live < s.used

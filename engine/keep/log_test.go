@@ -14,7 +14,7 @@ import (
 // TestLogKeepsWhatItIsGiven compares the log with a map of copies.
 func TestLogKeepsWhatItIsGiven(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		l := Log{Dense: rapid.Bool().Draw(t, "dense")}
+		l := Log{DenseFrom: rapid.SampledFrom([]int64{0, 1, 100_000}).Draw(t, "dense from")}
 		want := map[Shown]event.Event{}
 		var held []Shown // one for each holder
 		size := rapid.OneOf(rapid.IntRange(0, 300), rapid.IntRange(0, 300), rapid.IntRange(0, 40_000))
@@ -75,8 +75,8 @@ func kept(i, size int, late bool) event.Event {
 // TestLogTakesTwiceWhatItHolds: where single events outlive all around them, their
 // segments are emptied; a dense log takes half as much again as it holds.
 func TestLogTakesTwiceWhatItHolds(t *testing.T) {
-	for dense, times := range map[bool]float64{false: 2, true: 1.5} {
-		t.Run(fmt.Sprintf("dense=%t", dense), func(t *testing.T) { testLogTakes(t, &Log{Dense: dense}, times) })
+	for from, times := range map[int64]float64{0: 2, 1: 1.5} {
+		t.Run(fmt.Sprintf("dense from %d", from), func(t *testing.T) { testLogTakes(t, &Log{DenseFrom: from}, times) })
 	}
 }
 

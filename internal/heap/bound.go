@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync/atomic"
 )
 
 // Bound has the collector run more often rather than let the memory of the process grow
@@ -14,8 +15,12 @@ import (
 func Bound(bytes int64) {
 	b := &bound{least: bytes, live: newSamples()}
 	debug.SetMemoryLimit(bytes)
+	bounded.Store(uint64(bytes))
 	b.watch()
 }
+
+// bounded is what Bound was called with, for Tune.
+var bounded atomic.Uint64
 
 // bound sets the limit after each collection.
 type bound struct {

@@ -10,13 +10,19 @@ import (
 const (
 	most  = 40 // while it is small
 	least = 6
+
+	// roomy is that of a heap of less than a quarter of its bound: there is the room.
+	roomy = 120
 )
 
 // large is the live heap, in bytes, from which on the share falls.
 const large = 512 << 20
 
-// share is what a live heap may grow by, in percent of its size.
-func share(live uint64) int {
+// share is what a live heap may grow by, in percent of its size; bound is 0 where it has none.
+func share(live, bound uint64) int {
+	if live < bound/4 {
+		return roomy
+	}
 	percent := most
 	for ; live > large && percent > least; live /= 2 {
 		percent /= 2
@@ -44,7 +50,7 @@ func watch(t *tuner) {
 
 func (t *tuner) collected() {
 	metrics.Read(t.live)
-	if percent := share(t.live[0].Value.Uint64()); percent != t.percent {
+	if percent := share(t.live[0].Value.Uint64(), bounded.Load()); percent != t.percent {
 		t.percent = percent
 		debug.SetGCPercent(percent)
 	}

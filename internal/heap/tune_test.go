@@ -9,10 +9,13 @@ import (
 
 func TestShareFallsAsTheHeapGrows(t *testing.T) {
 	for _, c := range []struct {
-		live uint64
-		want int
-	}{{0, 40}, {512 << 20, 40}, {600 << 20, 20}, {1500 << 20, 10}, {3 << 30, 6}, {300 << 30, 6}} {
-		if got := share(c.live); got != c.want {
+		live, bound uint64
+		want        int
+	}{
+		{0, 0, 40}, {512 << 20, 0, 40}, {600 << 20, 0, 20}, {1500 << 20, 0, 10}, {3 << 30, 0, 6}, {300 << 30, 0, 6},
+		{149 << 20, 600 << 20, 120}, {150 << 20, 600 << 20, 40}, {600 << 20, 600 << 20, 20},
+	} {
+		if got := share(c.live, c.bound); got != c.want {
 			t.Errorf("%d MiB: %d %%, want %d", c.live>>20, got, c.want)
 		}
 	}
