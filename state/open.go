@@ -191,7 +191,7 @@ func (s *Badger) openJournal(taken uint64, closed bool) error {
 			return nil
 		}
 		small.putStored(o.Key, o.Stored)
-		if small.Bytes() > boundSmall/4 {
+		if int64(small.Bytes()) > s.opt.rowsBound()/4 {
 			s.live.keep(s.live.withSmall(&small))
 			small.Reset()
 		}

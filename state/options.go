@@ -27,6 +27,11 @@ type Options struct {
 	// start after a crash reads as much, or some times that. Default 128 MiB.
 	Pending int64
 
+	// Memory bounds in bytes, about, what is in memory of what is pending: where its keys are
+	// in the journal, and rows of the tables that are read all the time. At it a checkpoint
+	// begins, and at twice as much commits wait for that. Default, and most, 64 MiB.
+	Memory int64
+
 	// Log gets Badger's messages; its chatter at debug level. Nil discards them.
 	Log *slog.Logger
 
@@ -55,11 +60,16 @@ const (
 	leastMemTable   = 1 << 20
 	defaultPending  = 128 << 20
 
-	// The other bounds of what is pending, for the sake of memory: keys in an index, which
-	// is then no larger than 24 MiB, and bytes of records kept in memory.
-	boundKeys  = 3 << 18
-	boundSmall = 32 << 20
+	mostMemory  = 64 << 20
+	leastMemory = 1 << 20
+
+	boundKeys = 3 << 18 // with the most memory: three quarters of an index of 24 MiB
 )
+
+// keysBound is how many keys may be pending in an index, rowsBound how many bytes of rows in
+// memory.
+func (o *Options) keysBound() int64 { return o.Memory / (mostMemory / (1 << 18)) * 3 }
+func (o *Options) rowsBound() int64 { return o.Memory / 2 }
 
 func (o *Options) validate() error {
 	if o.MemTable == 0 {
@@ -71,6 +81,10 @@ func (o *Options) validate() error {
 	if o.Pending <= 0 {
 		o.Pending = defaultPending
 	}
+	if o.Memory <= 0 {
+		o.Memory = mostMemory
+	}
+	o.Memory = max(leastMemory, min(o.Memory, mostMemory))
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

@@ -55,7 +55,7 @@ func isListed(t Table) bool { return t != TableKeys }
 
 // above says whether more is pending than n times the bounds.
 func (p *pending) above(o *Options, n int64) bool {
-	return p.bytes > n*o.Pending || int64(p.index.Len()) > n*boundKeys || p.kept > n*boundSmall
+	return p.bytes > n*o.Pending || int64(p.index.Len()) > n*o.keysBound() || p.kept > n*o.rowsBound()
 }
 
 // latestBytes estimates the size of the last write of each key.

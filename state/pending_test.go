@@ -210,3 +210,25 @@ func TestReadsDuringACheckpoint(t *testing.T) {
 		t.Errorf("%d writes of a checkpoint; want several", writes)
 	}
 }
+
+// TestLessMemoryBringsCheckpointsSooner commits more keys than a store of little memory may
+// have pending, and fewer than one of more.
+func TestLessMemoryBringsCheckpointsSooner(t *testing.T) {
+	for memory, above := range map[int64]bool{1: true, 1 << 20: true, 2 << 20: false, 0: false} {
+		s, err := OpenBadger(t.TempDir(), Options{NoSync: true, Memory: memory})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := pending{}
+		for i := range uint64(20_000) {
+			key := number(i)
+			p.index.Set(s.hasher.Of(key[:]), 1)
+		}
+		if got := p.above(&s.opt, 1); got != above {
+			t.Errorf("memory of %d: above the bounds %t, want %t", memory, got, above)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -138,7 +138,7 @@ func (p *pipeline) store() (stateStore, error) {
 	if os.Getenv("GOMEMLIMIT") == "" && os.Getenv("GOGC") == "" {
 		heap.Bound(2*int64(p.verb.cache()) + besideCache)
 	}
-	return state.OpenBadger(p.verb.State, state.Options{Log: p.log, NoSync: p.verb.NoSync})
+	return state.OpenBadger(p.verb.State, state.Options{Log: p.log, NoSync: p.verb.NoSync, Memory: int64(p.verb.cache()) / 8})
 }
 
 func (p *pipeline) engineOptions(store engine.Store, outbox *state.Outbox, d *sinks.Dispatcher, progress func(*engine.Stats)) engine.Options {
