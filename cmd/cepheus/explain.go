@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -46,7 +45,7 @@ func (v explainVerb) Run(w *world) error {
 		return usage(err)
 	}
 	teller := story.New(rule, story.Options{Types: set.Types, Key: chosen, MostLines: max(1, v.Most)})
-	stats, err := runOver(w, setWith(set, rule), inputs, teller, func(*event.Alert) {})
+	stats, err := runOver(w, setOf(set, rule), inputs, teller, func(*event.Alert) {})
 	if err = errors.Join(err, inputs.close()); err != nil {
 		return err
 	}
@@ -111,16 +110,9 @@ func (v explainVerb) rule(set *plan.Set) (*plan.Rule, error) {
 	return nil, fmt.Errorf("no rule is named %q%s", v.Rule, mend)
 }
 
-// setWith is a set with a rule in place of the one of its name.
-func setWith(set *plan.Set, rule *plan.Rule) *plan.Set {
-	out := *set
-	out.Rules = slices.Clone(set.Rules)
-	for i, r := range out.Rules {
-		if r.Name == rule.Name {
-			out.Rules[i] = rule
-		}
-	}
-	return &out
+// setOf is the rule, as it is to run, with what feeds it: other rules would only take time.
+func setOf(set *plan.Set, rule *plan.Rule) *plan.Set {
+	return trial.FeedersOf(set).Only(set, []string{rule.Name}, func(*plan.Rule) *plan.Rule { return rule })
 }
 
 // keyOf chooses the keys that have the parts of --key.
@@ -215,9 +207,10 @@ func (v explainVerb) tell(w *world, set *plan.Set, rule *plan.Rule, t *story.Tel
 		return errors.Join(tellJSON(to, t, end), to.Flush())
 	}
 	fmt.Fprintf(to, "rule %s%s\n", rule.Name, titled(rule.Title))
-	last := ""
+	var last *story.Line
 	for i := range t.Lines {
-		last = tellLine(to, &t.Lines[i], last)
+		tellLine(to, &t.Lines[i], last)
+		last = &t.Lines[i]
 	}
 	if t.Left > 0 {
 		fmt.Fprintf(to, "… %d more; --most N tells of more, --key of one key\n", t.Left)
@@ -236,21 +229,21 @@ func titled(title string) string {
 	return fmt.Sprintf(" %q", title)
 }
 
-// tellLine writes a line of a story: events and what time alone does stand at the margin.
-func tellLine(to io.Writer, l *story.Line, last string) string {
+// tellLine writes a line of a story after another (nil: none): events, and what time alone
+// does, stand at the margin with their key.
+func tellLine(to io.Writer, l, last *story.Line) {
 	head := l.Time
-	if len(l.Key) > 0 && l.Kind == story.KindEvent {
+	if len(l.Key) > 0 {
 		head += "  " + string(l.Key)
 	}
 	switch {
 	case l.Kind == story.KindEvent:
 		fmt.Fprintf(to, "%s  %s\n", head, l.Text)
-	case l.Time != last:
-		fmt.Fprintf(to, "%s\n    %s\n", l.Time, l.Text)
+	case last == nil || l.Time != last.Time || string(l.Key) != string(last.Key):
+		fmt.Fprintf(to, "%s\n    %s\n", head, l.Text)
 	default:
 		fmt.Fprintf(to, "    %s\n", l.Text)
 	}
-	return l.Time
 }
 
 func tellJSON(to io.Writer, t *story.Teller, end *verdict) error {
@@ -311,6 +304,9 @@ func (v explainVerb) noEvents(set *plan.Set, rule *plan.Rule, t *story.Teller, s
 			text += "; …"
 		}
 		return "no event has the key " + strings.Join(v.Key, ", ") + "; keys that came: " + text
+	}
+	if stats.Records == 0 {
+		return "the inputs hold no records"
 	}
 	var reads []string
 	for _, in := range rule.Inputs {

@@ -36,7 +36,7 @@ var roomLaw = map[string][]string{
 	"rules":             {"lang", "lang/source", "lang/plan", "event"},
 	"rules/lookup":      {"lang/plan", "event"},
 	"rules/story":       {"engine/...", "lang/plan", "event"},
-	"rules/trial":       {"engine/...", "state", "event"},
+	"rules/trial":       {"engine/...", "state", "lang/plan", "event"},
 	"rules/backtest":    {"event"},
 	"rules/infer":       {"event"},
 	"rules/packs":       {},

@@ -1,6 +1,7 @@
 package story
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/bits"
@@ -29,6 +30,7 @@ type progress struct {
 // judgement is a condition that did not hold, of a rule without runs or of one in which no
 // run began.
 type judgement struct {
+	stage  int // how far on the way to an alert it is asked
 	text   string
 	failed int
 	by     float64
@@ -38,7 +40,7 @@ type judgement struct {
 const mostTook = 6
 
 func (t *Teller) progressed(s *machine.Sight) {
-	key := t.keyText(s.Key)
+	key := t.key
 	p := t.runs[key][s.Run]
 	if p == nil {
 		t.begun++
@@ -77,7 +79,7 @@ func (t *Teller) missedLocal(s *machine.Sight) {
 	if t.rule.Pattern == nil {
 		return
 	}
-	key := t.keyText(s.Key)
+	key := t.key
 	for i := range s.Asked {
 		a := &s.Asked[i]
 		if a.Holds || a.At == machine.AtHaving {
@@ -120,7 +122,7 @@ func (t *Teller) missedAsked(s *machine.Sight, a *machine.Asked) {
 	if a.Holds || a.At == machine.AtUntil {
 		return
 	}
-	p := t.runs[t.keyText(s.Key)][s.Run]
+	p := t.runs[t.key][s.Run]
 	switch {
 	case p == nil && a.At >= 0:
 		t.nearer(s, a, "no run began: ")
@@ -143,10 +145,11 @@ func (t *Teller) missedStart(s *machine.Sight) {
 	}
 }
 
-// nearer keeps the judgement with the fewest parts that failed, and by the least.
+// nearer keeps the judgement that was asked last on the way to an alert; of those the one
+// with the fewest parts that failed, and by the least.
 func (t *Teller) nearer(s *machine.Sight, a *machine.Asked, what string) {
-	j := &judgement{failed: failures(a.Checks), by: distance(a.Checks)}
-	if m := t.miss; m != nil && (j.failed > m.failed || j.failed == m.failed && j.by > m.by) {
+	j := &judgement{stage: stageOf(a), failed: failures(a.Checks), by: distance(a.Checks)}
+	if m := t.miss; m != nil && j.compare(m) < 0 {
 		return
 	}
 	at := t.o.Time(s.At)
@@ -155,6 +158,23 @@ func (t *Teller) nearer(s *machine.Sight, a *machine.Asked, what string) {
 	}
 	j.text = what + "at " + at + ": " + t.place(a.At) + ": " + t.failing(a.Checks)
 	t.miss = j
+}
+
+// stageOf orders what is asked on the way to an alert: of each event, of the first step, of
+// what came together.
+func stageOf(a *machine.Asked) int {
+	switch a.At {
+	case machine.AtWhere:
+		return 0
+	case machine.AtHaving:
+		return 2
+	}
+	return 1
+}
+
+// compare is positive where j is nearer to an alert than another judgement, 0 where as near.
+func (j *judgement) compare(other *judgement) int {
+	return cmp.Or(cmp.Compare(j.stage, other.stage), cmp.Compare(other.failed, j.failed), cmp.Compare(other.by, j.by))
 }
 
 // distance is how far numbers are apart in the comparisons that failed, at most 1 each.
@@ -200,7 +220,7 @@ func (t *Teller) missedJudgement(s *machine.Sight) {
 	}
 	what := ""
 	if len(t.rule.Windows) > 0 {
-		what = "the window of " + t.ofKey(t.keyText(s.Key)) + t.span(s) + " has " + t.aggregates(s.Aggs) + " "
+		what = "the window of " + t.ofKey(t.key) + t.span(s) + " has " + t.aggregates(s.Aggs) + " "
 	}
 	t.nearer(s, &s.Asked[0], what)
 }
@@ -214,7 +234,7 @@ func (t *Teller) ofKey(key string) string {
 
 // finished notes the end of a run. Runs that are over are forgotten, but the best one.
 func (t *Teller) finished(s *machine.Sight) {
-	key := t.keyText(s.Key)
+	key := t.key
 	p := t.runs[key][s.Run]
 	if p == nil {
 		return

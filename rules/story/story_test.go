@@ -109,3 +109,13 @@ func TestMissOfAWindowIsTheNearest(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestWhatIsAskedLastIsNearer: an event that `where` only just rejects is not as near as a
+// window of which two parts do not hold.
+func TestWhatIsAskedLastIsNearer(t *testing.T) {
+	teller := told(t, "from a where n > 0 by k window sliding 1m having count() >= 3 and sum(n) > 10", story.Options{MostLines: -1},
+		`{"type":"a","t":1,"k":"x","n":1}`, `{"type":"a","t":2,"k":"x","n":0}`)
+	if got := strings.Join(teller.Miss(), "\n"); !strings.Contains(got, "count() >= 3 is false: 1 >= 3") {
+		t.Error(got)
+	}
+}

@@ -76,6 +76,7 @@ type Teller struct {
 	Events  int // of the rule and of keys asked about
 	Matches []Match
 
+	key     string          // of the sight at hand
 	keys    map[string]bool // that came, up to a few
 	moreKey bool
 	cover   map[*plan.Expr]*tally
@@ -128,6 +129,7 @@ func (t *Teller) See(s *machine.Sight) {
 	if t.noteKey(s); t.o.Key != nil && !t.o.Key(s.Key) {
 		return
 	}
+	t.key = t.keyText(s.Key)
 	switch s.What {
 	case machine.SightSaw:
 		t.saw(s)
@@ -148,7 +150,7 @@ func (t *Teller) See(s *machine.Sight) {
 const mostKeys = 1000
 
 func (t *Teller) noteKey(s *machine.Sight) {
-	if s.What != machine.SightSaw {
+	if s.What != machine.SightSaw || t.moreKey {
 		return
 	}
 	key := t.keyText(s.Key)
@@ -189,21 +191,25 @@ func (t *Teller) count(s *machine.Sight) {
 	}
 }
 
+// line keeps a line. Ask room first.
 func (t *Teller) line(s *machine.Sight, kind Kind, text string) *Line {
-	if t.o.MostLines < 0 || len(t.Lines) >= t.o.MostLines {
-		t.Left++
-		return &Line{}
-	}
 	t.Lines = append(t.Lines, Line{Time: t.o.Time(s.At), Kind: kind, Text: text, Key: t.keyJSON(s.Key), Run: s.Run})
 	return &t.Lines[len(t.Lines)-1]
 }
 
-// telling reports whether lines are kept: who makes none need not write them.
-func (t *Teller) telling() bool { return t.o.MostLines >= 0 }
+// room reports whether there is room for a line, and counts the line where there is none:
+// it need not be written then, which is most of the work over many events.
+func (t *Teller) room() bool {
+	if t.o.MostLines >= 0 && len(t.Lines) < t.o.MostLines {
+		return true
+	}
+	t.Left++
+	return false
+}
 
 func (t *Teller) saw(s *machine.Sight) {
 	t.Events++
-	if t.telling() {
+	if t.room() {
 		l := t.line(s, KindEvent, t.showEvent(s.Event))
 		l.Event = json.RawMessage(slices.Clone(s.Event.JSON()))
 	}
@@ -231,11 +237,11 @@ func (t *Teller) matters(key string, step int) bool {
 // sawAsked tells what an event alone decides: only what matters to somebody.
 func (t *Teller) sawAsked(s *machine.Sight, a *machine.Asked) {
 	switch {
-	case !t.telling():
-	case a.At == machine.AtWhere && !a.Holds:
+	case t.o.MostLines < 0:
+	case a.At == machine.AtWhere && !a.Holds && t.room():
 		l := t.line(s, KindPassed, "passed by: where "+t.failing(a.Checks))
 		l.Checks = t.checks(a.Checks)
-	case a.At >= 0 && len(a.Checks) > 0 && t.matters(t.keyText(s.Key), a.At):
+	case a.At >= 0 && len(a.Checks) > 0 && t.matters(t.key, a.At) && t.room():
 		l := t.line(s, KindAsked, "could be "+t.stepName(a.At)+": "+t.verdict(a.Checks))
 		if !a.Holds {
 			l.Text = "is no " + t.stepName(a.At) + ": " + t.failing(a.Checks)
@@ -247,7 +253,7 @@ func (t *Teller) sawAsked(s *machine.Sight, a *machine.Asked) {
 func (t *Teller) askedOf(s *machine.Sight) {
 	a := &s.Asked[0]
 	t.missedAsked(s, a)
-	if !t.telling() || len(a.Checks) == 0 {
+	if len(a.Checks) == 0 || !t.room() {
 		return
 	}
 	l := t.line(s, KindAsked, t.place(a.At)+t.ofRun(s)+": "+t.verdict(a.Checks))
@@ -269,7 +275,7 @@ func (t *Teller) ofRun(s *machine.Sight) string {
 
 func (t *Teller) took(s *machine.Sight) {
 	t.progressed(s)
-	if !t.telling() {
+	if !t.room() {
 		return
 	}
 	kind, text := KindTook, "run "+strconv.FormatUint(s.Run, 10)+" takes it as "+t.stepName(s.Step)
@@ -316,8 +322,8 @@ func (t *Teller) stepNames(set uint64) string {
 }
 
 func (t *Teller) matched(s *machine.Sight) {
-	t.Matches = append(t.Matches, Match{At: s.At, Key: t.keyText(s.Key)})
-	if !t.telling() {
+	t.Matches = append(t.Matches, Match{At: s.At, Key: t.key})
+	if !t.room() {
 		return
 	}
 	fields, text := t.fields(s.Effect.Fields)
@@ -330,7 +336,7 @@ func (t *Teller) matched(s *machine.Sight) {
 
 func (t *Teller) ended(s *machine.Sight) {
 	t.finished(s)
-	if s.At = endOf(s); t.telling() {
+	if s.At = endOf(s); t.room() {
 		l := t.line(s, KindEnded, "run "+strconv.FormatUint(s.Run, 10)+" ends: "+t.why(s))
 		if s.Step >= 0 {
 			l.Step = t.stepName(s.Step)
@@ -340,7 +346,7 @@ func (t *Teller) ended(s *machine.Sight) {
 
 func (t *Teller) judged(s *machine.Sight) {
 	t.missedJudgement(s)
-	if !t.telling() {
+	if !t.room() {
 		return
 	}
 	text := ""

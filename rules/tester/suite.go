@@ -7,6 +7,7 @@ import (
 	"github.com/cepheus-cep/cepheus/lang"
 	"github.com/cepheus-cep/cepheus/lang/plan"
 	"github.com/cepheus-cep/cepheus/lang/source"
+	"github.com/cepheus-cep/cepheus/rules/trial"
 )
 
 // Zero is the time at which every test begins: 2026-01-01T00:00:00Z, a Thursday.
@@ -19,10 +20,10 @@ const clockRules = "event `" + clockType + "` (time: at(ns)) { at int }\n"
 
 // Suite is a rule set with its tests.
 type Suite struct {
-	Set   *plan.Set
-	clock string // a record that moves time, up to its number
-	late  int64  // greatest lateness of the declared types
-	needs map[string][]string
+	Set     *plan.Set
+	clock   string // a record that moves time, up to its number
+	late    int64  // greatest lateness of the declared types
+	feeders trial.Feeders
 }
 
 // Load compiles rule files with their tests. The suite is nil where a message is an error.
@@ -36,34 +37,8 @@ func Load(files []*source.File, data lang.Data) (*Suite, source.Errors) {
 	for _, t := range set.Types {
 		s.late = max(s.late, t.Schema.Lateness)
 	}
-	s.needs = feeders(set)
+	s.feeders = trial.FeedersOf(set)
 	return s, messages
-}
-
-// feeders lists, by rule, the rules that make events which it, or a table, reads.
-func feeders(set *plan.Set) map[string][]string {
-	makes := map[int][]string{}
-	for _, r := range set.Rules {
-		for i := range max(1, len(r.Inputs)) {
-			for _, d := range r.DerivedAt(i) {
-				if !slices.Contains(makes[d.Type], r.Name) {
-					makes[d.Type] = append(makes[d.Type], r.Name)
-				}
-			}
-		}
-	}
-	var tables []string
-	for _, p := range set.Projections {
-		tables = append(tables, makes[p.Type]...)
-	}
-	needs := map[string][]string{}
-	for _, r := range set.Rules {
-		needs[r.Name] = slices.Clone(tables)
-		for _, in := range r.Inputs {
-			needs[r.Name] = append(needs[r.Name], makes[in.Type]...)
-		}
-	}
-	return needs
 }
 
 // named lists the rules of a test: those of its header, then those that it expects
@@ -80,29 +55,14 @@ func named(t *plan.Test) []string {
 
 // rulesOf is the set with the rules that a test needs: those named, live, and what feeds them.
 func (s *Suite) rulesOf(t *plan.Test) *plan.Set {
-	own := named(t)
-	need := map[string]bool{}
-	for todo := slices.Clone(own); len(todo) > 0; {
-		name := todo[0]
-		if todo = todo[1:]; !need[name] {
-			need[name] = true
-			todo = append(todo, s.needs[name]...)
+	return s.feeders.Only(s.Set, named(t), func(r *plan.Rule) *plan.Rule {
+		if r.Mode == plan.Live {
+			return r
 		}
-	}
-	set := *s.Set
-	set.Rules = nil
-	for _, r := range s.Set.Rules {
-		switch {
-		case !need[r.Name]:
-		case slices.Contains(own, r.Name) && r.Mode != plan.Live:
-			live := *r
-			live.Mode = plan.Live
-			set.Rules = append(set.Rules, &live)
-		default:
-			set.Rules = append(set.Rules, r)
-		}
-	}
-	return &set
+		live := *r
+		live.Mode = plan.Live
+		return &live
+	})
 }
 
 // rule finds a rule of a set.

@@ -4,5 +4,7 @@
 // A run here is the engine's own. What it gives are the alerts that a live run over the same
 // records would have sent, `suppress` included.
 //
+// [Feeders.Only] cuts a set down to some rules and what feeds them.
+//
 // Open trial.go.
 package trial
