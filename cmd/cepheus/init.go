@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,8 +19,8 @@ type initVerb struct {
 	Pack string `name:"pack" type:"given" placeholder:"NAME" default:"fraud" help:"What to begin with: fraud, security, operations or iot."`
 }
 
-// Run lays a small project down: rules with their tests, events to try them on, and a page
-// that says what to do with them. No file that is there is written over.
+// Run lays a small project down: rules with their tests, events to try them on, a
+// configuration that runs the ones over the others, and a page that says what to do. No file that is there is written over.
 func (v initVerb) Run(w *world) error {
 	if !slices.Contains(packs.Names(), v.Pack) {
 		mend := ""
@@ -29,6 +28,9 @@ func (v initVerb) Run(w *world) error {
 			mend = fmt.Sprintf("did you mean %q? ", name)
 		}
 		return usage(fmt.Errorf("no pack is named %q; %sthere are %s", v.Pack, mend, strings.Join(packs.Names(), ", ")))
+	}
+	if v.Dir == "" {
+		return usage(errors.New("the name of the folder is empty; leave it away for this one"))
 	}
 	files, err := v.files()
 	if err != nil {
@@ -43,12 +45,19 @@ func (v initVerb) Run(w *world) error {
 		}
 		fmt.Fprintln(w.stdout, filepath.Join(v.Dir, f.name))
 	}
-	in := ""
-	if v.Dir != "." {
-		in = "cd " + v.Dir + " && "
-	}
-	_, err = fmt.Fprintf(w.stdout, "\nNow: %scepheus test rules\n", in)
+	_, err = fmt.Fprintf(w.stdout, "\nNow: %scepheus test rules\n", into(v.Dir))
 	return err
+}
+
+// into is the command that enters a folder, for a shell.
+func into(dir string) string {
+	switch {
+	case filepath.Clean(dir) == ".":
+		return ""
+	case strings.ContainsAny(dir, " \t\n'\"\\$`&|;<>()*?[#~!{}") || strings.HasPrefix(dir, "-"):
+		return "cd -- '" + strings.ReplaceAll(dir, "'", `'\''`) + "' && "
+	}
+	return "cd " + dir + " && "
 }
 
 // laid is a file of a project.
@@ -82,27 +91,61 @@ func (v initVerb) files() ([]*laid, error) {
 			out = append(out, &laid{e.Name(), text})
 		}
 	}
-	return append(out, &laid{"README.md", v.readme()}), nil
+	return append(out, &laid{"cepheus.yaml", v.configuration()}, &laid{"README.md", v.readme()}), nil
 }
 
+// readme says what to do with a project. A test runs its commands.
 func (v initVerb) readme() []byte {
-	return bytes.ReplaceAll([]byte(`# Rules: PACK
+	return v.ofPack(`# Rules: PACK
 
 | file | what it is |
 | --- | --- |
 | rules/ | rules, each with its tests behind it |
 | events.jsonl | events to try them on |
+| cepheus.yaml | what is read, and where alerts go |
 
     cepheus check rules                                          # is all well?
     cepheus test rules                                           # do the tests pass?
     cepheus test rules --cover                                   # what do they not show?
     cepheus replay --rules rules --input events.jsonl            # what do the rules give?
-    cepheus run --rules rules --input events.jsonl               # the alerts themselves
-    cepheus explain RULE --rules rules --input events.jsonl      # why does a rule fire, or not?
+    cepheus run -c cepheus.yaml                                  # the alerts themselves
+    cepheus explain RULE --rules rules --input events.jsonl      # why does it fire, or not?
 
 Then put your own events in place of these: cepheus infer FILE proposes declarations for
-them. cepheus fmt -w rules keeps the layout.
-`), []byte("PACK"), []byte(v.Pack))
+them, cepheus fmt -w rules keeps the layout, and cepheus check -c cepheus.yaml --probe says
+whether all that the configuration names is there.
+`)
+}
+
+// configuration runs the rules over the events as they are, and shows what comes next.
+func (v initVerb) configuration() []byte {
+	return v.ofPack(`# The rules of this folder over its events: cepheus run -c cepheus.yaml
+# Paths are relative to this file. ${VAR} is of the environment.
+rules: [rules]
+
+sources:
+  sample:
+    file: { paths: [events.jsonl] }
+  # From Kafka:
+  # live:
+  #   kafka: { brokers: ["localhost:9092"], topics: [PACK], group: cepheus }
+
+sinks:
+  console: { stdout: {} }
+  # To a service of yours, with retries:
+  # ops:
+  #   webhook: { url: "${ALERTS_URL}" }
+
+# Without it the state is in memory, and the end of the events is the end of time.
+# state: { dir: data }
+
+# Records that cannot be read, and alerts that a sink refuses, with the reason.
+dead_letter: { file: { dir: dead } }
+`)
+}
+
+func (v initVerb) ofPack(text string) []byte {
+	return []byte(strings.ReplaceAll(text, "PACK", v.Pack))
 }
 
 // nothingThere refuses to write over files.
