@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"runtime/debug"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/cepheus-cep/cepheus/lang/plan"
@@ -44,7 +45,7 @@ func (v testVerb) Run(w *world) error {
 	began := w.now()
 	err = suite.Run(w.ctx, tester.Options{Only: only, Cover: v.Cover, Now: w.now}, report.add)
 	if err != nil {
-		return errors.Join(err, report.to.Flush())
+		return errors.Join(err, report.flush())
 	}
 	return v.finish(w, suite, report, w.now().Sub(began))
 }
@@ -57,7 +58,7 @@ func (v testVerb) finish(w *world, suite *tester.Suite, report *testReport, took
 		report.cover(suite)
 	}
 	report.total(took)
-	err := report.to.Flush()
+	err := report.flush()
 	if v.JUnit != "" {
 		err = errors.Join(err, report.writeJUnit(v.JUnit, took))
 	}
@@ -149,7 +150,18 @@ func (r *testReport) add(res *tester.Result) error {
 	r.failed++
 	fmt.Fprintf(r.to, "FAIL  %s: %s\n", res.Test.Span, testName(res.Test))
 	writeFailures(r.to, res)
-	return r.to.Flush()
+	return r.flush()
+}
+
+// flush writes what is held back. Where nobody reads any more the tests go on: the exit code
+// and --junit tell of all of them.
+func (r *testReport) flush() error {
+	err := r.to.Flush()
+	if errors.Is(err, syscall.EPIPE) {
+		r.to.Reset(io.Discard)
+		return nil
+	}
+	return err
 }
 
 func writeFailures(to io.Writer, res *tester.Result) {

@@ -60,10 +60,8 @@ func judgeRule(t *plan.Test, name string, came []*event.Alert) (out []Failure) {
 		}
 	}
 	if len(counts) == 0 && inHeader(t, name) && len(out) == 0 {
-		for i, a := range came {
-			if m.expect[i] < 0 {
-				out = append(out, Failure{Span: t.Span, Rule: name, Expected: "no other alert of " + name, Actual: []string{show(a)}})
-			}
+		if others := m.untaken(came); len(others) > 0 {
+			out = append(out, Failure{Span: t.Span, Rule: name, Expected: "no other alert of " + name, Actual: shown(others)})
 		}
 	}
 	return out
@@ -122,18 +120,32 @@ func (m *matching) pair(i int, fits [][]bool, tried []bool) bool {
 }
 
 // near shows the alerts that no expectation took, with how they differ from one.
-func (m *matching) near(x *plan.Expect, came []*event.Alert) (out []string) {
+func (m *matching) near(x *plan.Expect, came []*event.Alert) []string {
+	return some(m.untaken(came), func(a *event.Alert) string { return show(a) + "; " + strings.Join(differences(x, a), "; ") })
+}
+
+// untaken are the alerts that no expectation took.
+func (m *matching) untaken(came []*event.Alert) (out []*event.Alert) {
 	for j, a := range came {
 		if m.expect[j] < 0 {
-			out = append(out, show(a)+"; "+strings.Join(differences(x, a), "; "))
+			out = append(out, a)
 		}
 	}
 	return out
 }
 
-func shown(came []*event.Alert) (out []string) {
-	for _, a := range came {
-		out = append(out, show(a))
+func shown(came []*event.Alert) []string { return some(came, show) }
+
+// mostShown is how many alerts a failure shows: a rule can give thousands.
+const mostShown = 10
+
+// some shows alerts, and says how many more there are.
+func some(came []*event.Alert, line func(*event.Alert) string) (out []string) {
+	for _, a := range came[:min(mostShown, len(came))] {
+		out = append(out, line(a))
+	}
+	if more := len(came) - len(out); more > 0 {
+		out = append(out, fmt.Sprintf("… and %d more", more))
 	}
 	return out
 }

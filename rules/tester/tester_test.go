@@ -228,3 +228,19 @@ func BenchmarkTests(b *testing.B) {
 		}
 	}
 }
+
+// TestAFailureShowsFewOfManyAlerts: a rule can give thousands that no test expects.
+func TestAFailureShowsFewOfManyAlerts(t *testing.T) {
+	var b strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&b, "    at %ds flag { card: \"a\", n: 1 }\n", i)
+	}
+	got := outcomes(t, "rule r { from flag by card }\n"+
+		"test r \"other time\" {\n"+b.String()+"    expect r at 1500ms\n}\n"+
+		"test r \"no more\" {\n"+b.String()+"    expect r at 1s\n}\n")
+	for title, text := range got {
+		if n := strings.Count(text, "r at "); n > 35 || !strings.Contains(text, "more") {
+			t.Errorf("%s: %d alerts are shown:\n%s", title, n, text)
+		}
+	}
+}
