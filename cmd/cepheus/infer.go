@@ -13,7 +13,8 @@ import (
 )
 
 type inferVerb struct {
-	Files     []string `arg:"" name:"file" help:"Sample events, one JSON object a line; also gzip and zstd, also patterns (*.jsonl); - is standard input."`
+	Files     []string `arg:"" name:"file" help:"Sample events, one JSON object a line, or CSV; also gzip and zstd, also patterns (*.jsonl); - is standard input."`
+	Format    string   `name:"format" enum:"jsonl,csv" default:"jsonl" help:"Format of the files: jsonl or csv (with a header row)."`
 	Type      string   `name:"type" type:"given" placeholder:"EVENT" xor:"type" help:"The event type of every record."`
 	TypeField string   `name:"type-field" type:"given" placeholder:"NAME" xor:"type" help:"The field that holds a record's event type; without it, type."`
 	Most      int      `name:"most" default:"1000000" placeholder:"N" help:"Look at so many records of each file at most."`
@@ -42,7 +43,7 @@ func (v inferVerb) Run(w *world) error {
 // told says what was not looked at; it is not well where nothing was.
 func (v inferVerb) told(w *world, g *infer.Guess) error {
 	if g.Malformed > 0 {
-		fmt.Fprintf(w.stderr, "%d of %d records are no JSON objects, or have no text in the field that holds their type; --type-field names another, --type says what all are\n", g.Malformed, g.Records)
+		fmt.Fprintf(w.stderr, "%d of %d records are %s, or have no text in the field that holds their type; --type-field names another, --type says what all are\n", g.Malformed, g.Records, v.noRecord())
 	}
 	if g.Over > 0 {
 		fmt.Fprintf(w.stderr, "%d records are of further types, which are left out\n", g.Over)
@@ -56,6 +57,13 @@ func (v inferVerb) told(w *world, g *infer.Guess) error {
 	return nil
 }
 
+func (v inferVerb) noRecord() string {
+	if v.Format == "csv" {
+		return "no rows of the header's columns"
+	}
+	return "no JSON objects"
+}
+
 // trimInput is an error about a pattern without the flag that other verbs have it from.
 func trimInput(err error) string {
 	const flag = "--input "
@@ -66,6 +74,15 @@ func trimInput(err error) string {
 	return text
 }
 
+func (v inferVerb) add(g *infer.Guess, b *event.Batch, r *event.RecordRef) {
+	text := b.Text[r.Start:r.End]
+	if v.Format == "csv" && int(r.Part) < len(b.Header) {
+		g.AddRow(b.Header[r.Part], text)
+		return
+	}
+	g.Add(text)
+}
+
 func (v inferVerb) read(w *world, path string, g *infer.Guess) (err error) {
 	if info, err := os.Stat(path); path != "-" && (err != nil || info.IsDir()) {
 		if err == nil {
@@ -73,7 +90,7 @@ func (v inferVerb) read(w *world, path string, g *infer.Guess) (err error) {
 		}
 		return usage(err)
 	}
-	s, err := file.Open(path, file.Options{Stdin: w.stdin, Now: w.now})
+	s, err := file.Open(path, file.Options{Stdin: w.stdin, Header: v.Format == "csv", Now: w.now})
 	if err != nil {
 		return usage(err)
 	}
@@ -84,7 +101,7 @@ func (v inferVerb) read(w *world, path string, g *infer.Guess) (err error) {
 		err := s.Next(w.ctx, &b)
 		for i := range b.Records {
 			if r := &b.Records[i]; left > 0 {
-				g.Add(b.Text[r.Start:r.End])
+				v.add(g, &b, r)
 				left--
 			}
 		}

@@ -20,6 +20,7 @@ const (
 	maxFields = 500
 	maxValues = 20_000 // distinct values of a field that are remembered
 	few       = 20     // records below which nothing is sure
+	maxDepth  = 20     // of records and lists within each other: deeper ones are any
 )
 
 // Guess is what was seen in records. Its zero value is not ready; see [New].
@@ -31,6 +32,9 @@ type Guess struct {
 	Records   uint64
 	Malformed uint64 // that are no objects, or have no type
 	Over      uint64 // of types beyond the most
+
+	header  []byte // of the last row of CSV
+	columns []string
 }
 
 // New makes a guess. The type of a record is typ, or, where that is empty, what its field
@@ -44,6 +48,8 @@ type seenType struct {
 	n      uint64
 	fields map[string]*seenField
 	order  []string
+	depth  int
+	rows   bool // of CSV, where all is text at first
 }
 
 // seenField is what was seen of one field.
@@ -55,6 +61,8 @@ type seenField struct {
 	least, most            float64
 	values                 map[string]bool
 	repeats                bool // some value came twice
+	depth                  int
+	cells                  bool // of CSV
 	elem                   *seenField
 	inner                  *seenType
 	last                   float64
@@ -63,9 +71,11 @@ type seenField struct {
 }
 
 // Add looks at a record.
-func (g *Guess) Add(record []byte) {
+func (g *Guess) Add(record []byte) { g.add(event.ParseJSON(record)) }
+
+// add looks at a record; what is none counts as malformed.
+func (g *Guess) add(v event.Value) {
 	g.Records++
-	v := event.ParseJSON(record)
 	if v.Kind != event.Record {
 		g.Malformed++
 		return
@@ -83,7 +93,8 @@ func (g *Guess) Add(record []byte) {
 			g.Over++
 			return
 		}
-		t = newType()
+		t = newType(0)
+		t.rows = len(g.columns) > 0
 		g.types[name] = t
 		g.order = append(g.order, name)
 	}
@@ -103,7 +114,7 @@ func member(v event.Value, name string) string {
 	return ""
 }
 
-func newType() *seenType { return &seenType{fields: map[string]*seenField{}} }
+func newType(depth int) *seenType { return &seenType{fields: map[string]*seenField{}, depth: depth} }
 
 func (t *seenType) add(v event.Value, skip string) {
 	t.n++
@@ -114,7 +125,8 @@ func (t *seenType) add(v event.Value, skip string) {
 			continue
 		}
 		if f == nil {
-			f = newField()
+			f = newField(t.depth)
+			f.cells = t.rows
 			t.fields[name] = f
 			t.order = append(t.order, name)
 		}
@@ -122,8 +134,8 @@ func (t *seenType) add(v event.Value, skip string) {
 	}
 }
 
-func newField() *seenField {
-	return &seenField{values: map[string]bool{}, least: math.Inf(1), most: math.Inf(-1)}
+func newField(depth int) *seenField {
+	return &seenField{depth: depth, values: map[string]bool{}, least: math.Inf(1), most: math.Inf(-1)}
 }
 
 func (f *seenField) add(v event.Value) {
@@ -145,9 +157,11 @@ func (f *seenField) add(v event.Value) {
 	case event.Record:
 		f.records++
 		if f.inner == nil {
-			f.inner = newType()
+			f.inner = newType(f.depth + 1)
 		}
-		f.inner.add(v, "")
+		if f.depth < maxDepth {
+			f.inner.add(v, "")
+		}
 	default:
 		f.text(v.S)
 	}
@@ -157,10 +171,10 @@ func (f *seenField) add(v event.Value) {
 
 func (f *seenField) addElems(v event.Value) {
 	if f.elem == nil {
-		f.elem = newField()
+		f.elem = newField(f.depth + 1)
 	}
 	for i, e := range v.Elems() {
-		if i < 100 {
+		if i < 100 && f.depth < maxDepth {
 			f.elem.add(e)
 		}
 	}
@@ -221,11 +235,16 @@ func (f *seenField) kind() (typ, doubt string) {
 		return "duration", ""
 	case f.strings == f.n:
 		return "string", f.nearly()
+	case (f.lists > 0 || f.records > 0) && f.depth == maxDepth:
+		return "any", "nested deeper than is told here"
 	case f.lists == f.n:
 		inner, doubt := f.elem.kind()
 		return "[" + inner + "]", doubt
 	case f.records == f.n:
 		return f.inner.record(), ""
+	}
+	if f.cells {
+		return "string", "some read as numbers or truth values"
 	}
 	return "any", "values of several types"
 }
@@ -383,7 +402,11 @@ func (t *seenType) declare(b *strings.Builder, name string) {
 	if t.n < few {
 		sure = "few to be sure"
 	}
-	fmt.Fprintf(b, "// From %d records: %s.\n", t.n, sure)
+	records := "records"
+	if t.n == 1 {
+		records = "record"
+	}
+	fmt.Fprintf(b, "// From %d %s: %s.\n", t.n, records, sure)
 	for _, w := range []string{why, whyID} {
 		if w != "" {
 			fmt.Fprintf(b, "// %s; look at it.\n", strings.ToUpper(w[:1])+w[1:])
@@ -457,8 +480,8 @@ var reserved = []string{"and", "contains", "endsWith", "false", "in", "let", "ma
 func quoted(name string) string {
 	plain := name != "" && !slices.Contains(reserved, name)
 	for i, r := range name {
-		letter := r == '_' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
-		plain = plain && (letter || i > 0 && r >= '0' && r <= '9')
+		letter := r == '_' || unicode.IsLetter(r)
+		plain = plain && (letter || i > 0 && (unicode.IsDigit(r) || unicode.IsMark(r)))
 	}
 	if plain {
 		return name

@@ -2,6 +2,7 @@ package infer_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -42,7 +43,7 @@ event pay (time: at, id: pay_id) {
     note   string? // in 33 % of records
 }
 
-// From 1 records: few to be sure.
+// From 1 record: few to be sure.
 // Time: t is a guess by its form; look at it.
 event tick (time: t(ms)) {
     t int
@@ -77,4 +78,15 @@ func TestAnythingIsDeclared(t *testing.T) {
 			t.Fatalf("%s\n%s", f.Text, cmp.Diff(f.Text, text))
 		}
 	})
+}
+
+// TestDeepRecordsAreAny: what is nested deeper than a rule file can say is not told.
+func TestDeepRecordsAreAny(t *testing.T) {
+	g := infer.New("deep", "")
+	g.Add([]byte(strings.Repeat(`{"d":`, 150) + "1" + strings.Repeat("}", 150)))
+	g.Add([]byte(`{"l":` + strings.Repeat("[", 150) + strings.Repeat("]", 150) + `}`))
+	text := g.Declarations()
+	if _, errs := lang.Compile([]*source.File{{Name: "d.cep", Text: text}}); errs.HasErrors() {
+		t.Errorf("%s\n%v", text, errs)
+	}
 }
