@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -268,10 +270,8 @@ func (r *replayed) json() *replayJSON {
 	out.Keys = append(out.Keys, r.tally.Top(r.top)...)
 	for i := range r.rules {
 		rule := replayRuleJSON{replayedRule: r.rules[i], Hours: []spanJSON{}}
-		for _, h := range hours {
-			if n := r.rules[i].Hours[h.Start]; n > 0 && span == backtest.Hour {
-				rule.Hours = append(rule.Hours, spanJSON{writtenTime(h.Start), n})
-			}
+		for _, start := range slices.Sorted(maps.Keys(r.rules[i].Hours)) {
+			rule.Hours = append(rule.Hours, spanJSON{writtenTime(start), r.rules[i].Hours[start]})
 		}
 		out.Rules = append(out.Rules, rule)
 	}
@@ -300,7 +300,8 @@ func keptList(list []backtest.Kept) []keptJSON {
 	return out
 }
 
-// MarshalJSON writes a rule with its hours: those of the embedded count are of another form.
+// MarshalJSON writes a rule with the hours in which it alerted, however long a span of the whole
+// is: those of the embedded count are of another form.
 func (r replayRuleJSON) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Rule       string     `json:"rule"`
