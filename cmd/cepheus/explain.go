@@ -296,6 +296,14 @@ func times(n int) string {
 	return strconv.Itoa(n) + " times"
 }
 
+// number is a count with the words for one, or for several.
+func number(n uint64, one, several string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.FormatUint(n, 10) + " " + several
+}
+
 // noEvents says why a story has no events: of the key, of the rule, or at all.
 func (v explainVerb) noEvents(set *plan.Set, rule *plan.Rule, t *story.Teller, stats *engine.Stats) string {
 	if keys, more := t.Keys(); len(keys) > 0 {
@@ -327,11 +335,15 @@ func beside(rule *plan.Rule, stats *engine.Stats) (out []string) {
 			out = append(out, fmt.Sprintf("suppress keeps %d of its %d alerts back", r.Suppressed, r.Suppressed+r.Alerts))
 		}
 		if r.NilKeys > 0 {
-			out = append(out, fmt.Sprintf("%d events pass it by: their key is nil", r.NilKeys))
+			out = append(out, number(r.NilKeys, "event passes it by: its key is nil", "events pass it by: their key is nil"))
 		}
 		if r.Errors > 0 {
-			out = append(out, fmt.Sprintf("%d evaluations fail, the last: %s", r.Errors, r.LastError))
+			out = append(out, number(r.Errors, "evaluation fails: ", "evaluations fail, the last: ")+r.LastError)
 		}
+	}
+	if stats.Late > 0 {
+		out = append(out, number(stats.Late, "event of the inputs is late: it counts", "events of the inputs are late: they count")+
+			" at the watermark, or not at all (late: drop)")
 	}
 	if rule.Mode == plan.Shadow {
 		out = append(out, "it is in shadow: its alerts are not delivered")
