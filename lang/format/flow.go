@@ -14,6 +14,7 @@ const (
 	flowExpr    flowKind = iota
 	flowPattern          // at its own level signs of repetition follow their step
 	flowDecl             // as expr; the parentheses of event and table stand off
+	flowValue            // an expression alone: a word that it begins with is a name
 )
 
 // flow writes tokens with one space or none between them. A line comment ends its line.
@@ -126,6 +127,11 @@ func (w *flower) isWord(i int, words []string) bool {
 	return i >= 0 && w.toks[i].Kind == syntax.WordToken && slices.Contains(words, w.texts[i])
 }
 
+// isKeyword reports whether a word opens a clause.
+func (w *flower) isKeyword(i int) bool {
+	return i == 0 && w.kind != flowValue && w.isWord(i, keywords)
+}
+
 // wantsOperand reports whether an operand is expected at a token: a sign there is unary.
 func (w *flower) wantsOperand(i int) bool {
 	last := w.last(i)
@@ -135,7 +141,7 @@ func (w *flower) wantsOperand(i int) bool {
 	if text := w.punct(last); text != "" {
 		return text != ")" && text != "]" && text != "}"
 	}
-	return w.isWord(last, operators) || last == 0 && w.isWord(last, keywords) || w.isWord(last, []string{"where"})
+	return w.isWord(last, operators) || w.isKeyword(last) || w.isWord(last, []string{"where"})
 }
 
 // before is the space before a token: none, a space, or the end of a line.
@@ -225,7 +231,7 @@ func (w *flower) tightParen(i int) bool {
 	case w.steps[i]:
 		return false
 	}
-	return !(last == 0 && w.isWord(last, keywords)) && !w.isWord(last, []string{"where"})
+	return !(w.isKeyword(last)) && !w.isWord(last, []string{"where"})
 }
 
 func (w *flower) tightIndex(i int) bool {
@@ -236,7 +242,7 @@ func (w *flower) tightIndex(i int) bool {
 	case w.punct(last) != "" || w.isWord(last, operators):
 		return false
 	case w.toks[last].Kind == syntax.WordToken || w.toks[last].Kind == syntax.NameToken:
-		return !(last == 0 && w.isWord(last, keywords)) && !w.isWord(last, []string{"where"}) && !(w.kind == flowDecl && w.isWord(0, []string{"event"}))
+		return !(w.isKeyword(last)) && !w.isWord(last, []string{"where"}) && !(w.kind == flowDecl && w.isWord(0, []string{"event"}))
 	}
 	return w.toks[last].Kind == syntax.StringToken
 }

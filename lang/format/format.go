@@ -247,7 +247,7 @@ func (p *printer) fields(head string, open, end int, fields []*syntax.Field, at 
 			if it.holdsComment {
 				return p.flow(p.of(f.Span), flowExpr)
 			}
-			return pad(f.Name.Span.Text()+":", columns+1) + " " + p.flow(p.of(f.Expr.Span), flowExpr)
+			return pad(f.Name.Span.Text()+":", columns+1) + " " + p.flow(p.of(f.Expr.Span), flowValue)
 		}))
 	}
 	return p.block(head, open, end, items, keepGaps)
@@ -260,7 +260,7 @@ func (p *printer) inline(fields []*syntax.Field) string {
 	}
 	parts := make([]string, len(fields))
 	for i, f := range fields {
-		parts[i] = f.Name.Span.Text() + ": " + p.flow(p.of(f.Expr.Span), flowExpr)
+		parts[i] = f.Name.Span.Text() + ": " + p.flow(p.of(f.Expr.Span), flowValue)
 	}
 	return "{ " + strings.Join(parts, ", ") + " }"
 }
@@ -307,7 +307,7 @@ func (p *printer) list(d *syntax.List) string {
 	b.WriteString("list " + d.Name.Span.Text() + " = [")
 	at := width
 	for _, x := range d.Items {
-		e := p.flow(p.of(x.Span), flowExpr) + ","
+		e := p.flow(p.of(x.Span), flowValue) + ","
 		if at+1+length(e) > width {
 			b.WriteString("\n" + strings.Repeat(" ", indent) + e)
 			at = indent + length(e)
