@@ -60,6 +60,9 @@
 // looked at, because a full disk reaches Badger's mapped log as a signal and not as an
 // error.
 //
+// What a kill leaves of a file that Badger was making or deleting is no damage, and mended
+// before Badger sees it (verify.go). It takes such files for new ones, and refuses.
+//
 // Locks are taken in this order: taking (one checkpoint), commit (one commit), mu. Nothing
 // waits for the disk under mu but reads.
 //

@@ -79,7 +79,7 @@ func (s *Badger) openTree(fresh bool) (known mark, err error) {
 	if s.mark, err = newMarker(s.dir, &s.opt); err != nil { // before Badger, whose words for a disk that cannot be written say less
 		return known, fmt.Errorf("open state directory %s: %w", s.dir, err)
 	}
-	if err := errors.Join(removeEmptied(s.dir), removeBadDiscards(s.dir)); err != nil {
+	if err := mendLeftovers(s.dir); err != nil {
 		return known, err
 	}
 	db, err := badger.OpenManaged(options)

@@ -158,12 +158,21 @@ func verifyLogs(dir string, reached uint64) (last uint64, some bool, err error) 
 }
 
 // logsOf returns the paths of the write-ahead logs.
-func logsOf(dir string) ([]string, error) {
-	paths, err := filepath.Glob(filepath.Join(dir, treeDir, "*"+logExt))
+func logsOf(dir string) ([]string, error) { return treeFiles(dir, logExt) }
+
+// treeFiles returns the paths of Badger's files of a kind.
+func treeFiles(dir, ext string) ([]string, error) {
+	paths, err := filepath.Glob(filepath.Join(dir, treeDir, "*"+ext))
 	if err != nil {
 		return nil, fmt.Errorf("open state directory %s: %w", dir, err)
 	}
 	return paths, nil
+}
+
+// mendLeftovers makes of what a kill in the middle of Badger's work on a file leaves of it
+// what Badger can open.
+func mendLeftovers(dir string) error {
+	return errors.Join(removeEmptied(dir), giveHeaders(dir), removeBadDiscards(dir))
 }
 
 // removeEmptied removes the write-ahead logs without a byte. Badger empties a log whose
@@ -180,6 +189,26 @@ func removeEmptied(dir string) error {
 		}
 		if err := os.Remove(path); err != nil {
 			return fmt.Errorf("open state directory %s: remove an empty log: %w", dir, err)
+		}
+	}
+	return nil
+}
+
+// giveHeaders makes files of large values that have no header, for they are shorter, files
+// with one and nothing in them. Badger makes and deletes them as it does logs, and refuses to
+// open what a crash leaves in the middle of either. They are not removed: their numbers
+// would be given again, and what has lost its value would find that of another there.
+func giveHeaders(dir string) error {
+	paths, err := treeFiles(dir, valuesExt)
+	if err != nil {
+		return err
+	}
+	for _, path := range paths {
+		if info, err := os.Stat(path); err != nil || info.Size() >= logHeader {
+			continue
+		}
+		if err := os.Truncate(path, logHeader); err != nil { // zeros: no encryption
+			return fmt.Errorf("open state directory %s: give an empty file of values its header: %w", dir, err)
 		}
 	}
 	return nil

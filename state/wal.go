@@ -16,6 +16,7 @@ import (
 // another flag, and the version in decimal as its value.
 const (
 	logExt       = ".mem"
+	valuesExt    = ".vlog" // of large values: the header is the same
 	logHeader    = 20
 	logInTxn     = 1 << 6
 	logEndsTxn   = 1 << 7
