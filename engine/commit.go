@@ -122,7 +122,7 @@ func (e *Engine) send(effects []*effect) {
 //	TableSilences   see saveSilences
 //	TableDedup      see saveMarks
 //	TableIdle       see saveStep
-//	TableMeta       see putNames, saveFiles, saveTime, putDoomed and shapes.save
+//	TableMeta       see putNames, saveFiles, saveTime, putDoomed, metaSteps and shapes.save
 func (e *Engine) save(ep *epoch) {
 	if !e.named {
 		e.putNames()

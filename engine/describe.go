@@ -205,7 +205,7 @@ func NewChecker(ctx context.Context, set *plan.Set, s Store) (*Checker, error) {
 		name := string(key[len(metaRule):])
 		if r := c.rules[name]; r != nil {
 			s := succession{name: name}
-			s.compare(r.number, r.compiled.rule, string(stored))
+			s.compare(r.number, r.compiled, string(stored), "")
 			r.kept = s.keeps()
 			r.records = recordName(name, generationOf(string(stored)))
 		}

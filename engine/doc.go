@@ -58,6 +58,8 @@
 // The rule set, and the inputs, can change while Run runs, between two epochs (swap.go). A
 // generation is what holds between two changes; it is compiled beside the run. Units of
 // rules that remember the same go on with their keys as they are in memory (heritage.go);
+// a pattern that has changed behind its first steps begins anew with the runs that are still
+// there, as it does at a start (carry.go);
 // what was decoded or routed by an older generation and is in no epoch yet is done again,
 // by the workers, or by the coordinator when its turn comes (again.go). A change is durable with the epoch that
 // it begins, and which is committed at once.

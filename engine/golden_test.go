@@ -20,7 +20,7 @@ import (
 )
 
 // metaKinds are the records of TableMeta: names, or how they begin.
-var metaKinds = []string{metaPartitions, metaTime, metaSet, metaRule, metaFile, metaShape, metaKeys}
+var metaKinds = []string{metaPartitions, metaTime, metaSet, metaRule, metaFile, metaShape, metaKeys, metaSteps}
 
 // unusedTables are those in which the engine writes nothing itself.
 var unusedTables = []state.Table{0, state.TableOutbox, state.TableDelivered, state.TableRules}

@@ -118,12 +118,16 @@ func (e *Engine) putNames() {
 	e.commits.batch().Put(state.TableMeta, []byte(metaSet), []byte(e.o.Set.Version))
 	for _, c := range e.rules {
 		e.commits.batch().Put(state.TableMeta, []byte(metaRule+c.rule.Name), []byte(c.stored()))
+		if steps := c.storedSteps(); steps != "" {
+			e.commits.batch().Put(state.TableMeta, []byte(metaSteps+c.rule.Name), []byte(steps))
+		}
 	}
 	for _, r := range e.obsolete {
 		e.commits.batch().Delete(r.table, []byte(r.key))
 	}
 	for _, name := range e.gone {
 		e.commits.batch().Delete(state.TableMeta, []byte(metaRule+name))
+		e.commits.batch().Delete(state.TableMeta, []byte(metaSteps+name))
 	}
 	e.putDoomed()
 	e.obsolete, e.gone = nil, nil
@@ -232,7 +236,11 @@ func (e *Engine) restoreKeys(ctx context.Context) error {
 	err := e.store.Scan(ctx, state.TableMeta, []byte(metaRule), nil, func(key, value []byte) error {
 		s := &succession{name: string(key[len(metaRule):]), rule: -1, generation: generationOf(string(value))}
 		if n, ok := numbers[s.name]; ok {
-			s.compare(n, e.rules[n].rule, string(value))
+			steps, _, err := e.store.Get(state.TableMeta, []byte(metaSteps+s.name), nil)
+			if err != nil {
+				return err
+			}
+			s.compare(n, &e.rules[n], string(value), string(steps))
 			delete(numbers, s.name)
 		} else {
 			e.gone = append(e.gone, s.name)
@@ -276,6 +284,11 @@ func (e *Engine) restoreRule(ctx context.Context, s *succession) (err error) {
 	e.doom(name)
 	if s.rule >= 0 {
 		e.beginGeneration(s.rule, 0)
+	}
+	if s.carry != nil {
+		if err := e.plantStored(ctx, s, name); err != nil {
+			return err
+		}
 	}
 	return e.restoreCounts(name, func(_ int, count int32) { s.keys += int(count) })
 }

@@ -34,9 +34,10 @@ const (
 	Removed
 	Kept    // the rule has changed, and goes on with what it remembered, be it nothing
 	Dropped // the rule has changed, and what it remembered is forgotten
+	InPart  // its pattern has changed behind its first steps: runs that are past them are forgotten
 )
 
-var fates = [...]string{"unchanged", "added", "removed", "changed, state kept", "changed, state dropped"}
+var fates = [...]string{"unchanged", "added", "removed", "changed, state kept", "changed, state dropped", "changed, state kept in part"}
 
 // String says it in words.
 func (f Fate) String() string { return fates[f] }
@@ -46,8 +47,12 @@ type RuleChange struct {
 	Name    string
 	Fate    Fate
 	Was, Is string   // versions; empty: there was, or is, none
-	Why     []string // of a Dropped one: what of its memory is not what it was, as in [plan.MemoryChanges]
-	Keys    int      // that were forgotten
+	Why     []string // of a Dropped or InPart one: what of its memory is not what it was, as in [plan.MemoryChanges]
+	Keys    int      // of a Removed, Dropped or InPart one: that it had
+
+	// Of an InPart one: how many parts of its pattern's sequence are what they were, and how
+	// many runs went on and did not.
+	Steps, RunsKept, RunsDropped int
 }
 
 // Report says what a change of the rule set did.
@@ -119,7 +124,8 @@ func (e *Engine) Swap(ctx context.Context, set *plan.Set) (Report, error) {
 
 // Prepare compiles a set to run in place of the one at hand, beside the engine's work. Rules
 // that have not changed go on as they are, those that have keep what they remember where it
-// means the same (plan.MemoryChanges), all else of the old set is forgotten. The report
+// means the same (plan.MemoryChanges), or the runs of a pattern that wait at first steps which
+// are the same (plan.KeptSteps); all else of the old set is forgotten. The report
 // of what is to become of the rules is there at once.
 func (e *Engine) Prepare(set *plan.Set) (*Change, error) {
 	if e.o.Watch != nil {
@@ -165,13 +171,15 @@ func (c *Change) compare() {
 func (c *Change) follow(n, was int) {
 	old, rule := c.base.rules[was].rule, c.next.rules[n].rule
 	s := succession{name: rule.Name}
-	s.compare(n, rule, old.Version+" "+old.Memory)
+	s.compare(n, &c.next.rules[n], c.base.rules[was].stored(), c.base.rules[was].storedSteps())
 	change := RuleChange{Name: rule.Name, Was: old.Version, Is: rule.Version}
 	switch remembers := c.base.rules[was].filter == nil; {
 	case s.changed && (s.keeps() || !remembers):
 		change.Fate = Kept
 	case s.changed:
-		change.Fate, change.Why = Dropped, s.touched
+		if change.Fate, change.Why = Dropped, s.touched; s.carry != nil {
+			change.Fate = InPart
+		}
 		c.rules = append(c.rules, s)
 	}
 	if s.keeps() {
@@ -269,6 +277,9 @@ func (e *Engine) apply(ctx context.Context, c *Change) error {
 	if c.input != nil {
 		return e.applyInput(ctx, c)
 	}
+	if err := e.collect(c); err != nil {
+		return err
+	}
 	e.dropRules(c)
 	e.succeedFiles(c.next)
 	e.succeedSilences(c.next)
@@ -277,7 +288,7 @@ func (e *Engine) apply(ctx context.Context, c *Change) error {
 	for _, p := range e.merge.parts {
 		e.succeedMarks(p, c.base.set)
 	}
-	return nil
+	return e.plant(c)
 }
 
 // dropRules dooms the records of rules that are gone, or remember something else now (see
@@ -299,7 +310,9 @@ func (e *Engine) dropRules(c *Change) {
 			e.obsolete = append(e.obsolete, row{state.TableMeta, metaKeys + c.base.rules[was].recordName()})
 			e.doom(c.base.rules[was].recordName())
 		}
-		s.tell(e.o.Log)
+		if s.carry == nil {
+			s.tell(e.o.Log)
+		}
 	}
 	for i := range c.report.Rules {
 		r := &c.report.Rules[i]

@@ -117,6 +117,7 @@ func TestSwapReport(t *testing.T) {
 			rule gone { from e by k window last 5 having count() == 5 }
 			rule kept { from e by k window last 4 having count() == 4 emit { n: n } }
 			rule lost { by k match a: e[n == 1] -> b: e[n == 3] within 1h }
+			rule part { by k match a: e[n == 1] -> b: e[n == 3] within 1h }
 			rule same { by k match a: e[n == 1] -> b: e[n == 2] within 1h }`
 		store := memoryStore{state.NewMemory()}
 		e, in, rows := running(t, rules, engine.Options{Store: store, Shards: 2})
@@ -127,7 +128,8 @@ func TestSwapReport(t *testing.T) {
 		set := compile(t, swapEvents+`
 			rule added { from e where s == "y" }
 			rule kept { from e by k window last 4 having count() == 3 emit { n: n } }
-			rule lost { by k match a: e[n == 1] -> b: e[n == 2] -> c: e within 1h }
+			rule lost { by k match a: e[n == 5] -> b: e[n == 2] -> c: e within 1h }
+			rule part { by k match a: e[n == 1] -> b: e[n == 2] within 1h }
 			rule same { by k match a: e[n == 1] -> b: e[n == 2] within 1h }`)
 		r, err := e.Swap(t.Context(), set)
 		if err != nil {
@@ -137,7 +139,7 @@ func TestSwapReport(t *testing.T) {
 		for _, c := range r.Rules {
 			got = append(got, fmt.Sprint(c.Name, ": ", c.Fate, " ", c.Keys, " ", c.Why))
 		}
-		want := []string{"added: added 0 []", "gone: removed 3 []", "kept: changed, state kept 0 []", "lost: changed, state dropped 3 [pattern]", "same: unchanged 0 []"}
+		want := []string{"added: added 0 []", "gone: removed 3 []", "kept: changed, state kept 0 []", "lost: changed, state dropped 3 [pattern]", "part: changed, state kept in part 3 [pattern]", "same: unchanged 0 []"}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
@@ -145,7 +147,7 @@ func TestSwapReport(t *testing.T) {
 			t.Errorf("at %v, epoch %d of %d", r.At, r.Epoch, store.Epoch())
 		}
 		d, err := engine.Describe(t.Context(), store)
-		if err != nil || d.Set != set.Version || len(d.Rules) != 4 {
+		if err != nil || d.Set != set.Version || len(d.Rules) != 5 {
 			t.Errorf("the store has %+v, %v", d, err)
 		}
 		for k := range 3 {
@@ -153,7 +155,7 @@ func TestSwapReport(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if n := len(rows.list); n != 6 { // each of kept and same
+		if n := len(rows.list); n != 9 { // each of kept, part and same
 			t.Errorf("%d alerts:\n%s", n, strings.Join(rows.list, "\n"))
 		}
 		if k := e.Remembered(); k.Keys != 3 { // of kept

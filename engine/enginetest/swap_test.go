@@ -93,6 +93,8 @@ func (v *version) change(m *maker) *version {
 func (v *version) changeRule(m *maker, name string) string {
 	rule := v.rules[name]
 	switch m.n(8) {
+	case 3:
+		return longer(m, rule)
 	case 4:
 		return m.rule(name)
 	case 5:
@@ -103,6 +105,17 @@ func (v *version) changeRule(m *maker, name string) string {
 		return strings.Replace(rule, "emit { ", "emit { more: "+m.one("1", "2")+"  ", 1)
 	}
 	return rule
+}
+
+// longer is a rule whose pattern, where it has one, has one more step.
+func longer(m *maker, rule string) string {
+	lines := strings.Split(rule, "\n")
+	for i, line := range lines {
+		if strings.Contains(line, "match ") && !strings.Contains(rule, "zz:") {
+			lines[i] += m.one(" -> zz: a", " => zz: a", " -> zz: b+", " -> !zz: b -> c", " -> zz: a[x > 0]?")
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // drawSwaps draws changes of a set of rules, one after the other.

@@ -62,7 +62,7 @@ func (m *Memo) Check(files []*syntax.File, data Data) (*plan.Set, source.Errors)
 	}
 	for _, r := range c.set.Rules {
 		if r.Version == "" {
-			r.Version, r.Memory = ruleVersion(c.set, r), ruleMemory(c.set, r)
+			r.Version, r.Memory, r.Steps = ruleVersion(c.set, r), ruleMemory(c.set, r), ruleSteps(c.set, r)
 		}
 	}
 	c.set.Version = setVersion(c.set)

@@ -87,3 +87,50 @@ func compileMemory(t *testing.T, text string) map[string]string {
 	}
 	return all
 }
+
+const stepsHead = "event e (time: t) { t time  k string  n int }\nevent f (time: t) { t time  k string  n int }\n"
+
+// TestKeptSteps: which runs can go on where a rule changes: y of those that wait at a
+// step that is the same and have noted what they must, n of others there.
+func TestKeptSteps(t *testing.T) {
+	const rule = "by k  match a: e[n > 1] -> b: e[n > 2] -> c: f[n > a.n]  within 1h  emit { a: a.n }"
+	for _, c := range []struct{ was, is, want string }{
+		{"", "", "yyy"},
+		{"n > a.n", "n > b.n", "yy"},
+		{"c: f[n > a.n]", "c: e", "yy"},
+		{"b: e[n > 2]", "b: e[n > 3]", "y"},
+		{"b: e[n > 2]", "b: f[n > 2]", "y"},
+		{"a: e[n > 1]", "a: e[n > 2]", ""},
+		{"1h", "2h", ""},
+		{"by k", "by n", ""},
+		{"match", "match every", ""},
+		{"match", "match all", ""},
+		{"within", "until f  within", ""},
+		{" -> c", " -> !f -> c", "yn"},
+		{" -> c", " => c", "yn"},
+		{" -> c", " ->[3m] c", "yy"},
+		{" -> c: f[n > a.n]", "", "yy"},
+		{" -> c", " -> d: f -> c", "yy"},
+		{" -> b: e[n > 2]", " -> b: e[n > 2]+", "y"},
+		{"emit { a: a.n }", "emit { a: a.k }", "yyy"},
+		{"by k  match", "from e, f where n > 0  by k  match", ""},
+	} {
+		was, is := compileSteps(t, rule), compileSteps(t, strings.Replace(rule, c.was, c.is, 1))
+		got := ""
+		for _, keeps := range plan.KeptSteps(was, is) {
+			got += map[bool]string{true: "y", false: "n"}[keeps]
+		}
+		if got != c.want {
+			t.Errorf("%s => %s: %q, want %q", c.was, c.is, got, c.want)
+		}
+	}
+}
+
+func compileSteps(t *testing.T, rule string) string {
+	t.Helper()
+	set, errs := compile(t, stepsHead+"rule r { "+rule+" }")
+	if errs.HasErrors() {
+		t.Fatalf("%v\n%s", errs, rule)
+	}
+	return set.Rules[0].Steps
+}

@@ -52,6 +52,7 @@ type Rule struct {
 	Name, Title string
 	Version     string // names the meaning
 	Memory      string // names what the rule remembers: see MemoryChanges
+	Steps       string // names what a pattern remembers, step by step: see KeptSteps
 	Severity    Severity
 	Tags        []string
 	Labels      []Label
