@@ -3,6 +3,7 @@ package sinks
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -44,4 +45,25 @@ func ParseAlert(row []byte) (*Alert, error) {
 		return nil, &RejectedError{Err: fmt.Errorf("read an alert: %w", err)}
 	}
 	return a, nil
+}
+
+// ParseAlerts reads rows, up to the first that cannot be read.
+func ParseAlerts(rows []Row) (alerts []*Alert, err error) {
+	for _, r := range rows {
+		a, err := ParseAlert(r.Alert)
+		if err != nil {
+			return alerts, err
+		}
+		alerts = append(alerts, a)
+	}
+	return alerts, nil
+}
+
+// Refusal is what a *RejectedError was met with, and any other error itself.
+func Refusal(err error) error {
+	var rejected *RejectedError
+	if errors.As(err, &rejected) {
+		return rejected.Err
+	}
+	return err
 }

@@ -47,7 +47,10 @@
 //     holds one round at a time, and of groups a bounded number.
 //   - Every row is in one of the counts of Stats.
 //
-// Each sink is a folder: stdout, file, webhook. route makes the Routers. deadletter keeps the records that could not
+// A sink can be tried outside of a dispatcher: preview.go.
+//
+// Each sink is a folder: stdout, file, webhook, kafka, postgres, redis, rabbitmq, email.
+// sinktest tries them. route makes the Routers. deadletter keeps the records that could not
 // become events and the alerts that were refused; it shares [Lines] with file. Open
 // dispatcher.go first, then worker.go and lane.go.
 package sinks

@@ -36,6 +36,7 @@ type verbs struct {
 	Infer       inferVerb        `cmd:"" help:"Propose event declarations for sample events."`
 	Init        initVerb         `cmd:"" help:"Lay down a small project: rules, tests, events."`
 	Route       routeVerb        `cmd:"" help:"Show where alerts would go, and why."`
+	Sink        sinkVerbs        `cmd:"" help:"Try a sink: show what it would send, or send a test alert."`
 	DeadLetters deadLettersVerbs `cmd:"" name:"dead-letters" help:"List, show, correct, send again and remove what came to nothing."`
 	State       stateVerbs       `cmd:"" help:"Look at, back up, restore and mend a state folder."`
 	Config      configVerbs      `cmd:"" help:"About the configuration file."`

@@ -45,42 +45,50 @@ func (v routeVerb) Run(w *world) error {
 	if table == nil {
 		return usage(fmt.Errorf("%s has no sinks: all alerts go to standard output", v.Config))
 	}
-	from, err := v.open(w)
+	out := bufio.NewWriter(w.stdout)
+	return errors.Join(v.explain(w, table.Explain(), out), out.Flush())
+}
+
+func (v routeVerb) explain(w *world, e *route.Explainer, to io.Writer) error {
+	return w.eachAlert(v.Alerts, func(line []byte, alert *sinks.Alert) error {
+		verdicts, err := e.Alert(line)
+		if err != nil {
+			return err
+		}
+		return v.print(to, alert, verdicts)
+	})
+}
+
+// eachAlert calls visit for each line of a file of alerts, or of standard input (-). The line
+// is valid until visit returns. A line that is no alert is wrong usage.
+func (w *world) eachAlert(path string, visit func(line []byte, alert *sinks.Alert) error) error {
+	from, err := w.openAlerts(path)
 	if err != nil {
 		return usage(err)
 	}
 	defer from.Close()
-	out := bufio.NewWriter(w.stdout)
-	return errors.Join(v.explain(table.Explain(), from, out), out.Flush())
-}
-
-func (v routeVerb) open(w *world) (io.ReadCloser, error) {
-	if v.Alerts == "-" {
-		return io.NopCloser(w.stdin), nil
-	}
-	return os.Open(v.Alerts)
-}
-
-func (v routeVerb) explain(e *route.Explainer, from io.Reader, to io.Writer) error {
 	lines := bufio.NewScanner(from)
 	lines.Buffer(nil, maxAlertLine)
 	for n := 1; lines.Scan(); n++ {
-		verdicts, err := e.Alert(lines.Bytes())
-		if err != nil {
-			return usage(fmt.Errorf("%s:%d: %w", v.Alerts, n, err))
-		}
 		alert, err := sinks.ParseAlert(lines.Bytes())
 		if err != nil {
-			return usage(fmt.Errorf("%s:%d: %w", v.Alerts, n, err))
+			return usage(fmt.Errorf("%s:%d: %w", path, n, sinks.Refusal(err)))
 		}
-		if err := v.print(to, alert, verdicts); err != nil {
+		if err := visit(lines.Bytes(), alert); err != nil {
 			return err
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return fmt.Errorf("read %s: %w", v.Alerts, err)
+		return fmt.Errorf("read %s: %w", path, err)
 	}
 	return nil
+}
+
+func (w *world) openAlerts(path string) (io.ReadCloser, error) {
+	if path == "-" {
+		return io.NopCloser(w.stdin), nil
+	}
+	return os.Open(path)
 }
 
 func (v routeVerb) print(to io.Writer, a *sinks.Alert, verdicts []route.Verdict) error {

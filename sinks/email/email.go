@@ -10,6 +10,7 @@ import (
 	"net/mail"
 	"net/smtp"
 	"net/textproto"
+	"strings"
 	"time"
 
 	"github.com/cepheus-cep/cepheus/sinks"
@@ -52,7 +53,10 @@ type Sink struct {
 	to   []*mail.Address
 }
 
-var _ sinks.Sink = (*Sink)(nil)
+var (
+	_ sinks.Sink      = (*Sink)(nil)
+	_ sinks.Previewer = (*Sink)(nil)
+)
 
 // alertsAMessage bounds the alerts of a group in one message.
 const alertsAMessage = 100
@@ -99,27 +103,36 @@ func (s *Sink) Concurrent() bool { return true }
 
 // Deliver sends the first row, or all of a group.
 func (s *Sink) Deliver(ctx context.Context, rows []sinks.Row) (taken int, err error) {
+	text, taken, err := s.write(rows)
+	if err != nil {
+		return 0, err
+	}
+	if err := s.send(ctx, text); err != nil {
+		return 0, s.meaning(err, taken)
+	}
+	return taken, nil
+}
+
+// Preview shows the message for the first row, or for all of a group.
+func (s *Sink) Preview(rows []sinks.Row) (text string, taken int, err error) {
+	message, taken, err := s.write(rows)
+	return strings.ReplaceAll(string(message), "\r\n", "\n"), taken, err
+}
+
+// write writes the message for the first rows, and returns how many they are.
+func (s *Sink) write(rows []sinks.Row) (text []byte, taken int, err error) {
 	rows = rows[:min(len(rows), alertsAMessage)]
 	if rows[0].Group == "" {
 		rows = rows[:1]
 	}
-	var alerts []*sinks.Alert
-	for _, r := range rows {
-		a, err := sinks.ParseAlert(r.Alert)
-		var rejected *sinks.RejectedError
-		if errors.As(err, &rejected) {
-			return 0, &sinks.RejectedError{Err: rejected.Err, Batch: len(rows) > 1}
-		}
-		alerts = append(alerts, a)
+	alerts, err := sinks.ParseAlerts(rows)
+	if err == nil {
+		text, err = s.message(alerts, rows[0].Group)
 	}
-	text, err := s.message(alerts, rows[0].Group)
 	if err != nil {
-		return 0, &sinks.RejectedError{Err: err, Batch: len(rows) > 1}
+		return nil, 0, &sinks.RejectedError{Err: sinks.Refusal(err), Batch: len(rows) > 1}
 	}
-	if err := s.send(ctx, text); err != nil {
-		return 0, s.meaning(err, len(rows))
-	}
-	return len(rows), nil
+	return text, len(rows), nil
 }
 
 // saidTo is an answer, and what it was to.

@@ -30,7 +30,11 @@ type Sink struct {
 	ready  bool      // the table is there and up to date
 }
 
-var _ sinks.Sink = (*Sink)(nil)
+var (
+	_ sinks.Sink      = (*Sink)(nil)
+	_ sinks.Previewer = (*Sink)(nil)
+	_ sinks.Answerer  = (*Sink)(nil)
+)
 
 // New returns a sink. Nothing is connected yet.
 func New(o Options) (*Sink, error) {
@@ -60,18 +64,40 @@ func (s *Sink) Name() string {
 
 // Deliver writes all rows in one statement.
 func (s *Sink) Deliver(ctx context.Context, rows []sinks.Row) (taken int, err error) {
+	_, taken, err = s.Ask(ctx, rows)
+	return taken, err
+}
+
+// Preview shows the row of the first.
+func (s *Sink) Preview(rows []sinks.Row) (text string, taken int, err error) {
+	a, err := sinks.ParseAlert(rows[0].Alert)
+	if err != nil {
+		return "", 0, err
+	}
+	key, err := keyOf(a)
+	if err != nil {
+		return "", 0, err
+	}
+	return sinks.PreviewParts("INSERT INTO "+s.table.Sanitize()+" ... ON CONFLICT (id) DO NOTHING",
+		sinks.PreviewPart{Name: "id", Value: a.ID}, sinks.PreviewPart{Name: "rule", Value: a.Rule}, sinks.PreviewPart{Name: "severity", Value: a.Severity},
+		sinks.PreviewPart{Name: "title", Value: a.Title}, sinks.PreviewPart{Name: "time", Value: a.Time.UTC().Format(time.RFC3339Nano)},
+		sinks.PreviewPart{Name: "key", Value: key}, sinks.PreviewPart{Name: "alert", Value: string(rows[0].Alert)}), 1, nil
+}
+
+// Ask writes all rows in one statement and returns what the database said of it.
+func (s *Sink) Ask(ctx context.Context, rows []sinks.Row) (answer string, taken int, err error) {
 	columns, err := columnsOf(rows)
 	if err != nil {
-		return 0, err
+		return "", 0, err
 	}
 	if err := s.connect(ctx); err != nil {
-		return 0, s.meaning(err, len(rows))
+		return "", 0, s.meaning(err, len(rows))
 	}
-	_, err = s.conn.Exec(ctx, s.insert(), columns...)
+	said, err := s.conn.Exec(ctx, s.insert(), columns...)
 	if err != nil {
-		return 0, s.meaning(err, len(rows))
+		return "", 0, s.meaning(err, len(rows))
 	}
-	return len(rows), nil
+	return "answered " + said.String(), len(rows), nil
 }
 
 func (s *Sink) insert() string {

@@ -43,7 +43,10 @@ type Sink struct {
 	returned chan amqp.Return
 }
 
-var _ sinks.Sink = (*Sink)(nil)
+var (
+	_ sinks.Sink      = (*Sink)(nil)
+	_ sinks.Previewer = (*Sink)(nil)
+)
 
 // confirmed bounds the messages that wait for their confirmation.
 const confirmed = 500
@@ -67,28 +70,32 @@ func (s *Sink) Name() string {
 
 // Deliver publishes the first rows, and waits until they are confirmed.
 func (s *Sink) Deliver(ctx context.Context, rows []sinks.Row) (taken int, err error) {
-	rows = rows[:min(len(rows), confirmed)]
-	var messages []*sinks.Alert
-	for i, r := range rows {
-		a, err := sinks.ParseAlert(r.Alert)
-		if err != nil && i > 0 { // those before it first
-			rows = rows[:i]
-			break
-		}
-		if err != nil {
-			return 0, err
-		}
-		messages = append(messages, a)
+	alerts, err := sinks.ParseAlerts(rows[:min(len(rows), confirmed)])
+	if len(alerts) == 0 {
+		return 0, err
 	}
 	if err := s.connect(ctx); err != nil {
 		return 0, s.meaning(err)
 	}
-	taken, err = s.publish(ctx, rows, messages)
+	taken, err = s.publish(ctx, rows[:len(alerts)], alerts) // those before one that cannot be read
 	if err != nil {
 		s.drop()
 		return taken, s.meaning(err)
 	}
 	return taken, nil
+}
+
+// Preview shows the message of the first row.
+func (s *Sink) Preview(rows []sinks.Row) (text string, taken int, err error) {
+	a, err := sinks.ParseAlert(rows[0].Alert)
+	if err != nil {
+		return "", 0, err
+	}
+	m := message(a, rows[0].Alert)
+	return sinks.PreviewParts(fmt.Sprintf("publish to exchange %q, routing key %q", s.o.Exchange, s.key(a)),
+		sinks.PreviewPart{Name: "message_id", Value: m.MessageId}, sinks.PreviewPart{Name: "timestamp", Value: m.Timestamp.UTC().Format(time.RFC3339)},
+		sinks.PreviewPart{Name: "type", Value: m.Type}, sinks.PreviewPart{Name: "app_id", Value: m.AppId}, sinks.PreviewPart{Name: "content_type", Value: m.ContentType},
+		sinks.PreviewPart{Name: "headers", Value: fmt.Sprintf("rule=%s severity=%s", a.Rule, a.Severity)}, sinks.PreviewPart{Name: "body", Value: string(m.Body)}), 1, nil
 }
 
 // publish returns how many were confirmed before the first that was not.

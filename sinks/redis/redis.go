@@ -36,7 +36,10 @@ type Sink struct {
 	addr   string
 }
 
-var _ sinks.Sink = (*Sink)(nil)
+var (
+	_ sinks.Sink      = (*Sink)(nil)
+	_ sinks.Previewer = (*Sink)(nil)
+)
 
 // scriptAlerts bounds the alerts of one script: Redis does nothing else meanwhile.
 const scriptAlerts = 500
@@ -94,23 +97,29 @@ return 1`)
 
 // Deliver appends the first rows.
 func (s *Sink) Deliver(ctx context.Context, rows []sinks.Row) (taken int, err error) {
-	rows = rows[:min(len(rows), scriptAlerts)]
+	alerts, err := sinks.ParseAlerts(rows[:min(len(rows), scriptAlerts)])
+	if len(alerts) == 0 {
+		return 0, err
+	}
 	args := []any{s.o.MaxLen, s.o.Known}
-	for i, r := range rows {
-		a, err := sinks.ParseAlert(r.Alert)
-		if err != nil && i > 0 { // those before it first
-			rows = rows[:i]
-			break
-		}
-		if err != nil {
-			return 0, err
-		}
-		args = append(args, a.ID, a.Rule, a.Severity, r.Alert)
+	for i, a := range alerts { // those before one that cannot be read go first
+		args = append(args, a.ID, a.Rule, a.Severity, rows[i].Alert)
 	}
 	if err := script.Run(ctx, s.client, []string{s.o.Stream, s.known()}, args...).Err(); err != nil {
 		return 0, s.meaning(err)
 	}
-	return len(rows), nil
+	return len(alerts), nil
+}
+
+// Preview shows the entry of the first row.
+func (s *Sink) Preview(rows []sinks.Row) (text string, taken int, err error) {
+	a, err := sinks.ParseAlert(rows[0].Alert)
+	if err != nil {
+		return "", 0, err
+	}
+	return sinks.PreviewParts("XADD "+s.o.Stream+" *",
+		sinks.PreviewPart{Name: "id", Value: a.ID}, sinks.PreviewPart{Name: "rule", Value: a.Rule},
+		sinks.PreviewPart{Name: "severity", Value: a.Severity}, sinks.PreviewPart{Name: "alert", Value: string(rows[0].Alert)}), 1, nil
 }
 
 // passing are the first words of answers to which another follows.

@@ -31,11 +31,29 @@ func (s *Sink) meaning(err error, rows int) error {
 	return &sinks.FaultError{Err: fmt.Errorf("%s %w", s.host(), err)}
 }
 
-// attempt sends a message once. Its error is a *StatusError where there was an answer.
-func (s *Sink) attempt(ctx context.Context, m message) error {
+// attempt sends a message once, and returns an answer that accepts it. Its error is a
+// *StatusError where there was another.
+func (s *Sink) attempt(ctx context.Context, m message) (accepted string, err error) {
+	req, err := s.request(ctx, m)
+	if err != nil {
+		return "", s.clean(err)
+	}
+	answer, err := s.client.Do(req)
+	if err != nil {
+		return "", s.clean(err)
+	}
+	defer answer.Body.Close()
+	said := s.read(answer)
+	if answer.StatusCode/100 != 2 {
+		return "", said
+	}
+	return said.Error(), nil
+}
+
+func (s *Sink) request(ctx context.Context, m message) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, s.o.Method, s.url.String(), strings.NewReader(m.body))
 	if err != nil {
-		return s.clean(err)
+		return nil, err
 	}
 	for name, values := range s.o.Header {
 		req.Header[name] = values
@@ -46,12 +64,7 @@ func (s *Sink) attempt(ctx context.Context, m message) error {
 	if s.o.Secret != "" {
 		req.Header.Set(SignatureHeader, Sign(s.o.Secret, s.o.Now(), []byte(m.body)))
 	}
-	answer, err := s.client.Do(req)
-	if err != nil {
-		return s.clean(err)
-	}
-	defer answer.Body.Close()
-	return s.judge(answer)
+	return req, nil
 }
 
 const (
@@ -59,14 +72,11 @@ const (
 	drainBytes = 64 << 10 // of an answer, read so that its connection can be used again
 )
 
-// judge reads an answer, in bounds. What was said with a 2xx counts though its body never ends.
-func (s *Sink) judge(answer *http.Response) error {
+// read reads an answer, in bounds. What was said with a 2xx counts though its body never ends.
+func (s *Sink) read(answer *http.Response) *StatusError {
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, 8*shownBytes)) // the status is what counts
 	io.Copy(io.Discard, io.LimitReader(answer.Body, drainBytes))     //nolint:errcheck // as above
-	if answer.StatusCode/100 == 2 {
-		return nil
-	}
-	shown := s.secrets.Replace(string(text)) // before it is cut, which could leave half of one
+	shown := s.secrets.Replace(string(text))                         // before it is cut, which could leave half of one
 	return &StatusError{
 		Status: answer.StatusCode,
 		Answer: strings.ToValidUTF8(shown[:min(len(shown), shownBytes)], ""),

@@ -13,6 +13,8 @@ const PagerDutyURL = "https://events.pagerduty.com/v2/enqueue"
 // PagerDuty knows a repeat.
 type PagerDuty struct{ RoutingKey string } // of the integration
 
+func (p PagerDuty) secret() string { return p.RoutingKey }
+
 // Most is one: an event is one incident.
 func (PagerDuty) Most() int { return 1 }
 

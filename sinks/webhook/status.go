@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// StatusError is an answer that does not accept.
+// StatusError is an answer; as an error, one that does not accept.
 type StatusError struct {
 	Status int
 	Answer string // its first bytes
@@ -77,11 +77,16 @@ func hide(u *url.URL, header http.Header, more ...string) *strings.Replacer {
 			secrets = append(append(secrets, value), strings.Fields(value)...) // "Bearer TOKEN"
 		}
 	}
+	return hiding(secrets)
+}
+
+// hiding takes some texts out of another; those so short that they stand everywhere stay.
+func hiding(secrets []string) *strings.Replacer {
 	secrets = slices.DeleteFunc(secrets, func(s string) bool { return len(s) < 4 })
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // of two that begin alike the longer goes first
 	var pairs []string
 	for _, s := range secrets {
-		pairs = append(pairs, s, "…")
+		pairs = append(pairs, s, hidden)
 	}
 	return strings.NewReplacer(pairs...)
 }

@@ -51,6 +51,17 @@ type Format interface {
 	Most() int
 }
 
+// keyed is a format whose messages hold a secret.
+type keyed interface{ secret() string }
+
+// secretsOf are what a format's messages hold that is never shown.
+func secretsOf(f Format) []string {
+	if k, ok := f.(keyed); ok {
+		return []string{k.secret()}
+	}
+	return nil
+}
+
 func (o *Options) validate() error {
 	if o.Batch < 0 {
 		return errors.New("webhook: a batch is negative")
@@ -89,7 +100,7 @@ func New(target string, o Options) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sink{o: o, url: u, secrets: hide(u, o.Header, o.Secret)}
+	s := &Sink{o: o, url: u, secrets: hide(u, o.Header, append(secretsOf(o.Format), o.Secret)...)}
 	if o.Transport == nil {
 		s.own = transport()
 		s.o.Transport = s.own
@@ -136,15 +147,8 @@ func (s *Sink) Concurrent() bool { return true }
 
 // Deliver sends the first rows in one request.
 func (s *Sink) Deliver(ctx context.Context, rows []sinks.Row) (taken int, err error) {
-	rows = rows[:s.batch(rows)]
-	m, err := s.message(rows)
-	if err == nil {
-		err = s.attempt(ctx, m)
-	}
-	if err != nil {
-		return 0, s.meaning(err, len(rows))
-	}
-	return len(rows), nil
+	_, taken, err = s.Ask(ctx, rows)
+	return taken, err
 }
 
 // batch is how many rows the next request carries.
