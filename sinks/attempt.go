@@ -40,6 +40,14 @@ func (w *worker) newBreaker() *gobreaker.TwoStepCircuitBreaker[struct{}] {
 
 // attempt hands rows to the sink once. Time that runs out is a *RetryError.
 func (w *worker) attempt(ctx context.Context, rows []Row) (taken int, err error) {
+	if w.slots != nil { // that groups are told by one more goroutine makes no more attempts
+		select {
+		case w.slots <- struct{}{}:
+			defer func() { <-w.slots }()
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
 	report, err := w.breaker.Allow()
 	if err != nil {
 		return 0, &shutError{w.untilClosed()}
@@ -68,13 +76,6 @@ func (w *worker) untilClosed() time.Duration {
 	w.d.mu.Lock()
 	defer w.d.mu.Unlock()
 	return max(w.openUntil.Sub(w.d.o.Now()), w.Backoff)
-}
-
-func (w *worker) newsOfDropping() <-chan struct{} {
-	if w.DropOldest {
-		return w.news
-	}
-	return nil
 }
 
 func (w *worker) mustDrop() bool {

@@ -316,7 +316,7 @@ func TestLanesKeepTheOrderOfEachKey(t *testing.T) {
 			mu.Unlock()
 			return nil
 		}
-		d := dispatcher(t, box, Options{MaxRound: rapid.IntRange(1, 30).Draw(r, "round"), Rejected: keep}, Target{Name: "s", Sink: s, Delivery: how})
+		d := dispatcher(t, box, Options{MaxRound: rapid.IntRange(1, 30).Draw(r, "round"), MaxAhead: rapid.IntRange(0, 9).Draw(r, "ahead"), Rejected: keep}, Target{Name: "s", Sink: s, Delivery: how})
 		d.Drain()
 		if err := d.Run(context.Background()); err != nil {
 			r.Fatal(err)
@@ -342,6 +342,65 @@ func TestLanesKeepTheOrderOfEachKey(t *testing.T) {
 	})
 }
 
+// TestStuckKeyHoldsUpItsLaneAlone, over rounds, until as much is in memory as may be.
+func TestStuckKeyHoldsUpItsLaneAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		keys := []int{0}
+		for i := range 999 {
+			keys = append(keys, 1+i%40)
+		}
+		release := make(chan struct{})
+		s := &answering{answer: func(_ int, rows []Row) error {
+			if rows[0].Number == 1 {
+				<-release
+			}
+			return nil
+		}}
+		d := dispatcher(t, keyed(keys), Options{MaxRound: 10, MaxAhead: 100}, Target{Name: "s", Sink: s, Delivery: Delivery{Concurrency: 4, Batch: 5, Timeout: time.Hour}})
+		d.Drain()
+		done := make(chan error, 1)
+		go func() { done <- d.Run(t.Context()) }()
+		synctest.Wait()
+		w := d.workers[0]
+		d.mu.Lock()
+		held := w.progress.open
+		d.mu.Unlock()
+		if got := len(s.got()); got < 100 || held < 100 || held > 110 || d.Acks()["s"] != 0 {
+			t.Errorf("%d rows delivered beside one that is stuck, %d held, acknowledged %v", got, held, d.Acks())
+		}
+		close(release)
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if got := len(s.got()); got != len(keys) || d.Acks()["s"] != uint64(len(keys)) {
+			t.Errorf("%d rows, acknowledged %v", got, d.Acks())
+		}
+	})
+}
+
+// TestOldestOfAnyLaneIsDropped: lanes that wait hear of it.
+func TestOldestOfAnyLaneIsDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &answering{answer: func(int, []Row) error { return down(time.Hour) }}
+		box := keyed(make([]int, 0))
+		d := dispatcher(t, box, Options{MaxRound: 7}, Target{Name: "s", Sink: s, Delivery: Delivery{Concurrency: 3, AnyOrder: true, MaxRows: 10, DropOldest: true, MaxRetryAfter: time.Hour}})
+		ctx, end := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- d.Run(ctx) }()
+		for range 20 {
+			if err := d.Committed(t.Context(), box.add(5)); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		if got := d.Stats()[0]; got.Dropped != 90 || got.Rows != 10 || d.Acks()["s"] != 90 {
+			t.Errorf("%+v, acknowledged %v", got, d.Acks())
+		}
+		end()
+		<-done
+	})
+}
+
 func TestOneDeliveryAtATimeWhereTheSinkSaysNothing(t *testing.T) {
 	_, err := NewDispatcher(newOutbox(0), []Target{{Name: "s", Sink: &sink{}, Delivery: Delivery{Concurrency: 2}}}, Options{})
 	if err == nil {
@@ -355,10 +414,12 @@ func TestProgressIsThatOfItsTwin(t *testing.T) {
 		var p progress
 		done, next, acked, size := map[uint64]bool{}, uint64(1), uint64(0), 0
 		var open []int
+		held := 0
 		for range rapid.IntRange(1, 60).Draw(r, "steps") {
 			if len(open) == 0 || rapid.Bool().Draw(r, "read") {
 				open = append(open, p.next())
 				p.read(next, int(next))
+				held += int(next)
 				next++
 				continue
 			}
@@ -366,6 +427,7 @@ func TestProgressIsThatOfItsTwin(t *testing.T) {
 			at := open[i]
 			open = slices.Delete(open, i, i+1)
 			done[uint64(at+1)] = true
+			held -= at + 1
 			last, bytes := p.finish(at)
 			before := acked
 			for done[acked+1] {
@@ -375,6 +437,9 @@ func TestProgressIsThatOfItsTwin(t *testing.T) {
 			}
 			if acked > before && last != acked || acked == before && last != 0 || bytes != 0 {
 				r.Fatalf("acknowledged %d, want %d; bytes off by %d", last, acked, bytes)
+			}
+			if p.open != len(open) || p.openBytes != held {
+				r.Fatalf("%d rows of %d bytes are open, want %d of %d", p.open, p.openBytes, len(open), held)
 			}
 		}
 	})

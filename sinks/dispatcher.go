@@ -15,6 +15,11 @@ type Options struct {
 	// round also ends where it has reached 4 MiB.
 	MaxRound int
 
+	// MaxAhead bounds, in rows, what the lanes of a sink with Delivery.Concurrency hold in
+	// memory: so far the others go on while one waits. Default 16 rounds; about 16 MiB bound
+	// it too.
+	MaxAhead int
+
 	// Rejected keeps a row that a sink's receiver has refused for good, or did not take for
 	// too long, and why, and returns when it survives the process; delivery then goes on
 	// after it. It is called from several goroutines and keeps nothing of the row. An error
@@ -31,13 +36,16 @@ type Options struct {
 const (
 	defaultRound = 1_000
 	roundBytes   = 4 << 20
+	aheadRounds  = 16
+	aheadBytes   = 16 << 20
 )
 
 func (o *Options) validate() error {
-	if o.MaxRound < 0 {
-		return fmt.Errorf("sinks: negative bound: round %d", o.MaxRound)
+	if o.MaxRound < 0 || o.MaxAhead < 0 {
+		return fmt.Errorf("sinks: negative bound: round %d, ahead %d", o.MaxRound, o.MaxAhead)
 	}
 	fill(&o.MaxRound, defaultRound)
+	fill(&o.MaxAhead, aheadRounds*o.MaxRound)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -44,7 +44,8 @@
 //   - A sink that has no position yet gets all rows that are still in the outbox.
 //   - The engine is at most Delivery.MaxRows and MaxBytes ahead of a sink: Committed then
 //     waits, or the oldest are dropped and counted. Rows wait on disk, not in memory: a sink
-//     holds one round at a time, and of groups a bounded number.
+//     holds one round at a time, its lanes Options.MaxAhead rows where they are several,
+//     and of groups a bounded number.
 //   - Every row is in one of the counts of Stats.
 //
 // A sink can be tried outside of a dispatcher: preview.go.
@@ -52,5 +53,5 @@
 // Each sink is a folder: stdout, file, webhook, kafka, postgres, redis, rabbitmq, email.
 // sinktest tries them. route makes the Routers. deadletter keeps the records that could not
 // become events and the alerts that were refused; it shares [Lines] with file. Open
-// dispatcher.go first, then worker.go and lane.go.
+// dispatcher.go first, then worker.go, lane.go and queue.go.
 package sinks

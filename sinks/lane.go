@@ -12,9 +12,12 @@ import (
 
 // lane delivers some rows of a sink one after the other.
 type lane struct {
-	w    *worker
-	rows []Row
-	ats  []int // their ordinals
+	w      *worker
+	rows   []Row
+	ats    []int // their ordinals
+	queue  queue // of a lane with a goroutine of its own: what follows them
+	copies round // what rows are of, then
+	news   chan struct{}
 
 	limit   int // rows handed over at once
 	most    int // as limit, but less after a receiver refused so many
@@ -28,7 +31,7 @@ func newLane(w *worker, limit int) *lane {
 	b := backoff.NewExponentialBackOff()
 	b.InitialInterval, b.MaxInterval, b.Multiplier, b.RandomizationFactor = w.Backoff, w.MaxBackoff, 2, 0.5
 	b.Reset()
-	return &lane{w: w, limit: limit, most: limit, backoff: b}
+	return &lane{w: w, limit: limit, most: limit, backoff: b, news: make(chan struct{}, 1), queue: queue{more: make(chan struct{}, 1)}}
 }
 
 func (l *lane) reset() {
@@ -180,7 +183,7 @@ func (l *lane) pause(ctx context.Context) (waited bool, err error) {
 			return true, nil
 		case <-ctx.Done():
 			return false, ctx.Err()
-		case <-l.w.newsOfDropping():
+		case <-l.news:
 			if l.w.mustDrop() {
 				return false, nil
 			}

@@ -7,6 +7,8 @@ type progress struct {
 	rows  []rowState // from the first that is not done, at head; those before it are free
 	head  int
 	first int // ordinal of the row at head: rows have ordinals in the order they were read
+
+	open, openBytes int // rows that are not done, and their size
 }
 
 type rowState struct {
@@ -23,14 +25,19 @@ func (p *progress) waiting() int { return len(p.rows) - p.head }
 
 func (p *progress) read(number uint64, size int) {
 	p.rows = append(p.rows, rowState{number: number, size: size})
+	p.open++
+	p.openBytes += size
 }
 
 // finish marks rows as done. It returns the number of the last that can be acknowledged by
 // it, 0 where there is none, and the bytes of all that can.
 func (p *progress) finish(ordinals ...int) (last uint64, bytes int) {
 	for _, at := range ordinals {
-		p.rows[p.head+at-p.first].done = true
+		row := &p.rows[p.head+at-p.first]
+		row.done = true
+		p.openBytes -= row.size
 	}
+	p.open -= len(ordinals)
 	for p.head < len(p.rows) && p.rows[p.head].done {
 		last = p.rows[p.head].number
 		bytes += p.rows[p.head].size

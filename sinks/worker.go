@@ -5,18 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
-	"sync"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
 	"golang.org/x/time/rate"
 )
 
-// worker delivers to one sink. Its goroutine owns what is not said to be d.mu's.
+// worker delivers to one sink. The goroutine that reads owns what is not said to be d.mu's;
+// with Concurrency each lane has one of its own.
 type worker struct {
 	Target
 	d       *Dispatcher
 	news    chan struct{} // of a commit, or that no more will come
+	eased   chan struct{} // rows are done
+	slots   chan struct{} // of attempts under way; nil: there is one goroutine
 	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
 	rate    *rate.Limiter // nil: none
 	round   round
@@ -42,7 +44,7 @@ func newWorker(d *Dispatcher, t Target) (*worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read position of sink %s: %w", t.Name, err)
 	}
-	w := &worker{Target: t, d: d, delivered: delivered, news: make(chan struct{}, 1), seed: maphash.MakeSeed(), stats: Stats{Sink: t.Name}}
+	w := &worker{Target: t, d: d, delivered: delivered, news: make(chan struct{}, 1), eased: make(chan struct{}, 1), seed: maphash.MakeSeed(), stats: Stats{Sink: t.Name}}
 	w.breaker = w.newBreaker()
 	if w.Rate > 0 {
 		w.rate = rate.NewLimiter(rate.Limit(w.Rate), w.Burst)
@@ -51,6 +53,9 @@ func newWorker(d *Dispatcher, t Target) (*worker, error) {
 		w.lanes = append(w.lanes, newLane(w, w.Batch))
 	}
 	w.told = newLane(w, groupRows)
+	if w.Concurrency > 1 {
+		w.slots = make(chan struct{}, w.Concurrency)
+	}
 	return w, nil
 }
 
@@ -66,18 +71,38 @@ func delivered(outbox Outbox, t Target) (uint64, error) {
 }
 
 func (w *worker) poke() {
-	select {
-	case w.news <- struct{}{}:
-	default:
+	signal(w.news)
+	w.pokeLanes()
+}
+
+// pokeLanes tells lanes that wait between attempts that their oldest row may have to go.
+func (w *worker) pokeLanes() {
+	if !w.DropOldest {
+		return
 	}
+	for _, l := range w.lanes {
+		signal(l.news)
+	}
+	signal(w.told.news)
 }
 
 // run is the sink's goroutine.
 func (w *worker) run(ctx context.Context) error {
 	w.d.o.Log.Debug("delivery begins", "sink", w.Name, "row", w.delivered)
 	defer func() { w.d.o.Log.Debug("delivery ends", "sink", w.Name, "row", w.delivered) }()
+	if w.slots != nil {
+		return w.runLanes(ctx)
+	}
+	return w.read(ctx)
+}
+
+// read reads rows and hands them to lanes and groups.
+func (w *worker) read(ctx context.Context) error {
 	read := w.delivered // the last row read
 	for {
+		if err := w.ease(ctx); err != nil {
+			return err
+		}
 		committed, draining := w.d.now() // before looking, so that no row is missed
 		n, err := w.nextRound(ctx, &read)
 		switch {
@@ -93,7 +118,7 @@ func (w *worker) run(ctx context.Context) error {
 			return err
 		}
 		if draining {
-			return nil
+			return w.settle(ctx)
 		}
 		if err := w.wait(ctx); err != nil {
 			return err
@@ -114,8 +139,8 @@ func (w *worker) wait(ctx context.Context) error {
 	return nil
 }
 
-// nextRound reads rows after the last that was read, and delivers them or adds them to their
-// groups. It returns how many there were.
+// nextRound reads rows after the last that was read, and delivers them or hands them to
+// their lanes and groups. It returns how many there were.
 func (w *worker) nextRound(ctx context.Context, read *uint64) (n int, err error) {
 	w.round.reset()
 	err = w.d.outbox.Rows(ctx, *read, func(row uint64, alert []byte) error {
@@ -134,7 +159,7 @@ func (w *worker) nextRound(ctx context.Context, read *uint64) (n int, err error)
 	}
 	*read = rows[len(rows)-1].Number
 	w.share(rows)
-	if err := w.deliver(ctx); err != nil {
+	if err := w.hand(ctx); err != nil {
 		return 0, err
 	}
 	return len(rows), w.tellGroups(ctx, false)
@@ -145,9 +170,6 @@ var errRoundFull = errors.New("round full")
 // share shares rows out to lanes and groups.
 func (w *worker) share(rows []Row) {
 	now := w.d.o.Now()
-	for _, l := range w.lanes {
-		l.reset()
-	}
 	first := w.readRows(rows)
 	for i, r := range rows {
 		at := first + i
@@ -163,8 +185,10 @@ func (w *worker) share(rows []Row) {
 				w.groups = newGroups()
 			}
 			w.groups.add(r, at, to, now)
+		case w.slots == nil:
+			w.lanes[0].add(r, at)
 		default:
-			w.laneOf(r, i).add(r, at)
+			w.laneOf(r, at).queue.add(r, at)
 		}
 	}
 }
@@ -180,34 +204,30 @@ func (w *worker) readRows(rows []Row) (first int) {
 	return first
 }
 
-// laneOf spreads rows so that those of one key go the same way.
-func (w *worker) laneOf(r Row, i int) *lane {
-	switch {
-	case len(w.lanes) == 1:
-		return w.lanes[0]
-	case w.AnyOrder:
-		return w.lanes[i%len(w.lanes)]
+// laneOf spreads rows so that those of one key go the same way. In any order a lane is
+// passed by that is behind the next.
+func (w *worker) laneOf(r Row, at int) *lane {
+	n := len(w.lanes)
+	if !w.AnyOrder {
+		return w.lanes[hashKey(w.seed, r.Alert)%uint64(n)]
 	}
-	return w.lanes[hashKey(w.seed, r.Alert)%uint64(len(w.lanes))]
+	one, other := w.lanes[at%n], w.lanes[(at+1)%n]
+	if one.queue.len() > other.queue.len() {
+		return other
+	}
+	return one
 }
 
-// deliver delivers what the lanes hold.
-func (w *worker) deliver(ctx context.Context) error {
-	if len(w.lanes) == 1 {
+// hand delivers what the only lane has, or wakes those that have goroutines.
+func (w *worker) hand(ctx context.Context) error {
+	if w.slots == nil {
+		defer w.lanes[0].reset()
 		return w.lanes[0].deliver(ctx)
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var all sync.WaitGroup
 	for _, l := range w.lanes {
-		all.Go(func() {
-			if err := l.deliver(ctx); err != nil {
-				cancel(err)
-			}
-		})
+		signal(l.queue.more)
 	}
-	all.Wait()
-	return context.Cause(ctx)
+	return nil
 }
 
 // tellGroups delivers the groups that are due; all, where all is to end.
@@ -243,14 +263,13 @@ func (w *worker) backlog() (rows, bytes uint64) {
 	return rows, bytes
 }
 
-// passOver goes on after a row that is gone.
+// passOver goes on after a row that is gone: as one that is done.
 func (w *worker) passOver(row uint64) {
 	w.d.mu.Lock()
 	defer w.d.mu.Unlock()
-	if w.progress.waiting() == 0 {
-		w.delivered = max(w.delivered, row)
-		w.d.makeRoom()
-	}
+	at, none := w.progress.next(), uint64(0)
+	w.progress.read(row, 0)
+	w.finishLocked(&none, []int{at})
 }
 
 // finish notes that rows are done, by what count counts.
@@ -263,6 +282,9 @@ func (w *worker) finish(count *uint64, ats ...int) {
 func (w *worker) finishLocked(count *uint64, ats []int) {
 	*count += uint64(len(ats))
 	last, bytes := w.progress.finish(ats...)
+	if w.slots != nil {
+		signal(w.eased)
+	}
 	if last == 0 {
 		return
 	}
@@ -284,11 +306,15 @@ func (w *worker) skip(at int, why string) {
 
 // dropOldest drops a row where it is the oldest and too much waits.
 func (w *worker) dropOldest(at int) bool {
+	if !w.DropOldest {
+		return false
+	}
 	w.d.mu.Lock()
 	defer w.d.mu.Unlock()
-	if !w.DropOldest || !w.progress.oldest(at) || !w.over() {
+	if !w.progress.oldest(at) || !w.over() {
 		return false
 	}
 	w.finishLocked(&w.stats.Dropped, []int{at})
+	w.pokeLanes() // the oldest may be another lane's now
 	return true
 }
