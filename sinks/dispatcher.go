@@ -16,7 +16,7 @@ type Options struct {
 	MaxRound int
 
 	// MaxAhead bounds, in rows, what the lanes of a sink with Delivery.Concurrency hold in
-	// memory: so far the others go on while one waits. Default 16 rounds; about 16 MiB bound
+	// memory: so far the others go on while one waits. Default 16 rounds; about 8 MiB bound
 	// it too.
 	MaxAhead int
 
@@ -37,7 +37,7 @@ const (
 	defaultRound = 1_000
 	roundBytes   = 4 << 20
 	aheadRounds  = 16
-	aheadBytes   = 16 << 20
+	aheadBytes   = 8 << 20
 )
 
 func (o *Options) validate() error {

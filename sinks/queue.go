@@ -3,6 +3,7 @@ package sinks
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // queue holds copies of the rows that a lane with a goroutine of its own is to deliver after
@@ -66,6 +67,7 @@ func (l *lane) take() bool {
 	l.ats, q.ats = q.ats, l.ats[:0]
 	l.rows = l.copies.rows()
 	q.rows.reset()
+	signal(l.w.eased)
 	return true
 }
 
@@ -101,20 +103,48 @@ func (w *worker) hold() (rows, bytes int) {
 	return rows, bytes
 }
 
+// full says that the lanes hold as much as they may.
 func (w *worker) full() bool {
 	rows, bytes := w.hold()
 	return rows >= w.d.o.MaxAhead || bytes >= aheadBytes
 }
 
-// ease waits while the lanes hold as much as they may. Groups that are due are told meanwhile.
+// enough says that the lanes hold a round, or as much as they may.
+func (w *worker) enough() bool {
+	rows, _ := w.hold()
+	return rows >= w.d.o.MaxRound || w.full()
+}
+
+// starving says that a lane has nothing to go on with.
+func (w *worker) starving() bool {
+	for _, l := range w.lanes {
+		if l.queue.len() == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// patience is for how long the lanes may be at what they hold before more is read for one
+// that has nothing: lanes that are well are done sooner, and little in memory is quicker.
+const patience = 10 * time.Millisecond
+
+// ease waits while the lanes have enough. Groups that are due are told meanwhile.
 func (w *worker) ease(ctx context.Context) error {
-	for w.full() {
+	if !w.enough() {
+		return nil
+	}
+	patient := time.NewTimer(patience)
+	defer patient.Stop()
+	for out := false; w.enough() && (w.full() || !out || !w.starving()); {
 		if err := w.tellGroups(ctx, false); err != nil {
 			return err
 		}
 		due, stop := w.groups.timer(w.d.o.Now())
 		select {
 		case <-w.eased:
+		case <-patient.C:
+			out = true
 		case <-due:
 		case <-ctx.Done():
 		}
