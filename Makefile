@@ -12,7 +12,7 @@ GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: help build run demo demo-kafka test check fuzz bench bench-profile bench-growth bench-peers bench-memory bench-state soak chaos go-ok format-ok lint race
+.PHONY: help build run demo demo-kafka test check fuzz bench bench-profile bench-growth bench-peers bench-memory bench-state soak faults chaos go-ok format-ok lint race
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -44,6 +44,15 @@ check: go-ok lint test ## make test, linters and a short fuzz of every target
 
 soak: go-ok ## crashes in their long form: at every step of many runs, and 200 kills over 1,000,000 events
 	CEPHEUS_CRASH_LONG=1 $(GO) test -v -count=1 -timeout 3h ./engine/crashtest
+
+# The table: sink, fault, alerts, lost, and how many came again to a receiver (which tells
+# them by their ids, unless it keeps those itself). LONG=1 takes 100,000 alerts, not 5,000.
+faults: go-ok ## what becomes of alerts where receivers fail, or the engine is killed; prints a table; LONG=1 for 100,000
+	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
+	$(if $(LONG),CEPHEUS_CRASH_LONG=1) $(GO) test -v -count=1 -timeout 1h -run 'TestEngineKilledDuringDelivery|TestFaultsOfOneSinkAreItsOwn|TestPostgres/killed|TestRedis/killed|TestRabbitMQ/killed' \
+		./cmd/cepheus ./sinks/... >"$$log" 2>&1 || { cat "$$log"; exit 1; }; \
+	echo '| sink | fault | alerts | lost | came again |'; echo '| --- | --- | --- | --- | --- |'; \
+	sed -n 's/^.*_test\.go:[0-9]*: \(|.*\)/\1/p; s/^.*survives\.go:[0-9]*: \(|.*\)/\1/p' "$$log"
 
 chaos: go-ok ## from Kafka to Kafka under kills: 500,000 events, 20 kills of the engine, 5 of the broker
 	CEPHEUS_CHAOS_LONG=1 $(GO) test -v -count=1 -timeout 1h ./test/chaos

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -395,4 +397,22 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%v, %v", c, err)
 		}
 	})
+}
+
+func TestOrderAndBurstNeedWhatTheyAreFor(t *testing.T) {
+	for sink, want := range map[string]string{
+		"{ stdout: {}, any_order: true }":                 "any_order: does nothing without concurrency",
+		"{ stdout: {}, burst: 5 }":                        "burst: does nothing without rate",
+		"{ stdout: {}, any_order: true, concurrency: 2 }": "",
+		"{ stdout: {}, burst: 5, rate: 10 }":              "",
+	} {
+		path := filepath.Join(t.TempDir(), "c.yaml")
+		if err := os.WriteFile(path, []byte("sinks: { s: "+sink+" }\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Load(path, Options{NoRules: true, NoSources: true})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", sink, err, want)
+		}
+	}
 }

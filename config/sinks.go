@@ -28,7 +28,9 @@ type Sink struct {
 
 	Timeout     Duration `yaml:"timeout" default:"30s" min:"10ms" max:"1h" help:"How long one attempt to deliver may take."`
 	Concurrency int      `yaml:"concurrency" default:"1" min:"1" max:"1_000" help:"How many attempts may be under way at once, for kinds that can. Alerts of one key still arrive in order."`
+	AnyOrder    bool     `yaml:"any_order" default:"false" help:"With concurrency: gives the order of alerts of one key up, so that few keys do not make few attempts."`
 	Rate        int      `yaml:"rate" default:"0" min:"0" help:"How many alerts a second it may be sent at most; 0: no bound."`
+	Burst       int      `yaml:"burst" default:"0" min:"0" help:"With rate: how many alerts may be sent at once; 0: as many as rate."`
 	Fault       string   `yaml:"fault" enum:"stop,wait" default:"stop" help:"What follows where the receiver is not what was meant, or does not know us: the run ends, or alerts wait until that is mended."`
 	Retry       *Retry   `yaml:"retry" help:"How a receiver is tried again that does not take alerts."`
 	Breaker     *Breaker `yaml:"breaker" help:"When a receiver that does not take alerts is left alone for a while."`
@@ -70,7 +72,7 @@ func (s *Sink) Target(ctx context.Context, w World, name string) (sinks.Target, 
 
 // delivery is how the sink is delivered to.
 func (s *Sink) delivery() sinks.Delivery {
-	d := sinks.Delivery{Timeout: time.Duration(s.Timeout), Concurrency: s.Concurrency, Rate: float64(s.Rate), StopOnFault: s.Fault == "stop"}
+	d := sinks.Delivery{Timeout: time.Duration(s.Timeout), Concurrency: s.Concurrency, AnyOrder: s.AnyOrder, Rate: float64(s.Rate), Burst: s.Burst, StopOnFault: s.Fault == "stop"}
 	if r := s.Retry; r != nil {
 		d.Backoff, d.MaxBackoff = time.Duration(r.Initial), time.Duration(r.Max)
 		d.MaxRetryAfter, d.MaxElapsed = time.Duration(r.After), time.Duration(r.Elapsed)
@@ -95,4 +97,12 @@ type SinkKind interface {
 // Kind returns what the sink is.
 func (s *Sink) Kind() SinkKind { return kind[SinkKind](s) }
 
-func (s *Sink) check(at section) { oneKind(at, reflect.ValueOf(s).Elem()) }
+func (s *Sink) check(at section) {
+	oneKind(at, reflect.ValueOf(s).Elem())
+	if s.AnyOrder && s.Concurrency == 1 {
+		at.fault("any_order", "does nothing without concurrency: one attempt at a time keeps the order")
+	}
+	if s.Burst > 0 && s.Rate == 0 {
+		at.fault("burst", "does nothing without rate")
+	}
+}

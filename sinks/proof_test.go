@@ -182,6 +182,7 @@ func proveFault(t *testing.T, fault func(time.Duration) (int, time.Duration)) {
 	stats := d.Stats()[1]
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
+	t.Logf("| webhook | receiver %s; p99 of the sink beside it %s | %d | %d | %d |", strings.TrimPrefix(t.Name(), "TestFaultsOfOneSinkAreItsOwn/"), p99.Round(time.Microsecond), proofAlerts, proofAlerts-len(k.ids), repeats)
 	t.Logf("p99 of the other sink %s; %d attempts failed, %d alerts came again, %d MiB in use", p99.Round(time.Microsecond), stats.Retries, repeats, memory.HeapInuse>>20)
 	if len(k.ids) != proofAlerts || stats.Delivered != proofAlerts || stats.Dead != 0 {
 		t.Errorf("%d different alerts arrived, %+v", len(k.ids), stats)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -35,7 +36,10 @@ func Survives(t *testing.T, server Server, to sinks.Sink, how sinks.Delivery, n 
 	}
 	all := ids()
 	slices.Sort(all)
-	if once := slices.Compact(slices.Clone(all)); len(all) != n || len(once) != n {
+	once := slices.Compact(slices.Clone(all))
+	name, _, _ := strings.Cut(t.Name(), "/")
+	t.Logf("| %s | receiver killed, and back | %d | %d | %d |", strings.ToLower(strings.TrimPrefix(name, "Test")), n, n-len(once), len(all)-len(once))
+	if len(all) != n || len(once) != n {
 		t.Errorf("the receiver has %d alerts, %d different ones, want %d", len(all), len(once), n)
 	}
 }
