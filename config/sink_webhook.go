@@ -50,7 +50,7 @@ func (h *WebhookSink) Probe(ctx context.Context, _ World, _ string, s *Sink) err
 	defer cancel()
 	conn, err := dialer(u).DialContext(ctx, "tcp", address(u))
 	if err != nil {
-		return fmt.Errorf("webhook: no connection to %s://%s (%w); mend webhook.url", u.Scheme, u.Host, err)
+		return fmt.Errorf("webhook: %w; mend webhook.url", sinks.Unreached(u.Scheme+"://"+u.Host, err))
 	}
 	return conn.Close()
 }

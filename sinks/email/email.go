@@ -228,17 +228,15 @@ func (s *Sink) greet(c *smtp.Client) error {
 func (s *Sink) meaning(err error, rows int) error {
 	var (
 		fault *sinks.FaultError
-		cert  *tls.CertificateVerificationError
-		host  x509.HostnameError
 		said  *textproto.Error
 		at    *saidTo
 	)
 	switch {
 	case errors.As(err, &fault):
 		return err
-	case errors.As(err, &cert), errors.As(err, &host):
-		return &sinks.FaultError{Err: fmt.Errorf("%s is not trusted: %w", s.o.Host, err)}
-	case !errors.As(err, &said), said.Code < 500, said.Code == 521, said.Code >= 600:
+	case !errors.As(err, &said):
+		return sinks.Unreached(s.o.Host, err)
+	case said.Code < 500, said.Code == 521, said.Code >= 600:
 		return &sinks.RetryError{Err: fmt.Errorf("%s: %w", s.o.Host, err)}
 	case errors.As(err, &at) && at.what == theMessage:
 		return &sinks.RejectedError{Err: fmt.Errorf("%s: %w", s.o.Host, err), Batch: rows > 1}

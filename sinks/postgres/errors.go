@@ -1,8 +1,6 @@
 package postgres
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"strings"
@@ -26,18 +24,14 @@ func (s *Sink) meaning(err error, rows int) error {
 	var (
 		said  *pgconn.PgError
 		other *otherTable
-		cert  *tls.CertificateVerificationError
-		host  x509.HostnameError
 	)
 	switch {
 	case errors.As(err, &other):
 		return &sinks.FaultError{Err: fmt.Errorf("table %s at %s:%d %s; name another table", strings.Join(s.table, "."), s.config.Host, s.config.Port, other.what)}
-	case errors.As(err, &cert), errors.As(err, &host):
-		return &sinks.FaultError{Err: fmt.Errorf("%s:%d is not trusted: %w; look at sslmode and sslrootcert", s.config.Host, s.config.Port, err)}
 	case errors.As(err, &said):
 		return s.meaningOf(said, rows)
 	}
-	return &sinks.RetryError{Err: fmt.Errorf("no answer from %s:%d: %w", s.config.Host, s.config.Port, err)}
+	return sinks.Unreached(fmt.Sprintf("%s:%d", s.config.Host, s.config.Port), err)
 }
 
 func (s *Sink) meaningOf(said *pgconn.PgError, rows int) error {

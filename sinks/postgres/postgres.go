@@ -158,11 +158,18 @@ func (s *Sink) Close() error {
 	return s.conn.Close(ctx)
 }
 
-// Probe connects, logs in, and changes nothing.
+// Probe connects, logs in, looks at the table, and changes nothing.
 func (s *Sink) Probe(ctx context.Context) error {
 	conn, err := pgx.ConnectConfig(ctx, s.config)
 	if err != nil {
 		return s.meaning(err, 1)
 	}
-	return conn.Close(ctx)
+	err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		_, err := s.version(ctx, tx)
+		return err
+	})
+	if closing := conn.Close(ctx); err == nil {
+		return closing
+	}
+	return s.meaning(err, 1)
 }

@@ -101,6 +101,9 @@ func TestPostgres(t *testing.T) {
 			if fault := (*sinks.FaultError)(nil); !errors.As(got.Err, &fault) || !strings.Contains(got.Err.Error(), want) {
 				t.Errorf("%s: %v", table, got.Err)
 			}
+			if err := open(t, Options{URL: url(db), Table: table}).Probe(t.Context()); table != "none.x" && (err == nil || !strings.Contains(err.Error(), want)) {
+				t.Errorf("probe of %s: %v", table, err)
+			}
 		}
 	})
 

@@ -2,8 +2,6 @@ package rabbitmq
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -199,16 +197,12 @@ func (s *Sink) meaning(err error) error {
 	var (
 		fault *sinks.FaultError
 		said  *amqp.Error
-		cert  *tls.CertificateVerificationError
-		host  x509.HostnameError
 	)
 	switch {
 	case errors.As(err, &fault):
 		return err
-	case errors.As(err, &cert), errors.As(err, &host):
-		return &sinks.FaultError{Err: fmt.Errorf("%s is not trusted: %w", s.addr, err)}
 	case !errors.As(err, &said):
-		return &sinks.RetryError{Err: fmt.Errorf("no answer from %s: %w", s.addr, err)}
+		return sinks.Unreached(s.addr, err)
 	}
 	told := fmt.Errorf("%s answered %d %s", s.addr, said.Code, said.Reason)
 	switch said.Code {

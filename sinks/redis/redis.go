@@ -2,8 +2,6 @@ package redis
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
@@ -127,16 +125,8 @@ var passing = []string{"LOADING", "BUSY", "MASTERDOWN", "READONLY", "CLUSTERDOWN
 
 // meaning is what an error says. None is about an alert: Redis takes any bytes.
 func (s *Sink) meaning(err error) error {
-	var (
-		said redis.Error
-		cert *tls.CertificateVerificationError
-		host x509.HostnameError
-	)
-	switch {
-	case errors.As(err, &cert), errors.As(err, &host):
-		return &sinks.FaultError{Err: fmt.Errorf("%s is not trusted: %w", s.addr, err)}
-	case !errors.As(err, &said):
-		return &sinks.RetryError{Err: fmt.Errorf("no answer from %s: %w", s.addr, err)}
+	if said := redis.Error(nil); !errors.As(err, &said) {
+		return sinks.Unreached(s.addr, err)
 	}
 	told := fmt.Errorf("%s answered %w", s.addr, err)
 	word, _, _ := strings.Cut(err.Error(), " ")

@@ -22,7 +22,7 @@ func (s *Sink) meaning(err error, rows int) error {
 	case errors.As(err, &rejected):
 		return &sinks.RejectedError{Err: rejected.Err, Batch: rows > 1}
 	case !errors.As(err, &status):
-		return &sinks.RetryError{Err: fmt.Errorf("%s: %w", s.host(), err)}
+		return sinks.Unreached(s.host(), err)
 	case status.aboutTheAlert():
 		return &sinks.RejectedError{Err: fmt.Errorf("%s %w", s.host(), err), Batch: rows > 1}
 	case status.passing():
@@ -84,16 +84,25 @@ func (s *Sink) read(answer *http.Response) *StatusError {
 	}
 }
 
-// clean takes the URL out of an error of the client.
+// clean takes the URL and what else is secret out of an error of the client.
 func (s *Sink) clean(err error) error {
 	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
 		err = wrapped.Err
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("no answer: %w", context.DeadlineExceeded)
+		return context.DeadlineExceeded
 	}
-	return errors.New(s.secrets.Replace(err.Error()))
+	return &cleaned{s.secrets.Replace(err.Error()), err}
 }
+
+// cleaned shows an error without secrets; what kind it is can still be told.
+type cleaned struct {
+	text string
+	err  error
+}
+
+func (e *cleaned) Error() string { return e.text }
+func (e *cleaned) Unwrap() error { return e.err }
 
 // host is what is shown of the URL.
 func (s *Sink) host() string { return s.url.Scheme + "://" + s.url.Host }
