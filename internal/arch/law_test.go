@@ -43,7 +43,7 @@ var roomLaw = map[string][]string{
 	"rules/tester":      {"rules/story", "rules/trial", "engine/...", "lang", "lang/source", "lang/plan", "event"},
 	"rules/service":     {"rules/lookup", "engine", "state", "lang", "lang/source", "lang/plan", "event"},
 	"rules/ruletest":    {"rules", "rules/lookup", "engine/...", "state", "lang", "lang/source", "lang/plan", "event"},
-	"api":               {"rules", "lang/source", "event"},
+	"api":               {"rules/service", "rules/trial", "engine", "lang", "lang/plan", "lang/source", "sinks", "sinks/route", "sinks/deadletter", "event"},
 	"config":            {"sources/...", "sinks/...", "internal/wire", "engine", "lang/source", "event"},
 	"cmd":               {"..."},
 	"benchmarks":        {"..."},
@@ -70,7 +70,8 @@ var libraryRooms = map[string][]string{
 	"github.com/gin-gonic/gin":           {"api"},
 	"github.com/cenkalti/backoff":        {"sinks"},
 	"github.com/sony/gobreaker":          {"sinks"},
-	"golang.org/x/time":                  {"sinks"},
+	"golang.org/x/crypto":                {"api"},
+	"golang.org/x/time":                  {"sinks", "api"},
 	"github.com/jackc/pgx":               {"sinks/postgres"},
 	"github.com/redis/go-redis":          {"sinks/redis"},
 	"github.com/rabbitmq/amqp091-go":     {"sinks/rabbitmq"},
@@ -92,6 +93,7 @@ var libraryRooms = map[string][]string{
 	"github.com/twmb/franz-go/pkg/kerr":  {"cmd"},
 
 	"github.com/twmb/franz-go/pkg/kversion": {},
+	"github.com/santhosh-tekuri/jsonschema": {},
 }
 
 // testKits are packages that only tests import: what they may import is what tests may.
