@@ -12,8 +12,8 @@ type Durably interface {
 	Durable(position int64)
 }
 
-// Tell tells a source how far it is committed, as a store has it. It is to be called after
-// each commit, from engine.Options.Committed or Progress.
+// Tell tells a source how far it is committed, as a store has it; a store in memory has
+// nothing of it. It is to be called after each commit, from engine.Options.Committed.
 func Tell(ctx context.Context, store engine.Store, q Durably) error {
 	stored, err := engine.StoredPositions(ctx, store)
 	if err != nil {

@@ -91,6 +91,9 @@ type Options struct {
 	Durable bool
 	// Ready says why the process cannot do its work; nothing: it can. Default: it can.
 	Ready func() []string
+	// Reload reads the configuration again, and tells what has changed and what needs a
+	// restart.
+	Reload func(ctx context.Context) (told []string, err error)
 	// Decode is how the records of a trial are read; the zero value reads JSON.
 	Decode event.Options
 	// Files looks at the files of lists and tables in a trial; nil: as they were at load.

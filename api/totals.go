@@ -15,7 +15,7 @@ type Totals struct {
 	stats   engine.Stats
 	at      time.Time // of the last; zero: there was none
 	commits uint64
-	rate    rate
+	rate    pace
 }
 
 // NewTotals makes totals that have seen none; now is the wall clock.
@@ -49,8 +49,8 @@ func (t *Totals) read() (out totals) {
 	return out
 }
 
-// rate is how many a second there were since between ten and twenty seconds ago.
-type rate struct {
+// pace is how many a second there were since between ten and twenty seconds ago.
+type pace struct {
 	from, next mark
 	last       mark
 }
@@ -62,7 +62,7 @@ type mark struct {
 
 const rateOver = 10 * time.Second
 
-func (r *rate) add(n uint64, now time.Time) {
+func (r *pace) add(n uint64, now time.Time) {
 	r.last = mark{n, now}
 	if r.from.at.IsZero() {
 		r.from, r.next = r.last, r.last
@@ -72,7 +72,7 @@ func (r *rate) add(n uint64, now time.Time) {
 	}
 }
 
-func (r *rate) perSecond(now time.Time) float64 {
+func (r *pace) perSecond(now time.Time) float64 {
 	if over := now.Sub(r.from.at).Seconds(); !r.from.at.IsZero() && over > 0 {
 		return float64(r.last.n-r.from.n) / over
 	}

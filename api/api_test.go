@@ -1,0 +1,532 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/cepheus-cep/cepheus/engine"
+	"github.com/cepheus-cep/cepheus/rules/service"
+	"github.com/cepheus-cep/cepheus/sinks/deadletter"
+	"github.com/cepheus-cep/cepheus/sinks/route"
+	httpsource "github.com/cepheus-cep/cepheus/sources/http"
+	"github.com/cepheus-cep/cepheus/state"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	declared = "event e (time: at(s)) { at int  n int  who string }\n"
+	over10   = "rule over {\n  from e where n > 10\n  by who\n  emit { n: n }\n}\n"
+)
+
+// rig is the API over a service over an engine that runs.
+type rig struct {
+	t      testing.TB
+	s      *Server
+	rules  *service.Service
+	queue  *httpsource.Queue
+	recent *Recent
+	letter *deadletter.Box
+	audit  string
+	who    string // token
+}
+
+func start(t testing.TB, more func(*Options)) *rig {
+	t.Helper()
+	store, err := state.OpenBadger(t.TempDir(), state.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, messages, err := service.Open(t.Context(), service.Options{Store: store})
+	if err != nil {
+		t.Fatal(err, messages)
+	}
+	outbox, err := state.OpenOutbox(t.Context(), store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	silences, err := route.OpenSilences("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, rules: rules, queue: httpsource.New(httpsource.Options{Records: 1000}), recent: NewRecent(outbox, RecentOptions{}), audit: filepath.Join(dir, "audit.jsonl")}
+	letters := filepath.Join(dir, "dead.jsonl")
+	r.letter = deadletter.At(letters)
+	writer, err := deadletter.Open(letters, deadletter.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	totals, shadows := NewTotals(time.Now), service.NewShadows(10)
+	eng, err := engine.New(t.Context(), engine.Options{
+		Set: rules.Set(), Store: store, Outbox: outbox, Inputs: []engine.Input{{Source: r.queue}}, Shards: 1, CommitEvery: time.Millisecond,
+		Shadow: shadows.Add, Progress: totals.Progress,
+		Dead: func(dead []engine.Dead) error {
+			for _, d := range dead {
+				if err := writer.Write(deadletter.Letter{Reason: d.Reason, Record: d.Record, Source: "http", Offset: d.Offset}); err != nil {
+					return err
+				}
+			}
+			return writer.Flush()
+		},
+		Committed: func(ctx context.Context, last uint64) error {
+			if err := r.recent.Committed(ctx, last); err != nil {
+				return err
+			}
+			return Tell(ctx, store, r.queue)
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules.Begin(eng)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- eng.Run(ctx) }()
+	o := Options{Rules: rules, Shadows: shadows, Totals: totals, Recent: r.recent, Events: r.queue, Letters: r.letter, Silences: silences, Audit: r.audit, Version: "test", Durable: true, Limits: Limits{Request: 5 * time.Second}}
+	if more != nil {
+		more(&o)
+	}
+	if r.s, err = New(o); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		_ = r.queue.Close()
+		_ = writer.Close()
+		_ = r.s.Close()
+		_ = store.Close()
+	})
+	return r
+}
+
+// says is an answer, read.
+type says struct {
+	t      testing.TB
+	status int
+	header http.Header
+	body   []byte
+}
+
+// ask sends a request; headers are pairs.
+func (r *rig) ask(method, path, body string, headers ...string) *says {
+	r.t.Helper()
+	q := httptest.NewRequest(method, "http://localhost"+path, strings.NewReader(body))
+	if r.who != "" {
+		q.Header.Set("Authorization", "Bearer "+r.who)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		q.Header.Set(headers[i], headers[i+1])
+	}
+	if body != "" && q.Header.Get("Content-Type") == "" {
+		q.Header.Set("Content-Type", "application/json")
+	}
+	w := httptest.NewRecorder()
+	r.s.ServeHTTP(w, q)
+	return &says{r.t, w.Code, w.Header(), w.Body.Bytes()}
+}
+
+// want checks the status, and what the body must hold.
+func (a *says) want(status int, parts ...string) *says {
+	a.t.Helper()
+	if a.status != status {
+		a.t.Fatalf("status %d, want %d: %s", a.status, status, a.body)
+	}
+	if status >= 400 && a.header.Get("Content-Type") != problemMedia {
+		a.t.Fatalf("type %q of a problem: %s", a.header.Get("Content-Type"), a.body)
+	}
+	for _, part := range parts {
+		if !bytes.Contains(a.body, []byte(part)) {
+			a.t.Fatalf("want %q in %s", part, a.body)
+		}
+	}
+	return a
+}
+
+func (a *says) into(v any) {
+	a.t.Helper()
+	if err := json.Unmarshal(a.body, v); err != nil {
+		a.t.Fatalf("%v: %s", err, a.body)
+	}
+}
+
+func (r *rig) put(rule string) *says {
+	return r.ask("PUT", "/v1/rules/r.cep", declared+rule, "Content-Type", "text/plain", "If-Match", "*")
+}
+
+func TestTheLifeOfARule(t *testing.T) {
+	r := start(t, nil)
+	begin := r.ask("GET", "/v1/rules", "").want(200, `"files":[]`)
+	was := begin.header.Get("ETag")
+	draft, _ := json.Marshal(map[string]any{"files": map[string]string{"r.cep": declared + over10}})
+	r.ask("POST", "/v1/rules:check", string(draft)).want(200, `"ok":true`, `"name":"over"`)
+	r.ask("POST", "/v1/rules:check", `{"files":{"r.cep":"rule x {"}}`).want(200, `"ok":false`, `"line":1`)
+	trial, _ := json.Marshal(map[string]any{"files": map[string]string{"r.cep": declared + over10}, "events": []any{map[string]any{"type": "e", "at": 1, "n": 11, "who": "a"}, map[string]any{"type": "e", "at": 2, "n": 1, "who": "a"}}})
+	r.ask("POST", "/v1/rules:try", string(trial)).want(200, `"alerts_by_rule":{"over":1}`, `"rule":"over"`)
+
+	r.ask("PUT", "/v1/rules/r.cep", declared+over10, "Content-Type", "text/plain").want(428, "If-Match")
+	first := r.ask("PUT", "/v1/rules/r.cep?note=begin", declared+over10, "Content-Type", "text/plain", "If-Match", was).want(200, `"fate":"added"`, `"note":"begin"`, `"author":"anonymous"`)
+	r.ask("PUT", "/v1/rules/r.cep", declared, "Content-Type", "text/plain", "If-Match", was).want(412, "conflict")
+	r.ask("GET", "/v1/rules/r.cep", "").want(200, "n > 10")
+	r.ask("GET", "/v1/rules", "", "If-None-Match", first.header.Get("ETag")).want(304)
+
+	r.ask("POST", "/v1/events?wait=commit", `{"type":"e","at":1,"n":11,"who":"a"}`).want(200, `"committed":true`)
+	r.ask("GET", "/v1/alerts", "").want(200, `"rule":"over"`, `"who":"a"`)
+
+	r.ask("PUT", "/v1/rules/r.cep", declared+"rule over { from e where nn > 1 emit { n: n } }", "Content-Type", "text/plain", "If-Match", "*").want(422, "nn", `"line":2`)
+	r.ask("POST", "/v1/events?wait=commit", `[{"type":"e","at":2,"n":5,"who":"a"},{"type":"e","at":3,"n":12,"who":"b"}]`).want(200)
+	r.wantAlerts(2)
+	r.put(strings.Replace(over10, "10", "3", 1)).want(200, `"rule":"over"`)
+	r.ask("POST", "/v1/events?wait=commit", `{"type":"e","at":4,"n":5,"who":"c"}`).want(200)
+	r.wantAlerts(3)
+
+	var versions versionList
+	r.ask("GET", "/v1/rules/versions", "").want(200).into(&versions)
+	r.ask("POST", "/v1/rules:rollback", `{"version":999}`, "If-Match", "*").want(404)
+	r.ask("POST", "/v1/rules:rollback", `{"version":2}`, "If-Match", "*").want(200, `"changed":true`)
+	r.ask("GET", "/v1/rules/r.cep", "").want(200, "n > 10")
+	r.until("/v1/rules/over/status", `"alerts":3`)
+	r.ask("DELETE", "/v1/rules/r.cep", "", "If-Match", "*").want(200, `"fate":"removed"`)
+	r.ask("DELETE", "/v1/rules/r.cep", "", "If-Match", "*").want(404)
+
+	log, err := os.ReadFile(r.audit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{`"what":"putRuleFile"`, `"status":422`, `"status":412`, `"status":428`, `"before":1,"after":2`, `"from":"192.0.2.1"`, `"what":"rollbackRules"`} {
+		if !bytes.Contains(log, []byte(part)) {
+			t.Errorf("want %s in the audit log:\n%s", part, log)
+		}
+	}
+}
+
+// until asks until the answer holds a part: totals are those of the last commit but one.
+func (r *rig) until(path string, part string) *says {
+	r.t.Helper()
+	for range 100 {
+		if a := r.ask("GET", path, ""); a.status == 200 && bytes.Contains(a.body, []byte(part)) {
+			return a
+		}
+		r.ask("POST", "/v1/events?wait=commit", `{"type":"none"}`).want(200)
+	}
+	r.t.Fatalf("%s does not come to say %s: %s", path, part, r.ask("GET", path, "").body)
+	return nil
+}
+
+func (r *rig) wantAlerts(n int) {
+	r.t.Helper()
+	var page alertPage
+	r.ask("GET", "/v1/alerts", "").want(200).into(&page)
+	if len(page.Alerts) != n {
+		r.t.Fatalf("%d alerts, want %d", len(page.Alerts), n)
+	}
+}
+
+func TestShadowRules(t *testing.T) {
+	r := start(t, nil)
+	r.put(strings.Replace(over10, "from e", "mode shadow\n  from e", 1)).want(200)
+	r.ask("POST", "/v1/events?wait=commit", `{"type":"e","at":1,"n":11,"who":"a"}`).want(200)
+	r.ask("GET", "/v1/shadows?rule=over", "").want(200, `"number":1`)
+	r.wantAlerts(0)
+}
+
+// TestWhatIsWrong sends what no handler should take: each is a problem that says so.
+func TestWhatIsWrong(t *testing.T) {
+	r := start(t, func(o *Options) { o.Limits.Body = 1000 })
+	events := func(body, media string) *says { return r.ask("POST", "/v1/events", body, "Content-Type", media) }
+	long := strings.Repeat("x", 2000)
+	for name, c := range map[string]struct {
+		got    *says
+		status int
+		part   string
+	}{
+		"nothing there":         {r.ask("GET", "/v2", ""), 404, "openapi.json"},
+		"a method":              {r.ask("PATCH", "/v1/rules", ""), 405, "PATCH"},
+		"no type":               {r.ask("POST", "/v1/events", "{}", "Content-Type", "text/html"), 415, "application/json"},
+		"a form":                {r.ask("PUT", "/v1/rules/a.cep", "x", "Content-Type", "application/x-www-form-urlencoded", "If-Match", "*"), 415, "text/plain"},
+		"compressed":            {r.ask("POST", "/v1/events", "{}", "Content-Encoding", "gzip"), 415, "encoding"},
+		"half an object":        {events(`{"a":`, mediaJSON), 400, "event 1"},
+		"a number":              {events(`17`, mediaJSON), 400, "event 1"},
+		"a number in an array":  {events(`[{},17]`, mediaJSON), 400, "event 2"},
+		"two arrays":            {events(`[{}] [{}]`, mediaJSON), 400, "more"},
+		"half an array":         {events(`[{},`, mediaJSON), 400, "complete"},
+		"a broken line":         {events("{}\n\n{\n", mediaLines), 400, "event 3"},
+		"a large body":          {events(`{"a":"`+long+`"}`, mediaJSON), 413, "1000"},
+		"a large rule":          {r.ask("PUT", "/v1/rules/a.cep", long, "Content-Type", "text/plain", "If-Match", "*"), 413, "1000"},
+		"an unknown member":     {r.ask("POST", "/v1/rules:check", `{"file":{}}`), 400, "file"},
+		"a wrong type":          {r.ask("POST", "/v1/rules:check", `{"files":7}`), 400, "files"},
+		"malformed":             {r.ask("POST", "/v1/rules:check", `{"files":}`), 400, "byte"},
+		"more than one":         {r.ask("POST", "/v1/rules:check", `{} {}`), 400, "more"},
+		"an unknown parameter":  {r.ask("GET", "/v1/alerts?rules=x", ""), 400, "rules"},
+		"a parameter twice":     {r.ask("GET", "/v1/alerts?rule=x&rule=y", ""), 400, "once"},
+		"no number":             {r.ask("GET", "/v1/alerts?limit=many", ""), 400, "limit"},
+		"too many":              {r.ask("GET", "/v1/alerts?limit=1001", ""), 400, "1000"},
+		"no time":               {r.ask("GET", "/v1/alerts?from=now", ""), 400, "from"},
+		"no cursor":             {r.ask("GET", "/v1/alerts?cursor=x", ""), 400, "cursor"},
+		"no version":            {r.ask("GET", "/v1/rules?version=99", ""), 404, "version"},
+		"an unquoted tag":       {r.ask("DELETE", "/v1/rules/a.cep", "", "If-Match", "1"), 412, "quotes"},
+		"a way up":              {r.ask("PUT", "/v1/rules/..%2F..%2Fetc%2Fx.cep", "", "If-Match", "*"), 400, "relative"},
+		"an absolute path":      {r.ask("PUT", "/v1/rules/%2Fetc%2Fx.cep", "", "If-Match", "*"), 400, "relative"},
+		"a backslash":           {r.ask("PUT", "/v1/rules/..%5Cx.cep", "", "If-Match", "*"), 400, "relative"},
+		"a zero byte":           {r.ask("PUT", "/v1/rules/a%00.cep", "", "If-Match", "*"), 400, "relative"},
+		"another ending":        {r.ask("PUT", "/v1/rules/a.txt", "", "If-Match", "*"), 400, ".cep"},
+		"an unknown rule":       {r.ask("GET", "/v1/rules/none/status", ""), 404, "none"},
+		"an unknown letter":     {r.ask("POST", "/v1/dead-letters:replay", `{"ids":["x"]}`), 404, "dead letter"},
+		"no letters":            {r.ask("POST", "/v1/dead-letters:replay", `{"ids":[]}`), 400, "ids"},
+		"a silence of the past": {r.ask("POST", "/v1/silences", `{"match":{},"until":"2001-01-01T00:00:00Z"}`), 422, "until"},
+		"a match that is none":  {r.ask("POST", "/v1/silences", `{"match":{"min_severity":"loud"},"until":"2201-01-01T00:00:00Z"}`), 422, "loud"},
+		"an unknown silence":    {r.ask("DELETE", "/v1/silences/x", ""), 404, "silence"},
+		"a part not wired":      {r.ask("GET", "/v1/explain?rule=x&key=a&key=b", ""), 404, "this run has no"},
+		"a profile that is none": {
+			r.ask("GET", "/debug/pprof/x", ""), 404, "heap",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.got.t = t
+			c.got.want(c.status, c.part, `"mend":`, `"status":`)
+		})
+	}
+	if now := r.rules.Current().Number; now != 1 {
+		t.Errorf("version %d is in service, want 1", now)
+	}
+}
+
+func TestAHostileName(t *testing.T) {
+	r := start(t, nil)
+	q := httptest.NewRequest("GET", "http://evil.example/v1/rules", nil)
+	w := httptest.NewRecorder()
+	r.s.ServeHTTP(w, q)
+	if w.Code != http.StatusMisdirectedRequest {
+		t.Errorf("status %d for a request by another name, want 421", w.Code)
+	}
+}
+
+func hashed(t testing.TB, token string) string {
+	h, err := bcrypt.GenerateFromPassword([]byte(token), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(h)
+}
+
+func TestTokensAndScopes(t *testing.T) {
+	// argon2id of "reader", salt "saltsaltsaltsalt", m=64, t=1, p=1.
+	r := start(t, func(o *Options) {
+		o.Tokens = []Token{{"writer", hashed(t, "w"), []string{scopeRulesWrite}}, {"reader", hashed(t, "r"), []string{scopeRulesRead}}}
+		o.Limits.Rate, o.Limits.Burst = 0.001, 6
+	})
+	r.ask("GET", "/v1/rules", "").want(401, "Authorization")
+	r.who = "wrong"
+	r.ask("GET", "/v1/rules", "").want(401, "not known")
+	r.who = "r"
+	r.ask("GET", "/v1/rules", "").want(200)
+	r.put(over10).want(403, "rules:write")
+	r.who = "w"
+	r.ask("GET", "/v1/rules", "").want(200)
+	r.put(over10).want(200, `"author":"writer"`)
+	r.ask("POST", "/v1/events", "{}").want(403, "events:write")
+	for range 3 {
+		r.ask("GET", "/v1/rules", "").want(200)
+	}
+	if a := r.ask("GET", "/v1/rules", "").want(429); a.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	r.ask("GET", "/healthz", "").want(200)
+	r.who = "guess"
+	for range failuresAtOnce {
+		r.ask("GET", "/v1/rules", "")
+	}
+	r.ask("GET", "/v1/rules", "").want(429, "unknown tokens")
+	log, _ := os.ReadFile(r.audit)
+	if !bytes.Contains(log, []byte(`"who":"reader"`)) || !bytes.Contains(log, []byte(`"status":401`)) || bytes.Contains(log, []byte("guess")) {
+		t.Errorf("the audit log does not say who was refused, or says a token:\n%s", log)
+	}
+}
+
+func TestHashesOfTokens(t *testing.T) {
+	for hash, good := range map[string]bool{
+		"$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$bm90IHRoZSBoYXNoIG9mIGl0IQ": true,
+		"$argon2id$v=19$m=99999999,t=1,p=1$c2FsdA$bm90IHRoZSBoYXNoIG9mIGl0IQ":           false,
+		"$argon2id$v=19$m=64,t=0,p=1$c2FsdA$bm90IHRoZSBoYXNoIG9mIGl0IQ":                 false,
+		"$argon2i$v=19$m=64,t=1,p=1$c2FsdA$bm90IHRoZSBoYXNoIG9mIGl0IQ":                  false,
+		"plain": false,
+	} {
+		if _, err := New(Options{Tokens: []Token{{Name: "x", Hash: hash}}}); (err == nil) != good {
+			t.Errorf("%s: %v", hash, err)
+		}
+	}
+}
+
+func TestListeningBeyondThisMachine(t *testing.T) {
+	for listen, good := range map[string]bool{"127.0.0.1:0": true, "[::1]:0": true, "localhost:0": true, "0.0.0.0:0": false, ":8080": false, "nonsense": false} {
+		if _, err := New(Options{Listen: listen}); (err == nil) != good {
+			t.Errorf("%s: %v", listen, err)
+		}
+	}
+	if _, err := New(Options{Listen: ":0", Insecure: true}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAFullQueueAsksForPatience(t *testing.T) {
+	full := httpsource.New(httpsource.Options{}) // nobody reads it
+	r := start(t, func(o *Options) { o.Events = full })
+	a := r.ask("POST", "/v1/events", "{}").want(429, "Retry-After")
+	if a.header.Get("Retry-After") != "1" {
+		t.Errorf("Retry-After %q, want 1", a.header.Get("Retry-After"))
+	}
+}
+
+func TestDeadLettersAreReplayed(t *testing.T) {
+	r := start(t, nil)
+	r.put(over10).want(200)
+	r.ask("POST", "/v1/events?wait=commit", `{"type":"e","n":11,"who":"a"}`).want(200)
+	var page letterPage
+	r.ask("GET", "/v1/dead-letters", "").want(200).into(&page)
+	if len(page.Letters) != 1 {
+		t.Fatalf("letters %+v, want one", page.Letters)
+	}
+	r.ask("POST", "/v1/dead-letters:replay", `{"ids":["`+page.Letters[0].ID+`"]}`).want(200, page.Letters[0].ID)
+	r.ask("GET", "/v1/dead-letters?all=true", "").want(200, `"done":"replayed"`)
+}
+
+func TestReadinessSaysWhy(t *testing.T) {
+	r := start(t, func(o *Options) { o.Ready = func() []string { return []string{"the broker is away"} } })
+	r.ask("GET", "/readyz", "").want(503, "the broker is away")
+	r.ask("GET", "/v1/status", "").want(200, `"ready":false`, "the broker is away")
+	r.ask("GET", "/healthz", "").want(200)
+}
+
+func TestAPanicIsAProblem(t *testing.T) {
+	r := start(t, func(o *Options) { o.Ready = func() []string { panic("broken") } })
+	r.ask("GET", "/readyz", "").want(500)
+	r.ask("GET", "/healthz", "").want(200)
+}
+
+func TestMetrics(t *testing.T) {
+	r := start(t, func(o *Options) { o.Limits.Labels = 1 })
+	r.put(over10 + "rule also { from e where n > 1 emit { n: n } }\nrule third { from e where n > 1 emit { n: n } }\n").want(200)
+	r.ask("POST", "/v1/events?wait=commit", `{"type":"e","at":1,"n":11,"who":"a"}`).want(200)
+	a := r.until("/metrics", "cepheus_alerts_total 3").want(200, `cepheus_rule_alerts_total{rule="also"} 1`, `cepheus_rule_alerts_total{rule="(others)"} 2`,
+		"cepheus_watermark_lag_seconds", `cepheus_http_request_duration_seconds_count{code="200",route="pushEvents"}`, "go_goroutines")
+	if bytes.Contains(a.body, []byte(`rule="third"`)) {
+		t.Error("a rule beyond the cap has a label")
+	}
+}
+
+func TestPagesOfAlerts(t *testing.T) {
+	r := start(t, nil)
+	r.put(over10).want(200)
+	var lines strings.Builder
+	for i := range 25 {
+		lines.WriteString(`{"type":"e","at":1,"n":11,"who":"` + string(rune('a'+i)) + "\"}\n")
+	}
+	r.ask("POST", "/v1/events?wait=commit", lines.String(), "Content-Type", mediaLines).want(200, `"events":25`)
+	seen, cursor := 0, ""
+	for range 10 {
+		var page alertPage
+		r.ask("GET", "/v1/alerts?limit=10"+cursor, "").want(200).into(&page)
+		seen += len(page.Alerts)
+		if page.Next == "" {
+			break
+		}
+		cursor = "&cursor=" + page.Next
+	}
+	if seen != 25 {
+		t.Errorf("%d alerts on all pages, want 25", seen)
+	}
+	var one alertPage
+	r.ask("GET", "/v1/alerts?key=c&rule=over", "").want(200).into(&one)
+	if len(one.Alerts) != 1 {
+		t.Errorf("%d alerts of one key, want 1", len(one.Alerts))
+	}
+}
+
+// serve runs the server on loopback.
+func (r *rig) serve() (url string) {
+	r.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	r.s.o.Listen = "127.0.0.1:0"
+	on, err := r.s.Listen(ctx)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- r.s.Serve(ctx, on) }()
+	r.t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			r.t.Error(err)
+		}
+	})
+	return "http://" + on.Addr().String()
+}
+
+func TestAStreamGoesOnWhereItWas(t *testing.T) {
+	r := start(t, nil)
+	url := r.serve()
+	r.put(over10).want(200)
+	for range 3 {
+		r.ask("POST", "/v1/events?wait=commit", `{"type":"e","at":1,"n":11,"who":"a"}`).want(200)
+	}
+	q, err := http.NewRequestWithContext(t.Context(), "GET", url+"/v1/alerts/stream", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Header.Set("Last-Event-ID", "1")
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	a, err := client.Do(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Body.Close()
+	var got []byte
+	for !bytes.Contains(got, []byte("id: 3\n")) {
+		b := make([]byte, 4096)
+		n, err := a.Body.Read(b)
+		if err != nil {
+			t.Fatal(err, string(got))
+		}
+		got = append(got, b[:n]...)
+	}
+	if bytes.Contains(got, []byte("id: 1\n")) || !bytes.Contains(got, []byte("id: 2\nevent: alert\ndata: {")) {
+		t.Errorf("the stream after 1:\n%s", got)
+	}
+}
+
+func TestSlowBodiesAndCrowds(t *testing.T) {
+	r := start(t, func(o *Options) { o.Limits.Request = 50 * time.Millisecond; o.Limits.Connections = 2 })
+	url := r.serve()
+	body, feed := io.Pipe()
+	defer feed.Close()
+	q, _ := http.NewRequestWithContext(t.Context(), "POST", url+"/v1/events", body)
+	q.Header.Set("Content-Type", mediaJSON)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	a, err := client.Do(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Body.Close()
+	if a.StatusCode != http.StatusRequestTimeout {
+		t.Errorf("status %d for a slow body, want 408", a.StatusCode)
+	}
+	crowdOfIdle(t, strings.TrimPrefix(url, "http://"))
+	if a, err := client.Get(url + "/healthz"); err != nil || a.Body.Close() != nil || a.StatusCode != 200 {
+		t.Errorf("after a crowd of idle connections: %v", err)
+	}
+}

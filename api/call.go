@@ -1,0 +1,271 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+)
+
+// call is one request under way.
+type call struct {
+	*gin.Context
+	s     *Server
+	route *endpoint
+	who   *principal
+	note  entry // for the audit log
+}
+
+// answer is what a handler has to say. Its body is written as JSON, or, where there is a
+// text, that.
+type answer struct {
+	status int // default 200
+	etag   string
+	body   any
+	text   []byte
+	media  string // of text
+	done   bool   // the handler has answered itself
+}
+
+func ok(body any) (*answer, error) { return &answer{body: body}, nil }
+
+// handle makes gin's handler of a route.
+func (s *Server) handle(e *endpoint) gin.HandlerFunc {
+	return func(g *gin.Context) {
+		began := s.o.Now()
+		c := &call{Context: g, s: s, route: e}
+		a, err := c.serve()
+		status := c.finish(a, err)
+		s.meters.served(e, status, s.o.Now().Sub(began))
+	}
+}
+
+// serve admits the request and runs the handler.
+func (c *call) serve() (a *answer, err error) {
+	defer func() {
+		if what := recover(); what != nil {
+			c.s.o.Log.Error("a handler panicked", "route", c.route.id, "err", what, "stack", string(debug.Stack()))
+			a, err = nil, wrong(http.StatusInternalServerError, "internal", "look into the log of the process", "something went wrong that is not the request's fault")
+		}
+	}()
+	if err := c.s.misdirected(c.Request); err != nil {
+		return nil, err
+	}
+	if c.who, err = c.s.gate.admit(c.Request, c.route.scope); err != nil {
+		return nil, err
+	}
+	end := c.limit()
+	defer end()
+	if err := c.checkQuery(); err != nil {
+		return nil, err
+	}
+	return c.route.serve(c)
+}
+
+// limit bounds the size of the body, and the time of the request where it is no stream.
+func (c *call) limit() (end func()) {
+	l, w := &c.s.o.Limits, http.NewResponseController(c.Writer)
+	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, l.Body)
+	_ = w.SetReadDeadline(time.Now().Add(l.Request)) //nolint:errcheck // a recorder has none
+	if c.route.stream {
+		return func() {}
+	}
+	_ = w.SetWriteDeadline(time.Now().Add(2 * l.Request))
+	ctx, cancel := context.WithTimeout(c.Request.Context(), l.Request)
+	c.Request = c.Request.WithContext(ctx)
+	return cancel
+}
+
+// finish answers, and writes the audit log before.
+func (c *call) finish(a *answer, err error) (status int) {
+	if err == nil && a.done {
+		return http.StatusOK
+	}
+	if err != nil {
+		p := asProblem(err)
+		if p.cause != nil {
+			c.s.o.Log.Error("a request failed", "route", c.route.id, "err", p.cause)
+		}
+		c.audit(p.Status, p.Detail)
+		p.write(c.Writer)
+		return p.Status
+	}
+	a.status = or(a.status, http.StatusOK)
+	c.audit(a.status, "")
+	c.write(a)
+	return a.status
+}
+
+func (c *call) write(a *answer) {
+	h := c.Writer.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if a.etag != "" {
+		h.Set("ETag", a.etag)
+		h.Set("Cache-Control", "no-cache")
+	}
+	if a.status == http.StatusNoContent || a.status == http.StatusNotModified {
+		c.Writer.WriteHeader(a.status)
+		c.Writer.WriteHeaderNow()
+		return
+	}
+	text, media := a.text, a.media
+	if text == nil {
+		var b bytes.Buffer
+		if err := newEncoder(&b).Encode(a.body); err != nil {
+			asProblem(err).write(c.Writer)
+			return
+		}
+		text, media = b.Bytes(), "application/json"
+	}
+	h.Set("Content-Type", media)
+	c.Writer.WriteHeader(a.status)
+	_, _ = c.Writer.Write(text) // who asked is gone
+}
+
+func newEncoder(to io.Writer) *json.Encoder {
+	e := json.NewEncoder(to)
+	e.SetEscapeHTML(false)
+	return e
+}
+
+// misdirected refuses what a page in a browser could ask of a server that anybody on this
+// machine may ask: by a name of its own that leads here.
+func (s *Server) misdirected(r *http.Request) error {
+	if !s.gate.open() || s.o.Insecure {
+		return nil
+	}
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	if host == "localhost" || err == nil && ip.IsLoopback() {
+		return nil
+	}
+	return wrong(http.StatusMisdirectedRequest, "host", "ask for localhost or 127.0.0.1, or give tokens", "without tokens only requests for this machine are answered, not for %q", clip(host))
+}
+
+// address is where a request came from, without its port.
+func address(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+const mostShown = 200
+
+// clip shortens what a message repeats of a request.
+func clip(s string) string {
+	if len(s) > mostShown {
+		return s[:mostShown] + "…"
+	}
+	return s
+}
+
+// checkQuery refuses parameters that the route does not know.
+func (c *call) checkQuery() error {
+	for name, values := range c.Request.URL.Query() {
+		at := slices.IndexFunc(c.route.query, func(q param) bool { return q.name == name })
+		if at < 0 {
+			return wrong(http.StatusBadRequest, "query", "see /openapi.json for those of this path", "there is no query parameter %q", clip(name))
+		}
+		if len(values) > 1 && !c.route.query[at].many {
+			return wrong(http.StatusBadRequest, "query", "give it once", "the query parameter %s is given %d times", name, len(values))
+		}
+		if c.route.query[at].number {
+			if _, err := c.number(name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// number reads a query parameter, 0 where it is not given.
+func (c *call) number(name string) (uint64, error) {
+	text := c.Query(name)
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 63)
+	if err != nil {
+		return 0, wrong(http.StatusBadRequest, "query", "write it as 17", "%s is no number: %q", name, clip(text))
+	}
+	return n, nil
+}
+
+// media refuses bodies that are not of one of the types, and returns the type.
+func (c *call) media(types ...string) (string, error) {
+	got, _, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
+	if err != nil || !slices.Contains(types, got) {
+		p := wrong(http.StatusUnsupportedMediaType, "media-type", "send Content-Type: "+strings.Join(types, " or "), "a body of type %q is not taken here", clip(c.GetHeader("Content-Type")))
+		p.header = http.Header{"Accept": {strings.Join(types, ", ")}}
+		return "", p
+	}
+	if c.GetHeader("Content-Encoding") != "" {
+		return "", wrong(http.StatusUnsupportedMediaType, "encoding", "send it without Content-Encoding", "bodies are not taken in the encoding %q", clip(c.GetHeader("Content-Encoding")))
+	}
+	return got, nil
+}
+
+// body reads all of the body.
+func (c *call) body() ([]byte, error) {
+	text, err := io.ReadAll(c.Request.Body)
+	if err != nil && ofBody(err) == nil {
+		return nil, wrong(http.StatusBadRequest, "body", "send it again", "the body ended early")
+	}
+	return text, err
+}
+
+// decode reads a JSON body, which has no members that are not known.
+func (c *call) decode(into any) error {
+	if _, err := c.media("application/json"); err != nil {
+		return err
+	}
+	text, err := c.body()
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return notJSON(err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return wrong(http.StatusBadRequest, "body", "send one JSON object", "there is more after the JSON object")
+	}
+	return nil
+}
+
+func notJSON(err error) *problem {
+	syntax, kind := (*json.SyntaxError)(nil), (*json.UnmarshalTypeError)(nil)
+	const mend = "send JSON as /openapi.json describes it"
+	switch {
+	case errors.As(err, &syntax):
+		return wrong(http.StatusBadRequest, "body", mend, "malformed JSON at byte %d: %s", syntax.Offset, syntax.Error())
+	case errors.As(err, &kind):
+		return wrong(http.StatusBadRequest, "body", mend, "%s cannot be a %s", or(kind.Field, "the body"), kind.Value)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return wrong(http.StatusBadRequest, "body", mend, "the JSON is not complete")
+	}
+	return wrong(http.StatusBadRequest, "body", mend, "%s", clip(strings.TrimPrefix(err.Error(), "json: ")))
+}
+
+func notServed(what string) error {
+	return wrong(http.StatusNotFound, "not-served", "see docs/api.md for what a run needs to have it", "this run has no "+what)
+}

@@ -1,0 +1,266 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/cepheus-cep/cepheus/sinks/deadletter"
+)
+
+type taken struct {
+	Events    int  `json:"events"`
+	Committed bool `json:"committed" doc:"they are worked, and what follows from them is on disk; else they are in memory, and lost with the process"`
+}
+
+// pushEvents is POST /v1/events.
+func pushEvents(c *call) (*answer, error) {
+	if c.s.o.Events == nil {
+		return nil, notServed("source that takes events over HTTP")
+	}
+	wait := c.Query("wait")
+	if wait != "" && wait != "commit" && wait != "queue" {
+		return nil, wrong(http.StatusBadRequest, "query", "say wait=commit or wait=queue", "wait cannot be %q", clip(wait))
+	}
+	if wait == "commit" && !c.s.o.Durable {
+		return nil, wrong(http.StatusUnprocessableEntity, "not-durable", "run with a state folder, or leave wait out", "this run keeps nothing on disk, so there is no commit to wait for")
+	}
+	records, err := c.records()
+	if err != nil {
+		return nil, err
+	}
+	return c.push(records, wait == "commit")
+}
+
+// push queues records, and waits for their commit where that is wanted.
+func (c *call) push(records [][]byte, wait bool) (*answer, error) {
+	end, err := c.s.o.Events.Push(records)
+	if err != nil {
+		return nil, refusedEvents(err)
+	}
+	if !wait {
+		return &answer{status: http.StatusAccepted, body: taken{Events: len(records)}}, nil
+	}
+	if err := c.s.o.Events.Wait(c.Request.Context(), end); err != nil {
+		p := wrong(http.StatusServiceUnavailable, "not-committed", "send the same again; with dedup and ids no event counts twice", "the events are queued, and it is not known whether they will be committed")
+		if errors.Is(err, context.DeadlineExceeded) {
+			p.Detail = "the events are queued, and were not committed in time"
+		}
+		return nil, p
+	}
+	return ok(taken{len(records), true})
+}
+
+// refusedEvents says what an error of Push means that asks for no patience.
+func refusedEvents(err error) error {
+	if ofQueue(err) != nil {
+		return err
+	}
+	return wrong(http.StatusUnprocessableEntity, "not-taken", "send fewer at once, or, where the run is ending, later", err.Error())
+}
+
+// Media types of events.
+const (
+	mediaJSON   = "application/json"
+	mediaLines  = "application/x-ndjson"
+	mediaLines2 = "application/jsonl"
+	mediaCloud  = "application/cloudevents+json"
+	mediaClouds = "application/cloudevents-batch+json"
+)
+
+// records reads the body: an object, an array of them, or one a line.
+func (c *call) records() ([][]byte, error) {
+	media, err := c.media(mediaJSON, mediaLines, mediaLines2, mediaCloud, mediaClouds)
+	if err != nil {
+		return nil, err
+	}
+	text, err := c.body()
+	if err != nil {
+		return nil, err
+	}
+	return split(media, text, c.s.o.Limits.Events)
+}
+
+// split cuts a body into records, all of which are JSON objects.
+func split(media string, text []byte, most int) (records [][]byte, err error) {
+	text = bytes.TrimSpace(text)
+	switch {
+	case media == mediaLines || media == mediaLines2:
+		records, err = lines(text, most)
+	case len(text) > 0 && text[0] == '[':
+		records, err = elements(text, most)
+	default:
+		records, err = [][]byte{text}, isObject(text, 1)
+	}
+	if err == nil && len(records) > most {
+		err = wrong(http.StatusRequestEntityTooLarge, "too-large", "send fewer at once", "a request takes at most %d events", most)
+	}
+	return records, err
+}
+
+func lines(text []byte, most int) (records [][]byte, err error) {
+	n := 0
+	for line := range bytes.SplitSeq(text, []byte{'\n'}) {
+		n++
+		if line = bytes.TrimSpace(line); len(line) == 0 {
+			continue
+		}
+		if err := isObject(line, n); err != nil {
+			return nil, err
+		}
+		if records = append(records, line); len(records) > most {
+			break
+		}
+	}
+	return records, nil
+}
+
+func elements(text []byte, most int) (records [][]byte, err error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	if _, err := d.Token(); err != nil {
+		return nil, notJSON(err)
+	}
+	for d.More() && len(records) <= most {
+		var one json.RawMessage
+		if err := d.Decode(&one); err != nil {
+			return nil, notJSON(err)
+		}
+		if err := isObject(one, len(records)+1); err != nil {
+			return nil, err
+		}
+		records = append(records, one)
+	}
+	if len(records) > most {
+		return records, nil
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, notJSON(err)
+	}
+	if d.More() {
+		return nil, wrong(http.StatusBadRequest, "body", "send one array", "there is more after the array")
+	}
+	return records, nil
+}
+
+func isObject(text []byte, number int) error {
+	if len(text) == 0 || text[0] != '{' || !json.Valid(text) {
+		return wrong(http.StatusBadRequest, "event", "send JSON objects: one, an array of them, or one a line as application/x-ndjson; nothing of the request was taken", "event %d is no JSON object", number)
+	}
+	return nil
+}
+
+type letter struct {
+	ID        string `json:"id"`
+	Kind      string `json:"kind" doc:"undecodable, late or undeliverable"`
+	Reason    string `json:"reason"`
+	Source    string `json:"source"`
+	Offset    int64  `json:"offset"`
+	Time      string `json:"time"`
+	Record    string `json:"record"`
+	Truncated bool   `json:"truncated,omitempty" doc:"the record is not whole"`
+	Done      string `json:"done,omitempty" doc:"replayed or purged"`
+}
+
+type letterPage struct {
+	Letters []letter `json:"letters" doc:"the oldest first"`
+	Next    string   `json:"next,omitempty" doc:"cursor of the next page"`
+}
+
+type letterIDs struct {
+	IDs []string `json:"ids"`
+}
+
+type replayed struct {
+	Replayed []string `json:"replayed"`
+}
+
+func (c *call) letters() (Letters, error) {
+	if c.s.o.Letters == nil {
+		return nil, notServed("dead letters")
+	}
+	return c.s.o.Letters, nil
+}
+
+// listLetters is GET /v1/dead-letters. Its cursor is the id of the last letter of a page.
+func listLetters(c *call) (*answer, error) {
+	box, err := c.letters()
+	if err != nil {
+		return nil, err
+	}
+	most, err := c.pageSize()
+	if err != nil {
+		return nil, err
+	}
+	out, begun := letterPage{Letters: []letter{}}, c.Query("cursor") == ""
+	enough := errors.New("enough")
+	err = box.Letters(func(l *deadletter.Stored) error {
+		switch {
+		case !begun:
+			begun = l.ID == c.Query("cursor")
+		case l.Done != "" && c.Query("all") != "true":
+		case len(out.Letters) == most:
+			out.Next = out.Letters[most-1].ID
+			return enough
+		default:
+			out.Letters = append(out.Letters, letterOf(l))
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, enough) {
+		return nil, err
+	}
+	if !begun {
+		return nil, wrong(http.StatusBadRequest, "query", "begin at the first page again", "the letter of the cursor is not there any more")
+	}
+	return ok(out)
+}
+
+func letterOf(l *deadletter.Stored) letter {
+	return letter{l.ID, string(l.Kind), l.Reason, l.Source, l.Offset, l.Time.UTC().Format("2006-01-02T15:04:05.999999999Z07:00"), string(l.Record), l.Truncated, l.Done}
+}
+
+// replayLetters is POST /v1/dead-letters:replay: records go through the queue again.
+func replayLetters(c *call) (*answer, error) {
+	box, err := c.letters()
+	if err != nil {
+		return nil, err
+	}
+	if c.s.o.Events == nil {
+		return nil, notServed("source that takes events over HTTP")
+	}
+	var in letterIDs
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	if len(in.IDs) == 0 || len(in.IDs) > pageMost {
+		return nil, wrong(http.StatusBadRequest, "body", "give at least one id", "ids are 1 to %d", pageMost)
+	}
+	ids, records, err := found(box, in.IDs)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := c.push(records, c.s.o.Durable); err != nil {
+		return nil, err
+	}
+	if err := box.Done(deadletter.Replayed, ids...); err != nil {
+		return nil, err
+	}
+	return ok(replayed{ids})
+}
+
+// found are the records of letters that can be taken again.
+func found(box Letters, wanted []string) (ids []string, records [][]byte, err error) {
+	for _, id := range wanted {
+		l, err := box.Find(id)
+		if err != nil {
+			return nil, nil, err
+		}
+		if l.Kind == deadletter.Undeliverable || l.Truncated {
+			return nil, nil, wrong(http.StatusUnprocessableEntity, "letter", "replay it by cepheus dead-letters, which knows the sinks", "%s is an alert, or not whole", l.ID)
+		}
+		ids, records = append(ids, l.ID), append(records, l.Record)
+	}
+	return ids, records, nil
+}

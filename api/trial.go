@@ -1,0 +1,156 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/cepheus-cep/cepheus/engine"
+	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/lang/plan"
+	"github.com/cepheus-cep/cepheus/rules/trial"
+)
+
+type trialOf struct {
+	Files  map[string]string `json:"files,omitempty" doc:"texts by name, in place of those of the set in service"`
+	Delete []string          `json:"delete,omitempty" doc:"names"`
+	Whole  bool              `json:"whole,omitempty" doc:"files are all there is to be"`
+	Rules  []string          `json:"rules,omitempty" doc:"whose alerts are wanted; none: of all"`
+	Events []json.RawMessage `json:"events"`
+	Limit  int               `json:"limit,omitempty" doc:"alerts that are shown; default 100, at most 1000"`
+}
+
+type tried struct {
+	Events uint64            `json:"events" doc:"that were decoded"`
+	Counts map[string]uint64 `json:"alerts_by_rule"`
+	Alerts []json.RawMessage `json:"alerts"`
+	Totals map[string]uint64 `json:"totals"`
+}
+
+// tryRules is POST /v1/rules:try.
+func tryRules(c *call) (*answer, error) {
+	rules, err := c.rules()
+	if err != nil {
+		return nil, err
+	}
+	var in trialOf
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	if len(in.Events) > c.s.o.Limits.Events {
+		return nil, wrong(http.StatusRequestEntityTooLarge, "too-large", "send fewer", "a trial takes at most %d events", c.s.o.Limits.Events)
+	}
+	set, _, err := rules.Check((&draft{in.Files, in.Delete, in.Whole}).edit())
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case c.s.trials <- struct{}{}:
+		defer func() { <-c.s.trials }()
+	default:
+		return nil, tooMany("%d trials run already", cap(c.s.trials))
+	}
+	return c.try(set, &in)
+}
+
+// Bounds of what a trial remembers: enough for a look, and little beside the engine.
+const (
+	trialKeys   = 100_000
+	trialRuns   = 1000
+	trialEvents = 10_000
+)
+
+func (c *call) try(set *plan.Set, in *trialOf) (*answer, error) {
+	out := tried{Alerts: []json.RawMessage{}, Counts: map[string]uint64{}}
+	most := min(or(in.Limit, pageDefault), pageMost)
+	take := func(a *event.Alert) {
+		if !wants(in.Rules, a.Rule) {
+			return
+		}
+		if out.Counts[a.Rule]++; len(out.Alerts) < most {
+			out.Alerts = append(out.Alerts, a.AppendJSON(nil))
+		}
+	}
+	stats, err := trial.Run(c.Request.Context(), c.trialOptions(set, in.Events, take), take)
+	if late := c.Request.Context().Err(); late != nil {
+		return nil, tookTooLong(late, c.s.o.Limits.Request)
+	}
+	if err != nil {
+		return nil, wrong(http.StatusUnprocessableEntity, "trial", "see whether a rule or the events are to be mended", err.Error())
+	}
+	out.Events, out.Totals = stats.Events, totalsOf(stats)
+	return ok(out)
+}
+
+func tookTooLong(err error, limit time.Duration) error {
+	if err == context.Canceled { //nolint:errorlint // of a context
+		return err
+	}
+	return wrong(http.StatusUnprocessableEntity, "trial-time", "try fewer events, or a cheaper rule", "the trial took longer than %s", limit)
+}
+
+func (c *call) trialOptions(set *plan.Set, events []json.RawMessage, shadow func(*event.Alert)) engine.Options {
+	records := &trial.Records{Name: "trial"}
+	now := c.s.o.Now().UnixNano()
+	for _, e := range events {
+		records.Texts, records.Times = append(records.Texts, e), append(records.Times, now)
+	}
+	o := engine.Options{
+		Set: set, Inputs: []engine.Input{{Source: records, Decode: c.s.o.Decode}}, Shards: 1, Final: true,
+		Steps: []engine.IdleStep{}, Files: c.s.o.Files, Now: c.s.o.Now, Shadow: shadow, RoundEvents: 1024,
+	}
+	o.Limits.KeysPerRule, o.Limits.RunsPerKey, o.Limits.EventsPerRun, o.Limits.EventsPerWindow = trialKeys, trialRuns, trialEvents, trialEvents
+	return o
+}
+
+func wants(rules []string, rule string) bool {
+	for _, r := range rules {
+		if r == rule {
+			return true
+		}
+	}
+	return len(rules) == 0
+}
+
+// explain is GET /v1/explain.
+func explain(c *call) (*answer, error) {
+	if c.s.o.Keys == nil {
+		return nil, notServed("way to look at what is remembered of a key")
+	}
+	return c.told(c.s.o.Keys.Explain(c.Request.Context(), c.Query("rule"), c.QueryArray("key")))
+}
+
+// tableRow is GET /v1/tables/{name}/{key}.
+func tableRow(c *call) (*answer, error) {
+	if c.s.o.Keys == nil {
+		return nil, notServed("way to look into tables")
+	}
+	return c.told(c.s.o.Keys.Row(c.Request.Context(), c.Param("name"), []string{c.Param("key")}))
+}
+
+func (c *call) told(text json.RawMessage, known bool, err error) (*answer, error) {
+	if err != nil {
+		return nil, err
+	}
+	if !known {
+		return nil, wrong(http.StatusNotFound, "not-found", "see whether rule and key are written as in alerts", "nothing is remembered of that")
+	}
+	return ok(text)
+}
+
+// reload is POST /v1/config:reload.
+func reload(c *call) (*answer, error) {
+	if c.s.o.Reload == nil {
+		return nil, notServed("configuration to read again")
+	}
+	told, err := c.s.o.Reload(c.Request.Context())
+	if err != nil {
+		return nil, wrong(http.StatusUnprocessableEntity, "configuration", "mend the configuration; what runs goes on as it was", err.Error())
+	}
+	return ok(reloaded{append([]string{}, told...)})
+}
+
+type reloaded struct {
+	Told []string `json:"told" doc:"what has changed, and what needs a restart"`
+}
