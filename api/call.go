@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gin-gonic/gin"
 )
@@ -78,11 +77,11 @@ func (c *call) serve() (a *answer, err error) {
 func (c *call) limit() (end func()) {
 	l, w := &c.s.o.Limits, http.NewResponseController(c.Writer)
 	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, l.Body)
-	_ = w.SetReadDeadline(time.Now().Add(l.Request)) //nolint:errcheck // a recorder has none
+	_ = w.SetReadDeadline(c.s.o.Now().Add(l.Request)) //nolint:errcheck // a recorder has none
 	if c.route.stream {
 		return func() {}
 	}
-	_ = w.SetWriteDeadline(time.Now().Add(2 * l.Request))
+	_ = w.SetWriteDeadline(c.s.o.Now().Add(2 * l.Request))
 	ctx, cancel := context.WithTimeout(c.Request.Context(), l.Request)
 	c.Request = c.Request.WithContext(ctx)
 	return cancel

@@ -13,8 +13,9 @@ import (
 
 // certificates are read from files, and again when these have changed.
 type certificates struct {
-	o   TLS
-	log *slog.Logger
+	o     TLS
+	log   *slog.Logger
+	clock func() time.Time
 
 	mu     sync.Mutex
 	now    *tls.Config
@@ -24,8 +25,8 @@ type certificates struct {
 
 const lookEvery = time.Second
 
-func newCertificates(o *TLS, log *slog.Logger) (*certificates, error) {
-	c := &certificates{o: *o, log: log}
+func newCertificates(o *TLS, log *slog.Logger, clock func() time.Time) (*certificates, error) {
+	c := &certificates{o: *o, log: log, clock: clock}
 	var err error
 	c.stamp = c.stampOf()
 	c.now, err = c.read()
@@ -40,10 +41,11 @@ func (c *certificates) config() *tls.Config {
 func (c *certificates) current() *tls.Config {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if time.Since(c.looked) < lookEvery {
+	at := c.clock()
+	if at.Sub(c.looked) < lookEvery {
 		return c.now
 	}
-	c.looked = time.Now()
+	c.looked = at
 	stamp := c.stampOf()
 	if stamp == c.stamp {
 		return c.now

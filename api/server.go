@@ -46,7 +46,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	if o.TLS != nil {
-		if s.certs, err = newCertificates(o.TLS, o.Log); err != nil {
+		if s.certs, err = newCertificates(o.TLS, o.Log, o.Now); err != nil {
 			return nil, err
 		}
 	}

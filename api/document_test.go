@@ -1,0 +1,201 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// judge holds answers against the document that the server itself serves.
+type judge struct {
+	t    *testing.T
+	c    *jsonschema.Compiler
+	doc  map[string]any
+	seen map[string]bool // operation and status
+}
+
+const documentURL = "http://localhost/openapi.json"
+
+func newJudge(t *testing.T, text []byte) *judge {
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft2020)
+	c.AssertFormat()
+	if err := c.AddResource(documentURL, doc); err != nil {
+		t.Fatal(err)
+	}
+	return &judge{t, c, doc.(map[string]any), map[string]bool{}}
+}
+
+var oneSegment = regexp.MustCompile(`\\\{\w+\\\}`)
+
+// operation finds the path of the document that a request is for; one without parameters
+// comes before one with.
+func (j *judge) operation(method, path string) (template string, op map[string]any) {
+	path, _, _ = strings.Cut(path, "?")
+	for candidate, item := range j.doc["paths"].(map[string]any) {
+		pattern := "^" + oneSegment.ReplaceAllString(regexp.QuoteMeta(candidate), `[^/]+`) + "$"
+		found, isThere := item.(map[string]any)[strings.ToLower(method)].(map[string]any)
+		if isThere && regexp.MustCompile(pattern).MatchString(path) && (op == nil || !strings.Contains(candidate, "{")) {
+			template, op = candidate, found
+		}
+	}
+	return template, op
+}
+
+// check says what of an answer is not as the document has it.
+func (j *judge) check(method, path string, a *says) error {
+	template, op := j.operation(method, path)
+	if op == nil {
+		return fmt.Errorf("the document has no %s %s", method, path)
+	}
+	status := fmt.Sprint(a.status)
+	response, known := op["responses"].(map[string]any)[status].(map[string]any)
+	if !known {
+		return fmt.Errorf("the document has no status %s for %s %s", status, method, template)
+	}
+	j.seen[op["operationId"].(string)+" "+status] = true
+	content, _ := response["content"].(map[string]any)
+	if content == nil {
+		if len(a.body) > 0 {
+			return fmt.Errorf("%s %s has a body, and none in the document", method, template)
+		}
+		return nil
+	}
+	media, _, _ := strings.Cut(a.header.Get("Content-Type"), ";")
+	if content[media] == nil {
+		return fmt.Errorf("%s %s answers %s with %q, which the document does not have", method, template, status, media)
+	}
+	if !strings.HasSuffix(media, "json") {
+		return nil
+	}
+	escaped := strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D").Replace
+	schema, err := j.c.Compile(documentURL + "#/paths/" + escaped(template) + "/" + strings.ToLower(method) + "/responses/" + status + "/content/" + escaped(media) + "/schema")
+	if err != nil {
+		return err
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(a.body))
+	if err != nil {
+		return err
+	}
+	return schema.Validate(value)
+}
+
+// TestAnswersAreAsTheDocumentSays asks every route, well and badly.
+func TestAnswersAreAsTheDocumentSays(t *testing.T) {
+	r := start(t, func(o *Options) {
+		o.Keys = someKeys{}
+		o.Reload = func(ctx context.Context) ([]string, error) { return nil, nil }
+	})
+	j := newJudge(t, r.ask("GET", "/openapi.json", "").want(200).body)
+	ask := func(want int, method, path, body string, headers ...string) *says {
+		t.Helper()
+		a := r.ask(method, path, body, headers...)
+		if a.status != want {
+			t.Errorf("%s %s: status %d, want %d: %s", method, path, a.status, want, a.body)
+		}
+		if err := j.check(method, path, a); err != nil {
+			t.Errorf("%s %s: %v\n%s", method, path, err, a.body)
+		}
+		return a
+	}
+	const media, plain = "Content-Type", "text/plain"
+	set, _ := json.Marshal(map[string]any{"files": map[string]string{"r.cep": declared + over10 + "rule dim { mode shadow from e where n > 10 emit { n: n } }\n"}})
+	ask(200, "PUT", "/v1/rules", string(set), "If-Match", "*")
+	ask(428, "PUT", "/v1/rules", string(set))
+	ask(400, "PUT", "/v1/rules", "{", "If-Match", "*")
+	etag := ask(200, "GET", "/v1/rules?text=true", "").header.Get("ETag")
+	ask(304, "GET", "/v1/rules", "", "If-None-Match", etag)
+	ask(404, "GET", "/v1/rules?version=77", "")
+	ask(200, "GET", "/v1/rules/r.cep", "")
+	ask(404, "GET", "/v1/rules/x.cep", "")
+	ask(200, "PUT", "/v1/rules/x.cep", "// nothing\n", media, plain, "If-Match", "*")
+	ask(422, "PUT", "/v1/rules/x.cep", "rule {\n", media, plain, "If-Match", "*")
+	ask(412, "PUT", "/v1/rules/x.cep", "// else\n", media, plain, "If-Match", etag)
+	ask(415, "PUT", "/v1/rules/x.cep", "// else\n", media, "image/png", "If-Match", "*")
+	ask(200, "DELETE", "/v1/rules/x.cep", "", "If-Match", "*")
+	ask(404, "DELETE", "/v1/rules/x.cep", "", "If-Match", "*")
+	ask(200, "GET", "/v1/rules/versions", "")
+	ask(200, "POST", "/v1/rules:check", `{"files":{"y.cep":"rule {"}}`)
+	ask(200, "POST", "/v1/rules:check", string(set))
+	ask(200, "POST", "/v1/rules:try", `{"events":[{"type":"e","at":1,"n":11,"who":"a"}]}`)
+	ask(422, "POST", "/v1/rules:try", `{"files":{"y.cep":"rule {"},"events":[]}`)
+	ask(200, "POST", "/v1/rules:rollback", `{"version":2}`, "If-Match", "*")
+	ask(404, "POST", "/v1/rules:rollback", `{"version":99}`, "If-Match", "*")
+	ask(202, "POST", "/v1/events", `{"type":"e","at":1,"n":11,"who":"a"}`)
+	ask(200, "POST", "/v1/events?wait=commit", `[{"type":"e","at":1,"n":11,"who":"a"},{"type":"e","n":1}]`)
+	ask(400, "POST", "/v1/events?wait=for", `{}`)
+	ask(200, "GET", "/v1/alerts?limit=1", "")
+	ask(400, "GET", "/v1/alerts?limit=no", "")
+	ask(400, "GET", "/v1/alerts/stream?after=no", "")
+	ask(200, "GET", "/v1/shadows", "")
+	r.until("/v1/status", `"watermark":"`)
+	ask(200, "GET", "/v1/status", "")
+	ask(200, "GET", "/v1/rules/over/status", "")
+	ask(404, "GET", "/v1/rules/none/status", "")
+	var silenced silence
+	ask(201, "POST", "/v1/silences", `{"match":{"rules":["over"]},"until":"2201-01-01T00:00:00Z"}`).into(&silenced)
+	ask(200, "GET", "/v1/silences", "")
+	ask(204, "DELETE", "/v1/silences/"+silenced.ID, "")
+	ask(404, "DELETE", "/v1/silences/"+silenced.ID, "")
+	var letters letterPage
+	ask(200, "GET", "/v1/dead-letters", "").into(&letters)
+	ask(200, "POST", "/v1/dead-letters:replay", `{"ids":["`+letters.Letters[0].ID+`"]}`)
+	ask(404, "POST", "/v1/dead-letters:replay", `{"ids":["x"]}`)
+	ask(200, "GET", "/v1/explain?rule=over&key=a&key=b", "")
+	ask(404, "GET", "/v1/explain?rule=none&key=a", "")
+	ask(200, "GET", "/v1/tables/t/k", "")
+	ask(200, "POST", "/v1/config:reload", "")
+	ask(200, "GET", "/debug/pprof/goroutine", "")
+	ask(404, "GET", "/debug/pprof/none", "")
+	for _, path := range []string{"/healthz", "/readyz", "/metrics", "/openapi.json"} {
+		ask(200, "GET", path, "")
+	}
+	j.complete()
+}
+
+// complete asks that each operation was seen to succeed; the stream has a test of its own.
+func (j *judge) complete() {
+	for _, e := range endpoints() {
+		was := func(status int) bool { return j.seen[e.id+" "+fmt.Sprint(status)] }
+		if !e.stream && !slices.ContainsFunc([]int{200, 201, 204}, was) {
+			j.t.Errorf("%s was not seen to succeed", e.id)
+		}
+	}
+}
+
+// someKeys knows what one rule remembers.
+type someKeys struct{}
+
+func (someKeys) Explain(_ context.Context, rule string, _ []string) (json.RawMessage, bool, error) {
+	return json.RawMessage(`{"runs":[]}`), rule == "over", nil
+}
+
+func (someKeys) Row(context.Context, string, []string) (json.RawMessage, bool, error) {
+	return json.RawMessage(`{}`), true, nil
+}
+
+// A token without scopes gets nothing but what anybody known may have.
+func TestEveryRouteAsksForItsScope(t *testing.T) {
+	r := start(t, func(o *Options) { o.Tokens = []Token{{"nobody", hashed(t, "n"), nil}}; o.Limits.Burst = 1000 })
+	r.who = "n"
+	for _, e := range endpoints() {
+		path := oneSegment.ReplaceAllString(regexp.QuoteMeta(e.path), "x")
+		path = strings.ReplaceAll(path, `\`, "")
+		a := r.ask(e.method, path, "")
+		if open := e.scope == scopeNone || e.scope == scopeAny; open != (a.status != http.StatusForbidden) {
+			t.Errorf("%s %s with no scope: status %d", e.method, path, a.status)
+		}
+	}
+}
