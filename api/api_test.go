@@ -126,7 +126,11 @@ type says struct {
 // ask sends a request; headers are pairs.
 func (r *rig) ask(method, path, body string, headers ...string) *says {
 	r.t.Helper()
-	q := httptest.NewRequest(method, "http://localhost"+path, strings.NewReader(body))
+	q, err := http.NewRequestWithContext(context.Background(), method, "http://localhost"+path, strings.NewReader(body))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	q.RemoteAddr = "192.0.2.1:1234"
 	if r.who != "" {
 		q.Header.Set("Authorization", "Bearer "+r.who)
 	}
