@@ -95,6 +95,12 @@ func start(t testing.TB, more func(*Options)) *rig {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- eng.Run(ctx) }()
+	for {
+		if _, err := r.queue.Push(nil); err == nil {
+			break // the engine reads
+		}
+		time.Sleep(time.Millisecond)
+	}
 	o := Options{Rules: rules, Shadows: shadows, Totals: totals, Recent: r.recent, Events: r.queue, Letters: r.letter, Silences: silences, Audit: r.audit, Version: "test", Durable: true, Limits: Limits{Request: 5 * time.Second}}
 	if more != nil {
 		more(&o)
@@ -260,6 +266,7 @@ func TestWhatIsWrong(t *testing.T) {
 		part   string
 	}{
 		"nothing there":         {r.ask("GET", "/v2", ""), 404, "openapi.json"},
+		"nothing to be asked":   {r.ask("GET", "/v2?x=1", ""), 404, "openapi.json"},
 		"a method":              {r.ask("PATCH", "/v1/rules", ""), 405, "PATCH"},
 		"no type":               {r.ask("POST", "/v1/events", "{}", "Content-Type", "text/html"), 415, "application/json"},
 		"a form":                {r.ask("PUT", "/v1/rules/a.cep", "x", "Content-Type", "application/x-www-form-urlencoded", "If-Match", "*"), 415, "text/plain"},

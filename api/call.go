@@ -59,14 +59,14 @@ func (c *call) serve() (a *answer, err error) {
 			a, err = nil, wrong(http.StatusInternalServerError, "internal", "look into the log of the process", "something went wrong that is not the request's fault")
 		}
 	}()
+	end := c.limit() // also what is read, and thrown away, of who is refused
+	defer end()
 	if err := c.s.misdirected(c.Request); err != nil {
 		return nil, err
 	}
 	if c.who, err = c.s.gate.admit(c.Request, c.route.scope); err != nil {
 		return nil, err
 	}
-	end := c.limit()
-	defer end()
 	if err := c.checkQuery(); err != nil {
 		return nil, err
 	}
@@ -178,6 +178,9 @@ func clip(s string) string {
 
 // checkQuery refuses parameters that the route does not know.
 func (c *call) checkQuery() error {
+	if c.route.path == "" { // there is nothing at all
+		return nil
+	}
 	for name, values := range c.Request.URL.Query() {
 		at := slices.IndexFunc(c.route.query, func(q param) bool { return q.name == name })
 		if at < 0 {

@@ -38,7 +38,7 @@ func pushEvents(c *call) (*answer, error) {
 func (c *call) push(records [][]byte, wait bool) (*answer, error) {
 	end, err := c.s.o.Events.Push(records)
 	if err != nil {
-		return nil, refusedEvents(err)
+		return nil, c.refusedEvents(err)
 	}
 	if !wait {
 		return &answer{status: http.StatusAccepted, body: taken{Events: len(records)}}, nil
@@ -54,9 +54,12 @@ func (c *call) push(records [][]byte, wait bool) (*answer, error) {
 }
 
 // refusedEvents says what an error of Push means that asks for no patience.
-func refusedEvents(err error) error {
-	if ofQueue(err) != nil {
+func (c *call) refusedEvents(err error) error {
+	switch {
+	case ofQueue(err) != nil:
 		return err
+	case c.s.ending.Load():
+		return context.Canceled
 	}
 	return wrong(http.StatusUnprocessableEntity, "not-taken", "send fewer at once, or, where the run is ending, later", err.Error())
 }

@@ -18,6 +18,8 @@ type Rows interface {
 type RecentOptions struct {
 	Alerts int // default 10,000
 	Bytes  int // of their texts; default 64 MiB
+	// Last is the last row of the outbox at the start: alerts are kept from there on.
+	Last uint64
 }
 
 // Recent keeps the last committed alerts in memory.
@@ -45,7 +47,7 @@ type recent struct {
 // NewRecent keeps alerts that it reads from rows.
 func NewRecent(from Rows, o RecentOptions) *Recent {
 	o.Alerts, o.Bytes = or(o.Alerts, 10_000), or(o.Bytes, 64<<20)
-	return &Recent{from: from, o: o, more: make(chan struct{})}
+	return &Recent{from: from, o: o, last: o.Last, lost: o.Last, more: make(chan struct{})}
 }
 
 // Committed is for engine.Options.Committed, before a dispatcher is told: it reads the rows
@@ -85,8 +87,12 @@ func newRecent(row uint64, alert []byte) recent {
 func (r *Recent) add(fresh []recent, last uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.kept) == 0 && len(fresh) > 0 {
-		r.lost = fresh[0].row - 1
+	first := last + 1
+	if len(fresh) > 0 {
+		first = fresh[0].row
+	}
+	if first > r.last+1 { // those between are gone, so what is older is of no use to a stream
+		r.kept, r.bytes, r.lost = nil, 0, first-1
 	}
 	r.last = last
 	for _, a := range fresh {
