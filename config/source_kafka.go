@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cepheus-cep/cepheus/engine"
 	"github.com/cepheus-cep/cepheus/sources/kafka"
 )
 
@@ -60,12 +61,15 @@ func (k *KafkaSource) Open(ctx context.Context, w World, name string, s *Source)
 	if err != nil {
 		return nil, err
 	}
-	feed := &Feed{Grown: c.Grown(), Close: c.Close}
+	all := func() (in []engine.Input) {
+		for _, part := range c.Sources() {
+			in = append(in, s.input(part))
+		}
+		return in
+	}
+	feed := &Feed{Inputs: all(), All: all, Grown: c.Grown(), Close: c.Close}
 	if k.Group != "" {
 		feed.Publish = c.Publish
-	}
-	for _, part := range c.Sources() {
-		feed.Inputs = append(feed.Inputs, s.input(part))
 	}
 	return feed, nil
 }

@@ -54,8 +54,12 @@ type Feed struct {
 	Inputs []engine.Input
 	// Publish shows, outside of the state, how far is committed. It may be nil.
 	Publish func(ctx context.Context, at []event.Position) error
-	// Grown tells that there is more to read than Inputs. It may be nil.
+	// Grown tells that there is more to read than Inputs, which All returns from then on. Both
+	// are nil where there is never more.
 	Grown <-chan struct{}
+	// All are the inputs as of now, those of Inputs among them. It is safe for several
+	// goroutines.
+	All func() []engine.Input
 	// Close ends reading; Next of no input may be waiting.
 	Close func() error
 }

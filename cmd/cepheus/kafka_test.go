@@ -203,30 +203,47 @@ func TestStateInMemoryReadsKafkaToo(t *testing.T) {
 	}
 }
 
-// TestPartitionsThatAppearAreToldOf, and are read by the next run from their oldest record.
-func TestPartitionsThatAppearAreToldOf(t *testing.T) {
+// partitions makes the topic so many partitions large, and has the client see it.
+func (b *broker) partitions(t *testing.T, n int32) {
+	t.Helper()
+	q := kmsg.NewPtrCreatePartitionsRequest()
+	topic := kmsg.NewCreatePartitionsRequestTopic()
+	topic.Topic, topic.Count = b.topic, n
+	q.Topics, q.TimeoutMillis = append(q.Topics, topic), 5000
+	if _, err := q.RequestWith(t.Context(), b.client); err != nil {
+		t.Fatal(err)
+	}
+	b.client.PurgeTopicsFromClient(b.topic)
+}
+
+// TestPartitionsThatAppearAreRead, from their oldest record; the next run goes on where this
+// one has left them, and their offsets are shown too.
+func TestPartitionsThatAppearAreRead(t *testing.T) {
 	b := startBroker(t, 1)
 	path := b.config(t, "")
 	b.send(t, 4, 1)
 	p := start(t, "run", "-c", path)
 	eventually(t, "it runs", func() bool { return len(seen(t, path)) == 4 })
-	q := kmsg.NewPtrCreatePartitionsRequest()
-	topic := kmsg.NewCreatePartitionsRequestTopic()
-	topic.Topic, topic.Count = b.topic, 2
-	q.Topics, q.TimeoutMillis = append(q.Topics, topic), 5000
-	if _, err := q.RequestWith(t.Context(), b.client); err != nil {
-		t.Fatal(err)
+	b.partitions(t, 3)
+	b.send(t, 6, 3)
+	eventually(t, "all is read", func() bool { return len(seen(t, path)) == 10 })
+	eventually(t, "offsets are shown", func() bool { return slices.Equal(b.offsets(t, "lag", 3), []int64{6, 2, 2}) })
+	p.Process.Signal(syscall.SIGTERM)
+	p.ends(t, 0)
+	if got := p.messages.String(); !strings.Contains(got, "partitions have appeared, and are read") {
+		t.Errorf("nothing tells of it:\n%s", got)
 	}
-	eventually(t, "it is told", func() bool { return strings.Contains(p.messages.String(), "partitions have appeared") })
-	p.Process.Signal(syscall.SIGTERM)
-	p.ends(t, 0)
 
-	b.client.PurgeTopicsFromClient(b.topic)
-	b.send(t, 4, 2)
+	b.send(t, 3, 3)
 	p = start(t, "run", "-c", path)
-	eventually(t, "all is read", func() bool { return len(seen(t, path)) == 8 })
+	eventually(t, "the rest is read", func() bool { return len(seen(t, path)) >= 13 })
 	p.Process.Signal(syscall.SIGTERM)
 	p.ends(t, 0)
+	got := seen(t, path)
+	slices.Sort(got)
+	if !slices.Equal(got, upTo(13)) {
+		t.Errorf("alerts of the events %v", got)
+	}
 }
 
 // TestBrokersThatGoAwayHoldNothingUp: a signal ends the run all the same, and soon.

@@ -92,7 +92,7 @@ func (p *pipeline) run(ctx context.Context) (err error) {
 	}
 	p.done.CopyFrom(eng.Stats())
 	start := p.world.now()
-	stopListening := p.listen(ctx)
+	stopListening := p.listen(ctx, eng)
 	err = p.deliverWhile(ctx, dispatcher, eng.Run)
 	stopListening()
 	p.shown.last(ctx)

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/cepheus-cep/cepheus/config"
+	"github.com/cepheus-cep/cepheus/engine"
 	"github.com/cepheus-cep/cepheus/lang/plan"
 )
 
@@ -90,8 +91,8 @@ func (p *pipeline) tellReload(r reloaded) {
 }
 
 // listen does what goes on beside a run until the returned function is called, which waits
-// for it: reloads on SIGHUP, positions shown, partitions that appear told of.
-func (p *pipeline) listen(ctx context.Context) (stop func()) {
+// for it: reloads on SIGHUP, positions shown, partitions that appear read.
+func (p *pipeline) listen(ctx context.Context, eng *engine.Engine) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
 	if p.shown != nil {
@@ -101,11 +102,10 @@ func (p *pipeline) listen(ctx context.Context) (stop func()) {
 		all.Go(func() { each(ctx, p.hangups, p.reread) })
 	}
 	for _, f := range p.in.feeds {
-		all.Go(func() {
-			each(ctx, f.Grown, func() {
-				p.log.Warn("partitions have appeared: they are read from the next start on", "source", f.name)
-			})
-		})
+		if f.Grown != nil {
+			g := p.growing(f, eng)
+			all.Go(func() { each(ctx, f.Grown, func() { g.grow(ctx) }) })
+		}
 	}
 	return func() { cancel(); all.Wait() }
 }

@@ -18,8 +18,10 @@ type shown struct {
 	store stateStore
 	log   *slog.Logger
 	feeds []*showing
+	wake  chan struct{} // an epoch was committed
+
+	mu    sync.Mutex                 // leaf; guards parts
 	parts map[string]event.Partition // by name
-	wake  chan struct{}              // an epoch was committed
 }
 
 // showing is one source whose positions are shown.
@@ -51,10 +53,19 @@ func (p *pipeline) newShown(store stateStore) *shown {
 		return nil
 	}
 	for _, in := range p.in.parts {
-		part := in.Source.Partition()
-		s.parts[string(part.AppendName(nil))] = part
+		s.add(in.Source.Partition())
 	}
 	return s
+}
+
+// add has the positions of a partition shown too.
+func (s *shown) add(part event.Partition) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.parts[string(part.AppendName(nil))] = part
 }
 
 // committed is called after each commit.
@@ -135,6 +146,8 @@ func (s *shown) tell(ctx context.Context, f *showing, err error) {
 // positions are the committed positions of what the run reads.
 func (s *shown) positions(ctx context.Context) (at []event.Position, err error) {
 	stored, err := engine.StoredPositions(ctx, s.store)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, p := range stored {
 		if part, ok := s.parts[p.Name]; ok {
 			at = append(at, event.Position{Partition: part, Offset: p.Offset})
