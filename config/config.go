@@ -16,6 +16,7 @@ import (
 // Config is one configuration.
 type Config struct {
 	Rules      []Path             `yaml:"rules" help:"Rule files, and folders of them (*.cep); all are one rule set."`
+	RulesWatch bool               `yaml:"rules_watch" default:"true" help:"Put changes of the rule files in service while a run goes on, all or none of them. Where false, SIGHUP asks for it."`
 	State      *State             `yaml:"state" help:"Where the state is kept. Without it, in memory."`
 	Sources    map[string]*Source `yaml:"sources" help:"Where events come from, by names of your own, which the state knows them by."`
 	Sinks      map[string]*Sink   `yaml:"sinks" help:"Where alerts go, by names of your own, which the state knows them by, and to which rules send with to. Without any: standard output, under the name stdout."`

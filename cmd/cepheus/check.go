@@ -156,10 +156,8 @@ func messageOf(f config.Fault) source.Message {
 // be read the others are not compiled: half of their messages would be about names
 // that the missing file declares.
 func compile(paths []string) (*plan.Set, source.Errors, error) {
-	for _, path := range paths {
-		if _, err := os.Stat(path); err != nil {
-			return nil, nil, usage(fmt.Errorf("rules: %w", err))
-		}
+	if err := rulesAreThere(paths); err != nil {
+		return nil, nil, err
 	}
 	files, unread := source.Read(paths)
 	if unread.HasErrors() {
@@ -168,4 +166,14 @@ func compile(paths []string) (*plan.Set, source.Errors, error) {
 	}
 	set, messages := lang.CompileWith(files, lookup.New(lookup.Options{}).Read)
 	return set, messages, nil
+}
+
+// rulesAreThere refuses paths of rules that are not there.
+func rulesAreThere(paths []string) error {
+	for _, path := range paths {
+		if _, err := os.Stat(path); err != nil {
+			return usage(fmt.Errorf("rules: %w", err))
+		}
+	}
+	return nil
 }

@@ -9,7 +9,8 @@
 //
 //	run      run.go: flags and what is refused; configure.go: the configuration, which flags go
 //	         before; inputs.go: what is read; pipeline.go: sources, state, engine, sinks,
-//	         joined; shown.go, reload.go: what goes on beside a run; progress.go: the line on
+//	         joined; live.go: rules that change; shown.go, reload.go, growing.go: what goes
+//	         on beside a run; progress.go: the line on
 //	         a terminal; summary.go: what a run did
 //	check    check.go; probe.go: what a configuration names, tried
 //	config   config.go: the schema

@@ -319,12 +319,16 @@ sources: { pay: { kafka: { brokers: [%q], topics: [t], start_timeout: 1h } } }`,
 	p.ends(t, 0)
 }
 
-// TestReloadSaysWhatNeedsARestart: and a file that is wrong changes nothing.
+// TestReloadSaysWhatNeedsARestart: rules change, and a file that is wrong changes nothing.
 func TestReloadSaysWhatNeedsARestart(t *testing.T) {
 	b := startBroker(t, 1)
 	path := b.config(t, "")
-	before, err := os.ReadFile(path)
+	text, err := os.ReadFile(path)
 	if err != nil {
+		t.Fatal(err)
+	}
+	before := string(text) + "rules_watch: false\n"
+	if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	b.send(t, 1, 1)
@@ -340,11 +344,11 @@ func TestReloadSaysWhatNeedsARestart(t *testing.T) {
 		}
 		eventually(t, want, func() bool { return strings.Contains(p.messages.String(), want) })
 	}
-	hup("cepheus.yaml", string(before), "configuration reloaded: nothing has changed")
-	hup("cepheus.yaml", strings.Replace(string(before), "commit: 20ms", "commit: 1s", 1), "needs_restart=[state.commit]")
-	hup("cepheus.yaml", strings.Replace(string(before), "commit: 20ms", "comit: 1s", 1), `not reloaded: what runs goes on`)
-	hup("cepheus.yaml", string(before)+"limits: { waiting: 5 }\n", "needs_restart=[limits.waiting]")
-	hup("r.cep", strings.Replace(processRules, "n == 2", "n == 3", 1), `needs_restart="[limits.waiting rule pair]"`)
+	hup("cepheus.yaml", before, `msg=reloaded changed="nothing has changed" version=1`)
+	hup("cepheus.yaml", strings.Replace(before, "commit: 20ms", "commit: 1s", 1), "needs_restart=[state.commit]")
+	hup("cepheus.yaml", strings.Replace(before, "commit: 20ms", "comit: 1s", 1), `not reloaded: what runs goes on`)
+	hup("cepheus.yaml", before+"limits: { waiting: 5 }\n", "needs_restart=[limits.waiting]")
+	hup("r.cep", strings.Replace(processRules, "n == 2", "n == 3", 1), "changed=rules version=2 needs_restart=[limits.waiting]")
 	hup("r.cep", "rule", "r.cep:1:")
 	b.send(t, 1, 1)
 	eventually(t, "it goes on", func() bool { return len(seen(t, path)) == 2 })

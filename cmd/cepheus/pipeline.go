@@ -14,6 +14,7 @@ import (
 	"github.com/cepheus-cep/cepheus/internal/heap"
 	"github.com/cepheus-cep/cepheus/lang/plan"
 	"github.com/cepheus-cep/cepheus/rules/lookup"
+	"github.com/cepheus-cep/cepheus/rules/service"
 	"github.com/cepheus-cep/cepheus/sinks"
 	"github.com/cepheus-cep/cepheus/sinks/deadletter"
 	"github.com/cepheus-cep/cepheus/state"
@@ -31,6 +32,8 @@ type pipeline struct {
 	dead    *deadletter.Writer // nil until there is a letter
 	hangups <-chan os.Signal   // each asks for a reload; nil: there is nothing to reload
 	shown   *shown             // what of the positions is shown outside of the state
+	to      *recipients        // what rules say of sinks
+	rules   *service.Service   // nil: the set cannot change while it runs
 
 	refusals atomic.Int64 // alerts that receivers refused for good
 	done     engine.Stats // of what is committed
@@ -58,6 +61,9 @@ func (p *pipeline) run(ctx context.Context) (err error) {
 		return err
 	}
 	if err := p.knownByOtherNames(ctx, store); err != nil {
+		return err
+	}
+	if err := p.takeRules(ctx, store); err != nil {
 		return err
 	}
 	outbox, err := state.OpenOutbox(ctx, store)

@@ -5,54 +5,18 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"slices"
 	"sync"
 	"syscall"
 
 	"github.com/cepheus-cep/cepheus/config"
 	"github.com/cepheus-cep/cepheus/engine"
-	"github.com/cepheus-cep/cepheus/lang/plan"
+	"github.com/cepheus-cep/cepheus/rules/service"
 )
 
-// reloaded says what a reload of the configuration has found.
-type reloaded struct {
-	Live    []string // keys, and rules, that are changed now
-	Restart []string // those that count from the next start on
-}
-
-// reload takes over what can change in a running engine, and says of all that differs from
-// what runs whether it has. Nothing can yet: a set of rules cannot be swapped.
-func (p *pipeline) reload(c *config.Config, set *plan.Set) (r reloaded) {
-	r.Restart = config.Changed(p.verb.file, c)
-	for _, rule := range changedRules(p.set, set) {
-		r.Restart = append(r.Restart, "rule "+rule)
-	}
-	return r
-}
-
-// changedRules names the rules that are in one set alone, or mean something else.
-func changedRules(a, b *plan.Set) (names []string) {
-	versions := map[string]string{}
-	for _, r := range a.Rules {
-		versions[r.Name] = r.Version
-	}
-	for _, r := range b.Rules {
-		if versions[r.Name] != r.Version {
-			names = append(names, r.Name)
-		}
-		delete(versions, r.Name)
-	}
-	for name := range versions {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
 // hangups are the signals that ask for a reload, from the start of a run on: one that comes
-// before there is something to reload must not end it. Nil without a configuration.
+// before there is something to reload must not end it. Nil where nothing can change.
 func (v *runVerb) hangups() (come <-chan os.Signal, ignore func()) {
-	if v.file == nil {
+	if !v.changes() {
 		return nil, func() {}
 	}
 	c := make(chan os.Signal, 1)
@@ -62,44 +26,54 @@ func (v *runVerb) hangups() (come <-chan os.Signal, ignore func()) {
 
 // reread reads the configuration and the rules anew. All or nothing: where one thing is
 // wrong in either, nothing changes, and the log says what.
-func (p *pipeline) reread() {
-	v := *p.verb.given
-	if err := v.configure(); err != nil {
-		p.log.Error("configuration is not reloaded: what runs goes on", "err", err)
-		return
-	}
-	set, messages, err := compile(v.Rules)
-	if err == nil && messages.HasErrors() {
-		err = messages.Err()
-	}
-	if err == nil && len(v.undeclaredTypes(set)) > 0 {
-		err = v.undeclaredTypes(set)
+func (p *pipeline) reread(ctx context.Context) {
+	keys, err := p.changedKeys()
+	var r service.Result
+	if err == nil {
+		r, err = p.take(ctx)
 	}
 	if err != nil {
-		p.log.Error("configuration is not reloaded: what runs goes on", "err", err)
+		p.log.Error("not reloaded: what runs goes on", "err", err)
 		return
 	}
-	p.tellReload(p.reload(v.file, set))
+	what := "nothing has changed"
+	if r.Changed {
+		what = "rules"
+	}
+	if len(keys) == 0 {
+		p.log.Info("reloaded", "changed", what, "version", r.Version.Number)
+		return
+	}
+	p.log.Warn("reloaded, but for what counts from the next start on", "changed", what, "version", r.Version.Number, slog.Any("needs_restart", keys))
 }
 
-func (p *pipeline) tellReload(r reloaded) {
-	if len(r.Live)+len(r.Restart) == 0 {
-		p.log.Info("configuration reloaded: nothing has changed")
-		return
+// changedKeys are the keys of the configuration that are not what runs, none of which can
+// change in a run.
+func (p *pipeline) changedKeys() ([]string, error) {
+	if p.verb.file == nil {
+		return nil, nil
 	}
-	p.log.Info("configuration reloaded", slog.Any("changed", r.Live), slog.Any("needs_restart", r.Restart))
+	v := *p.verb.given
+	if err := v.configure(); err != nil {
+		return nil, err
+	}
+	return config.Changed(p.verb.file, v.file), nil
 }
 
 // listen does what goes on beside a run until the returned function is called, which waits
-// for it: reloads on SIGHUP, positions shown, partitions that appear read.
+// for it: rule files watched, reloads on SIGHUP, positions shown, partitions that appear read.
 func (p *pipeline) listen(ctx context.Context, eng *engine.Engine) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
 	if p.shown != nil {
 		all.Go(func() { p.shown.run(ctx) })
 	}
-	if p.hangups != nil {
-		all.Go(func() { each(ctx, p.hangups, p.reread) })
+	if p.rules != nil {
+		p.rules.Begin(&live{p, eng})
+		all.Go(func() { each(ctx, p.hangups, func() { p.reread(ctx) }) })
+	}
+	if p.verb.watches() {
+		all.Go(func() { p.watch(ctx) })
 	}
 	for _, f := range p.in.feeds {
 		if f.Grown != nil {
@@ -108,6 +82,14 @@ func (p *pipeline) listen(ctx context.Context, eng *engine.Engine) (stop func())
 		}
 	}
 	return func() { cancel(); all.Wait() }
+}
+
+// watch takes changes of the rule files. A system that has no room for a watch is no reason
+// to end a run: SIGHUP is left.
+func (p *pipeline) watch(ctx context.Context) {
+	if err := p.rules.Run(ctx); err != nil {
+		p.log.Error("rule files are not watched; SIGHUP has them read", "err", err)
+	}
 }
 
 // each calls do for what comes, until ctx ends.

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/cepheus-cep/cepheus/config"
@@ -38,7 +39,7 @@ func (v routeVerb) Run(w *world) error {
 	if err != nil {
 		return err
 	}
-	table, err := run.table(set, w.now)
+	table, err := run.table(newRecipients(&run, set).of, w.now)
 	if err != nil {
 		return usage(err)
 	}
@@ -123,21 +124,17 @@ func (v routeVerb) printOne(to io.Writer, a *sinks.Alert, verdict route.Verdict)
 
 // table is what the configuration says of routes, for its sinks; nil where there are none
 // to choose from.
-func (v *runVerb) table(set *plan.Set, now func() time.Time) (*route.Table, error) {
+func (v *runVerb) table(to func(rule string) []string, now func() time.Time) (*route.Table, error) {
 	if v.file == nil || len(v.Sink) > 0 || len(v.file.Sinks) == 0 {
 		return nil, nil
 	}
-	names := slices.Sorted(maps.Keys(v.file.Sinks))
-	to := map[string][]string{}
-	for _, rule := range set.Rules {
-		to[rule.Name] = slices.DeleteFunc(slices.Clone(rule.To), func(sink string) bool { return !slices.Contains(names, sink) })
-	}
-	return v.file.Table(names, func(rule string) []string { return to[rule] }, now)
+	return v.file.Table(slices.Sorted(maps.Keys(v.file.Sinks)), to, now)
 }
 
 // routed gives each sink its router.
 func (p *pipeline) routed(targets []sinks.Target) error {
-	table, err := p.verb.table(p.set, p.world.now)
+	p.to = newRecipients(&p.verb, p.set)
+	table, err := p.verb.table(p.to.of, p.world.now)
 	if table == nil || err != nil {
 		return err
 	}
@@ -145,4 +142,44 @@ func (p *pipeline) routed(targets []sinks.Target) error {
 		targets[i].Router = table.For(targets[i].Name)
 	}
 	return nil
+}
+
+// recipients are the sinks that rules send to, as of the set that runs. It is safe for
+// several goroutines.
+type recipients struct {
+	sinks []string
+	now   atomic.Pointer[map[string][]string] // by rule
+}
+
+func newRecipients(v *runVerb, set *plan.Set) *recipients {
+	r := &recipients{sinks: v.sinkNames()}
+	r.become(set)
+	return r
+}
+
+// of are the sinks of a rule; nil: it names none that there is.
+func (r *recipients) of(rule string) []string { return (*r.now.Load())[rule] }
+
+// become takes what a set says in place of what was said before.
+func (r *recipients) become(set *plan.Set) {
+	all := r.saidBy(set)
+	r.now.Store(&all)
+}
+
+// expect adds what a set that may run soon says of rules of which nothing is known: their
+// first alerts can come before we hear that it runs. The returned function forgets it again.
+func (r *recipients) expect(set *plan.Set) (forget func()) {
+	was := r.now.Load()
+	both := r.saidBy(set)
+	maps.Copy(both, *was)
+	r.now.Store(&both)
+	return func() { r.now.Store(was) }
+}
+
+func (r *recipients) saidBy(set *plan.Set) map[string][]string {
+	all := make(map[string][]string, len(set.Rules))
+	for _, rule := range set.Rules {
+		all[rule.Name] = slices.DeleteFunc(slices.Clone(rule.To), func(sink string) bool { return !slices.Contains(r.sinks, sink) })
+	}
+	return all
 }

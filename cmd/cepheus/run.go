@@ -22,6 +22,7 @@ type runVerb struct {
 	Format    string   `name:"format" enum:"jsonl,csv" default:"jsonl" help:"Format of the inputs: jsonl or csv (with a header row)."`
 	Type      string   `name:"type" type:"given" placeholder:"EVENT" xor:"type" help:"The event type of every record."`
 	TypeField string   `name:"type-field" type:"given" placeholder:"NAME" xor:"type" help:"The field that holds a record's event type; without it, type."`
+	Watch     bool     `name:"watch" help:"Put changes of the rule files in service while the run goes on, all or none of them; SIGHUP asks for it at once. A run with -c does so unless that says rules_watch: false."`
 	stateFlags
 	Sink        []string `name:"sink" type:"given" placeholder:"stdout|FILE|URL" sep:"none" help:"Where alerts go: standard output (the default), a file, or an http or https URL. May be given more than once; each gets all alerts, at its own pace."`
 	DropSink    []string `name:"drop-sink" type:"given" placeholder:"NAME" sep:"none" help:"With --state: let the alerts go that wait for a sink of earlier runs."`
@@ -40,7 +41,7 @@ func (v runVerb) Run(w *world) error {
 	}
 	hangups, ignore := v.hangups()
 	defer ignore()
-	set, err := v.ruleSet(w)
+	set, err := v.firstSet(w)
 	if err != nil {
 		return err
 	}
@@ -66,6 +67,15 @@ func (v runVerb) Run(w *world) error {
 	return errors.Join(p.run(w.ctx), in.close())
 }
 
+// firstSet is the set of the rule files, before anything else is looked at. Nil: the state
+// has something to say of it too.
+func (v runVerb) firstSet(w *world) (*plan.Set, error) {
+	if _, err := os.Stat(v.State); err == nil && v.changes() {
+		return nil, rulesAreThere(v.Rules)
+	}
+	return v.ruleSet(w)
+}
+
 // ruleSet compiles the rules. Warnings go to standard error, and so do errors, which
 // end the verb.
 func (v runVerb) ruleSet(w *world) (*plan.Set, error) {
@@ -73,14 +83,19 @@ func (v runVerb) ruleSet(w *world) (*plan.Set, error) {
 	if err != nil {
 		return nil, err
 	}
+	return set, v.judge(w, set, messages)
+}
+
+// judge tells what was found in a set, and refuses one that cannot be run.
+func (v runVerb) judge(w *world, set *plan.Set, messages source.Errors) error {
 	if err := messages.Print(w.stderr); err != nil {
-		return nil, err
+		return err
 	}
 	if messages.HasErrors() {
-		return nil, errNotWell
+		return errNotWell
 	}
 	v.warn(w.stderr, set)
-	return set, v.typesDeclared(set)
+	return v.typesDeclared(set)
 }
 
 // stdoutSink is the name of the sink that a run has where --sink names none.

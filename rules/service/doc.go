@@ -28,7 +28,8 @@
 // # Files of lists and tables
 //
 // Rules that come over an API must not read whatever file there is: those of lists and
-// tables must lie in the folders of the rules, or below.
+// tables must lie in the folders of the rules, or below, or be named by a rule file of a
+// folder too. Who writes in the folders may name any file.
 //
 // # Goroutines
 //

@@ -66,7 +66,7 @@ func (s *Service) Check(e Edit) (*plan.Set, source.Errors, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return s.compile(merge(s.folders, edits))
+	return s.compile(s.folders, edits)
 }
 
 // ErrNoFile says that a file to be deleted is not there.
@@ -144,7 +144,7 @@ func (s *Service) change(ctx context.Context, folders, edits layer, e Edit) (Res
 		s.folders, s.edits = folders, edits
 		return Result{Version: *s.last()}, nil
 	}
-	set, messages, err := s.compile(all)
+	set, messages, err := s.compile(folders, edits)
 	if err != nil {
 		return Result{}, err
 	}

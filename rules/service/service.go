@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -102,7 +103,7 @@ func Open(ctx context.Context, o Options) (*Service, source.Errors, error) {
 		return nil, messages, messages.Err()
 	}
 	s.folders = folders
-	set, messages, err := s.compile(merge(s.folders, s.edits))
+	set, messages, err := s.compile(s.folders, s.edits)
 	if err != nil {
 		return nil, messages, err
 	}
@@ -220,35 +221,95 @@ func (e *LimitError) Error() string {
 }
 
 // compile compiles all files of a set, or none.
-func (s *Service) compile(all layer) (*plan.Set, source.Errors, error) {
-	var list []*source.File
-	bytes := 0
-	for name, text := range all {
-		list = append(list, &source.File{Name: name, Text: *text})
-		bytes += len(*text)
+func (s *Service) compile(folders, edits layer) (*plan.Set, source.Errors, error) {
+	list, err := s.listed(merge(folders, edits))
+	if err != nil {
+		return nil, nil, err
 	}
-	if bytes > s.o.MaxBytes {
-		return nil, nil, &LimitError{What: "bytes", Have: bytes, Most: s.o.MaxBytes}
-	}
-	if len(list) > source.MaxFiles {
-		return nil, nil, &LimitError{What: "files", Have: len(list), Most: source.MaxFiles}
-	}
-	slices.SortFunc(list, func(a, b *source.File) int { return strings.Compare(a.Name, b.Name) })
-	set, messages := s.compiler.Compile(list, s.readList)
+	set, messages := s.compiler.Compile(list, s.reader(folders, edits))
 	if messages.HasErrors() {
 		return nil, messages, &InvalidError{messages}
 	}
 	return set, messages, nil
 }
 
-// readList reads the file of a list or table, if it is one that rules may read.
-func (s *Service) readList(f *plan.File) (*plan.Contents, error) {
-	for _, folder := range s.o.Folders {
-		if rel, err := filepath.Rel(folder, f.At); err == nil && filepath.IsLocal(rel) {
+// listed are the files of a set that is not too large, in order.
+func (s *Service) listed(all layer) (list []*source.File, err error) {
+	bytes := 0
+	for name, text := range all {
+		list = append(list, &source.File{Name: name, Text: *text})
+		bytes += len(*text)
+	}
+	if bytes > s.o.MaxBytes {
+		return nil, &LimitError{What: "bytes", Have: bytes, Most: s.o.MaxBytes}
+	}
+	if len(list) > source.MaxFiles {
+		return nil, &LimitError{What: "files", Have: len(list), Most: source.MaxFiles}
+	}
+	slices.SortFunc(list, func(a, b *source.File) int { return strings.Compare(a.Name, b.Name) })
+	return list, nil
+}
+
+// reader reads the files of lists and tables that rules may read: whoever writes in the
+// folders may name any, an edit those of the folders, and those that they name.
+func (s *Service) reader(folders, edits layer) func(*plan.File) (*plan.Contents, error) {
+	var named map[string]bool // by the folders' own rules; nil: not looked for yet
+	return func(f *plan.File) (*plan.Contents, error) {
+		if !edits.puts() || s.isBelow(f.At) {
 			return s.lists.Read(f)
 		}
+		if named == nil {
+			named = s.namedBy(folders)
+		}
+		if named[f.At] {
+			return s.lists.Read(f)
+		}
+		return nil, errors.New("it is in none of the folders of the rules")
 	}
-	return nil, errors.New("it is in none of the folders of the rules")
+}
+
+// puts reports whether an edit has put a file.
+func (l layer) puts() bool {
+	for _, text := range l {
+		if text != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// isBelow reports whether a file is in one of the folders, or beside a rule file that is
+// named itself.
+func (s *Service) isBelow(path string) bool {
+	for _, folder := range s.o.Folders {
+		if rel, err := filepath.Rel(folderOf(folder), path); err == nil && filepath.IsLocal(rel) {
+			return true
+		}
+	}
+	return false
+}
+
+// folderOf is the folder that a path names, or that of the rule file that it names.
+func folderOf(path string) string {
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		return filepath.Dir(path)
+	}
+	return path
+}
+
+// namedBy are the files of lists and tables that the rules of the folders name, as far as
+// they can be compiled without the edits.
+func (s *Service) namedBy(folders layer) map[string]bool {
+	named := map[string]bool{}
+	list, err := s.listed(folders)
+	if err != nil {
+		return named
+	}
+	lang.CompileWith(list, func(f *plan.File) (*plan.Contents, error) {
+		named[f.At] = true
+		return s.lists.Read(f)
+	})
+	return named
 }
 
 // readFolders reads what lies in the folders.

@@ -440,3 +440,26 @@ func TestHistoryIsThatOfTheModel(t *testing.T) {
 		}
 	})
 }
+
+// Rules in the folders may name files of lists anywhere, with edits beside them too; edits
+// may name those, and no others.
+func TestFoldersMayNameFilesAnywhere(t *testing.T) {
+	dir, lists := t.TempDir(), t.TempDir()
+	inside, outside := filepath.Join(lists, "l.txt"), filepath.Join(lists, "secret.txt")
+	write(t, inside, "1\n2\n")
+	write(t, outside, "3\n")
+	path := filepath.Join(dir, "a.cep")
+	write(t, path, events+fmt.Sprintf("list l from file %q rule r { from e where n in l }", inside))
+	o := service.Options{Folders: []string{path}, Store: state.NewMemory()}
+	r := start(t, o, nil)
+	r.says(2, "r")
+	more := "list m from file %q rule s { from e where n in m }"
+	var invalid *service.InvalidError
+	if _, err := r.Edit(t.Context(), service.Edit{Put: map[string]string{"b.cep": fmt.Sprintf(more, outside)}}); !errors.As(err, &invalid) {
+		t.Errorf("an edit that names another file: %v", err)
+	}
+	r.put(map[string]string{"b.cep": fmt.Sprintf(more, inside)})
+	r.says(2, "r", "s")
+	r.stop()
+	start(t, o, nil).says(1, "r", "s")
+}

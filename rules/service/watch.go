@@ -3,8 +3,6 @@ package service
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -48,9 +46,7 @@ func (s *Service) Run(ctx context.Context) error {
 // is watched: editors put another file in its place.
 func (s *Service) watch(w *fsnotify.Watcher) {
 	for _, path := range s.o.Folders {
-		if info, err := os.Stat(path); err == nil && !info.IsDir() {
-			path = filepath.Dir(path)
-		}
+		path = folderOf(path)
 		if err := w.Add(path); err != nil {
 			s.o.Log.Warn("a folder of rules is not watched, and looked at now and then", "folder", path, "err", err)
 		}

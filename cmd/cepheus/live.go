@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+
+	"github.com/cepheus-cep/cepheus/engine"
+	"github.com/cepheus-cep/cepheus/lang/plan"
+	"github.com/cepheus-cep/cepheus/rules/service"
+)
+
+// changes reports whether the rules of a run can change while it goes on.
+func (v *runVerb) changes() bool { return v.file != nil || v.Watch }
+
+// watches reports whether changes of the rule files are taken without being asked for.
+func (v *runVerb) watches() bool { return v.Watch || v.file != nil && v.file.RulesWatch }
+
+// takeRules puts the rules in service: those of the files, with what the state knows of
+// edits.
+func (p *pipeline) takeRules(ctx context.Context, store stateStore) error {
+	if !p.verb.changes() {
+		return nil
+	}
+	s, messages, err := service.Open(ctx, service.Options{Store: store, Folders: p.verb.Rules, Now: p.world.now, Log: p.log})
+	switch {
+	case messages.HasErrors():
+		return p.verb.judge(p.world, nil, messages)
+	case err != nil:
+		return p.ofState(err)
+	}
+	first := p.set
+	p.rules, p.set = s, s.Set()
+	if first != nil && first.Version == p.set.Version {
+		return nil // it was judged before anything else
+	}
+	return p.verb.judge(p.world, p.set, messages)
+}
+
+// swapper is what runs the rules: an [engine.Engine].
+type swapper interface {
+	Swap(ctx context.Context, set *plan.Set) (engine.Report, error)
+}
+
+// live is the set that runs, which another can take the place of: it joins what must follow.
+type live struct {
+	*pipeline
+	engine swapper
+}
+
+// Swap has the engine run another set, and sends its alerts where it says. One that does
+// not fit the sources is refused.
+func (l *live) Swap(ctx context.Context, set *plan.Set) (engine.Report, error) {
+	if err := l.verb.typesDeclared(set); err != nil {
+		return engine.Report{}, err
+	}
+	forget := l.to.expect(set)
+	r, err := l.engine.Swap(ctx, set)
+	if err != nil {
+		forget()
+		return r, err
+	}
+	l.to.become(set)
+	l.verb.warn(l.world.stderr, set)
+	l.tell(&r)
+	return r, nil
+}
+
+// tell tells what became of each rule; of those that are as they were, how many there are.
+func (l *live) tell(r *engine.Report) {
+	var counts [engine.Dropped + 1]int
+	for i := range r.Rules {
+		change := &r.Rules[i]
+		counts[change.Fate]++
+		if told := len(r.Rules[:i]) - counts[engine.Unchanged]; change.Fate != engine.Unchanged && told < maxWarnings {
+			l.log.Info("rule: "+change.Fate.String(), append([]any{"rule", change.Name}, lost(change)...)...)
+		}
+	}
+	l.log.Info("rules changed while running", "unchanged", counts[engine.Unchanged], "added", counts[engine.Added], "removed", counts[engine.Removed],
+		"kept", counts[engine.Kept], "dropped", counts[engine.Dropped], "pause", r.Pause, "epoch", r.Epoch)
+}
+
+// lost says what a rule has forgotten, and why.
+func lost(c *engine.RuleChange) []any {
+	if c.Fate != engine.Dropped {
+		return nil
+	}
+	return []any{slog.String("why", strings.Join(c.Why, "; ")), slog.Int("keys", c.Keys)}
+}
+
+// take takes what has changed in the rule files, and says what is wrong with it otherwise.
+func (p *pipeline) take(ctx context.Context) (service.Result, error) {
+	r, err := p.rules.Look(ctx)
+	if errors.Is(err, engine.ErrEnded) {
+		err = errors.New("the run is about to end; the next one takes them")
+	}
+	return r, err
+}
