@@ -11,6 +11,7 @@ type API struct {
 	Listen   string     `yaml:"listen" default:"127.0.0.1:8080" help:"Address and port."`
 	Tokens   []Token    `yaml:"tokens" help:"Who may do what."`
 	TLS      *ServerTLS `yaml:"tls" help:"Encrypt. Without it, connections are not."`
+	Audit    Path       `yaml:"audit" help:"A file to which every change and refused attempt is appended, a line of JSON each. Without it they are in the log."`
 	Insecure bool       `yaml:"insecure" default:"false" help:"Listen beyond this machine though anybody may ask."`
 }
 

@@ -23,7 +23,7 @@ type Config struct {
 	Routing    *Routing           `yaml:"routing" help:"Which alerts go to which sink, together, or not at all."`
 	DeadLetter *DeadLetter        `yaml:"dead_letter" help:"Where records are kept that cannot be decoded, and alerts that a receiver refuses for good."`
 	Limits     Limits             `yaml:"limits" help:"Bounds of what the engine remembers."`
-	API        *API               `yaml:"api" help:"The HTTP API." later:"there is no API to serve; leave it out"`
+	API        *API               `yaml:"api" help:"The HTTP API. Without it, and without --listen, none is served."`
 
 	file   string
 	places map[string]Place
@@ -66,9 +66,9 @@ type Limits struct {
 type Options struct {
 	Env      func(name string) (string, bool)  // of the environment; default os.LookupEnv
 	ReadFile func(path string) ([]byte, error) // of secrets and of the file itself; default os.ReadFile
-	// NoRules and NoSources say that these keys may be missing: something else stands for
+	// NoRules, NoSources and NoAPI say that these keys may be missing: something else stands for
 	// them.
-	NoRules, NoSources bool
+	NoRules, NoSources, NoAPI bool
 }
 
 func (o *Options) setDefaults() {
@@ -175,6 +175,23 @@ func (c *Config) check(at section) {
 		at.fault("sources", "nothing to read: name at least one source")
 	}
 	c.stdinOnce(at)
+	c.httpOnce(at)
+}
+
+// httpOnce refuses events over HTTP where nobody takes them, and two sources of them.
+func (c *Config) httpOnce(at section) {
+	first := ""
+	for _, name := range sortedNames(c.Sources) {
+		switch {
+		case c.Sources[name].HTTP == nil:
+		case first != "":
+			at.fault("sources."+name, "events over HTTP come from source %s already", first)
+		case c.API == nil && !at.d.o.NoAPI && !at.faulty("api"):
+			at.fault("sources."+name, "the API takes its events, and there is none: give api, at least api: { listen: 127.0.0.1:8080 }")
+		default:
+			first = name
+		}
+	}
 }
 
 // stdinOnce refuses standard input read twice.

@@ -72,11 +72,11 @@ func (m *Match) check(at section) {
 // Table is what the configuration says of routes, for sinks of these names; to as of
 // route.Options.
 func (c *Config) Table(names []string, to func(rule string) []string, now func() time.Time) (*route.Table, error) {
-	o := route.Options{Sinks: names, To: to, Now: now}
 	r := c.Routing
 	if r == nil {
-		return route.New(o)
+		r = &Routing{} // silences that the API makes are in memory
 	}
+	o := route.Options{Sinks: names, To: to, Now: now}
 	silences, err := route.OpenSilences(r.Silences.Name)
 	if err != nil {
 		return nil, err

@@ -27,6 +27,7 @@ type World struct {
 type Source struct {
 	File  *FileSource  `yaml:"file" kind:"true" help:"Files, each a partition of its own."`
 	Stdin *StdinSource `yaml:"stdin" kind:"true" help:"Standard input."`
+	HTTP  *HTTPSource  `yaml:"http" kind:"true" help:"What is sent to the API: POST /v1/events."`
 	Kafka *KafkaSource `yaml:"kafka" kind:"true" help:"Topics of Apache Kafka, and of what speaks its protocol."`
 
 	Format    string   `yaml:"format" enum:"json,csv,raw" default:"json" help:"How records are written: one JSON object a record (a CloudEvents envelope is known), one CSV row, or any text (Kafka only), which becomes the field text of an object."`

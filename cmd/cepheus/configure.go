@@ -38,7 +38,7 @@ func (v *runVerb) configure() error {
 		}
 		return nil
 	}
-	file, err := config.Load(v.Config, config.Options{NoRules: len(v.Rules) > 0, NoSources: len(v.Input) > 0})
+	file, err := config.Load(v.Config, config.Options{NoRules: len(v.Rules) > 0, NoSources: len(v.Input) > 0, NoAPI: v.Listen != ""})
 	if err != nil {
 		return err
 	}

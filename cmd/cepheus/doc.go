@@ -10,11 +10,13 @@
 //	run      run.go: flags and what is refused; configure.go: the configuration, which flags go
 //	         before; inputs.go: what is read; pipeline.go: sources, state, engine, sinks,
 //	         joined; live.go: rules that change; shown.go, reload.go, growing.go: what goes
-//	         on beside a run; progress.go: the line on
-//	         a terminal; summary.go: what a run did
+//	         on beside a run; serve.go: the API of a run; progress.go: the line on a terminal;
+//	         summary.go: what a run did
 //	check    check.go; probe.go: what a configuration names, tried
 //	config   config.go: the schema
 //	state    state.go: info, verify, compact, and what a run answers to them; state_backup.go
+//	rules, events, alerts  rules.go, events.go, alerts.go: clients of the API of a run; remote.go:
+//	         what they share
 //	route    route.go; the routes of a run too
 //	dead-letters  deadletters.go
 //	bench    bench.go: what is to be measured; benchmarks/measure measures

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/cepheus-cep/cepheus/config"
 	"github.com/cepheus-cep/cepheus/engine"
 	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/sources/file"
+	sourcehttp "github.com/cepheus-cep/cepheus/sources/http"
 	"github.com/cepheus-cep/cepheus/sources/kafka"
 )
 
@@ -24,7 +26,8 @@ type part struct {
 // reading is all that a run reads.
 type reading struct {
 	parts []*part
-	feeds []feed // of the configuration
+	feeds []feed            // of the configuration
+	queue *sourcehttp.Queue // of events over HTTP; nil: there is none
 }
 
 // feed is an open source of the configuration.
@@ -67,6 +70,8 @@ func (v *runVerb) open(w *world) (in *reading, err error) {
 		err = v.openFlags(w, in)
 	case v.file != nil:
 		err = v.openSources(w, in)
+	case v.serves():
+		v.openQueue(w, in)
 	default:
 		err = errors.New("nothing to read: name the events with --input FILE, or --input - for standard input")
 	}
@@ -101,12 +106,25 @@ func (v *runVerb) openSources(w *world, in *reading) error {
 		in.feeds = append(in.feeds, feed{opened, name})
 		for i, input := range opened.Inputs {
 			in.parts = append(in.parts, partOf(name, s, input, i))
+			if q, ok := input.Source.(*sourcehttp.Queue); ok {
+				in.queue = q
+			}
 			if err := in.onlyOnce(); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// queueIdle is how long events over HTTP must be away until time goes on without them, as
+// config has it.
+const queueIdle = time.Second
+
+// openQueue takes events over HTTP where flags name nothing else to read.
+func (v *runVerb) openQueue(w *world, in *reading) {
+	in.queue = sourcehttp.New(sourcehttp.Options{Now: w.now})
+	in.parts = append(in.parts, &part{engine.Input{Source: in.queue, Decode: v.decoding(), Idle: queueIdle}, "--listen", nil})
 }
 
 // partOf is the n-th input of a source.

@@ -12,7 +12,7 @@ import (
 )
 
 // changes reports whether the rules of a run can change while it goes on.
-func (v *runVerb) changes() bool { return v.file != nil || v.Watch }
+func (v *runVerb) changes() bool { return v.file != nil || v.Watch || v.serves() }
 
 // watches reports whether changes of the rule files are taken without being asked for.
 func (v *runVerb) watches() bool { return v.Watch || v.file != nil && v.file.RulesWatch }

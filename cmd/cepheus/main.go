@@ -35,6 +35,9 @@ type verbs struct {
 	Replay      replayVerb       `cmd:"" help:"Sum up what rules give over past events."`
 	Infer       inferVerb        `cmd:"" help:"Propose event declarations for sample events."`
 	Init        initVerb         `cmd:"" help:"Lay down a small project: rules, tests, events."`
+	Rules       rulesVerbs       `cmd:"" help:"Look at the rules of a running engine, and change them."`
+	Events      eventsVerbs      `cmd:"" help:"Send events to a running engine."`
+	Alerts      alertsVerbs      `cmd:"" help:"Follow the alerts of a running engine."`
 	Route       routeVerb        `cmd:"" help:"Show where alerts would go, and why."`
 	Sink        sinkVerbs        `cmd:"" help:"Try a sink: show what it would send, or send a test alert."`
 	DeadLetters deadLettersVerbs `cmd:"" name:"dead-letters" help:"List, show, correct, send again and remove what came to nothing."`

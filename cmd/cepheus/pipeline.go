@@ -17,6 +17,7 @@ import (
 	"github.com/cepheus-cep/cepheus/rules/service"
 	"github.com/cepheus-cep/cepheus/sinks"
 	"github.com/cepheus-cep/cepheus/sinks/deadletter"
+	"github.com/cepheus-cep/cepheus/sinks/route"
 	"github.com/cepheus-cep/cepheus/state"
 )
 
@@ -33,6 +34,8 @@ type pipeline struct {
 	hangups <-chan os.Signal   // each asks for a reload; nil: there is nothing to reload
 	shown   *shown             // what of the positions is shown outside of the state
 	to      *recipients        // what rules say of sinks
+	table   *route.Table       // nil: all alerts go to all sinks
+	api     *served            // nil: none is served
 	rules   *service.Service   // nil: the set cannot change while it runs
 
 	refusals atomic.Int64 // alerts that receivers refused for good
@@ -90,16 +93,21 @@ func (p *pipeline) run(ctx context.Context) (err error) {
 		return err
 	}
 	bar := newProgress(p.world, p.in.counted())
-	progress := func(s *engine.Stats) { p.done.CopyFrom(s); bar.show(s) }
+	p.api = p.newServed(store, outbox)
+	progress := func(s *engine.Stats) { p.done.CopyFrom(s); bar.show(s); p.api.progress(s) }
 	p.shown = p.newShown(store)
 	eng, err := engine.New(ctx, p.engineOptions(store, outbox, dispatcher, progress))
 	if err != nil {
 		return refused(err)
 	}
 	p.done.CopyFrom(eng.Stats())
+	p.api.progress(eng.Stats())
+	if err := p.api.open(ctx, dispatcher); err != nil {
+		return usage(err)
+	}
 	start := p.world.now()
 	stopListening := p.listen(ctx, eng)
-	err = p.deliverWhile(ctx, dispatcher, eng.Run)
+	err = p.deliverWhile(ctx, dispatcher, p.api.while(eng.Run))
 	stopListening()
 	p.shown.last(ctx)
 	bar.clear()
@@ -152,7 +160,8 @@ func (p *pipeline) engineOptions(store engine.Store, outbox *state.Outbox, d *si
 		Set: p.set, Store: store, Outbox: outbox,
 		Final:     p.verb.State == "" || p.verb.Final,
 		Dead:      p.bury,
-		Committed: p.committed(d.Committed),
+		Committed: p.committed(p.api.committed(d.Committed)),
+		Shadow:    p.api.shadow(),
 		Delivered: d.Acks,
 		Progress:  progress,
 		Now:       p.world.now,

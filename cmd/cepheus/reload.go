@@ -72,6 +72,9 @@ func (p *pipeline) listen(ctx context.Context, eng *engine.Engine) (stop func())
 		p.rules.Begin(&live{p, eng})
 		all.Go(func() { each(ctx, p.hangups, func() { p.reread(ctx) }) })
 	}
+	if p.api != nil {
+		all.Go(func() { p.api.run(ctx) })
+	}
 	if p.verb.watches() {
 		all.Go(func() { p.watch(ctx) })
 	}

@@ -138,6 +138,7 @@ func (p *pipeline) routed(targets []sinks.Target) error {
 	if table == nil || err != nil {
 		return err
 	}
+	p.table = table
 	for i := range targets {
 		targets[i].Router = table.For(targets[i].Name)
 	}

@@ -23,6 +23,7 @@ type runVerb struct {
 	Type      string   `name:"type" type:"given" placeholder:"EVENT" xor:"type" help:"The event type of every record."`
 	TypeField string   `name:"type-field" type:"given" placeholder:"NAME" xor:"type" help:"The field that holds a record's event type; without it, type."`
 	Watch     bool     `name:"watch" help:"Put changes of the rule files in service while the run goes on, all or none of them; SIGHUP asks for it at once. A run with -c does so unless that says rules_watch: false."`
+	Listen    string   `name:"listen" type:"given" placeholder:"ADDR" help:"Serve the HTTP API there, as 127.0.0.1:8080; rules can change over it. Without --input, and without -c, events come from it."`
 	stateFlags
 	Sink        []string `name:"sink" type:"given" placeholder:"stdout|FILE|URL" sep:"none" help:"Where alerts go: standard output (the default), a file, or an http or https URL. May be given more than once; each gets all alerts, at its own pace."`
 	DropSink    []string `name:"drop-sink" type:"given" placeholder:"NAME" sep:"none" help:"With --state: let the alerts go that wait for a sink of earlier runs."`

@@ -151,6 +151,9 @@ const (
 	SkipInhibition = "inhibition" // another alert came shortly before
 )
 
+// Silences are those of the options.
+func (t *Table) Silences() *Silences { return t.o.Silences }
+
 // For returns the router of one sink.
 func (t *Table) For(sink string) sinks.Router { return newSinkRouter(t, sink) }
 

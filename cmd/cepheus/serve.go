@@ -1,0 +1,158 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"net"
+	"sync/atomic"
+
+	"github.com/cepheus-cep/cepheus/api"
+	"github.com/cepheus-cep/cepheus/config"
+	"github.com/cepheus-cep/cepheus/engine"
+	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/rules/service"
+	"github.com/cepheus-cep/cepheus/sinks"
+	"github.com/cepheus-cep/cepheus/sinks/deadletter"
+	"github.com/cepheus-cep/cepheus/state"
+)
+
+// serves reports whether a run serves the API.
+func (v *runVerb) serves() bool { return v.Listen != "" || v.file != nil && v.file.API != nil }
+
+// served is the API of a run: what it takes from the engine, and the server. Nil: the run
+// serves none, and its methods do nothing.
+type served struct {
+	p       *pipeline
+	store   stateStore
+	totals  *api.Totals
+	recent  *api.Recent
+	shadows *service.Shadows
+	runs    atomic.Bool // the engine does
+
+	server *api.Server
+	on     net.Listener
+}
+
+// shadowAlerts is how many alerts of shadow rules can be looked at.
+const shadowAlerts = 1000
+
+// newServed is made before the engine, which hands it what is shown of it.
+func (p *pipeline) newServed(store stateStore, outbox *state.Outbox) *served {
+	if !p.verb.serves() {
+		return nil
+	}
+	return &served{
+		p: p, store: store, totals: api.NewTotals(p.world.now),
+		recent: api.NewRecent(outbox, api.RecentOptions{}), shadows: service.NewShadows(shadowAlerts),
+	}
+}
+
+// shadow is for engine.Options; nil where nobody looks.
+func (s *served) shadow() func(*event.Alert) {
+	if s == nil {
+		return nil
+	}
+	return s.shadows.Add
+}
+
+func (s *served) progress(stats *engine.Stats) {
+	if s != nil {
+		s.totals.Progress(stats)
+	}
+}
+
+// committed adds to what is to be done after each commit: alerts are kept before they are
+// delivered, and removed.
+func (s *served) committed(then func(context.Context, uint64) error) func(context.Context, uint64) error {
+	if s == nil {
+		return then
+	}
+	return func(ctx context.Context, last uint64) error {
+		if err := s.recent.Committed(ctx, last); err != nil {
+			return err
+		}
+		if q := s.p.in.queue; q != nil {
+			if err := api.Tell(ctx, s.store, q); err != nil {
+				return err
+			}
+		}
+		return then(ctx, last)
+	}
+}
+
+// open opens the address: what is wrong with it shows before anything is read.
+func (s *served) open(ctx context.Context, d *sinks.Dispatcher) (err error) {
+	if s == nil {
+		return nil
+	}
+	if s.server, err = api.New(s.options(d)); err != nil {
+		return err
+	}
+	s.on, err = s.server.Listen(ctx)
+	return err
+}
+
+func (s *served) options(d *sinks.Dispatcher) api.Options {
+	p := s.p
+	o := api.Options{
+		Rules: p.rules, Shadows: s.shadows, Totals: s.totals, Recent: s.recent, Sinks: d,
+		Letters: deadletter.At(p.verb.DeadLetters), Durable: s.store.Durable(), Ready: s.ready,
+		Decode: p.verb.decoding(), Version: version(), Now: p.world.now, Log: p.log,
+	}
+	if p.in.queue != nil {
+		o.Events = p.in.queue
+	}
+	if p.table != nil {
+		o.Silences = p.table.Silences()
+	}
+	if p.verb.file != nil && p.verb.file.API != nil {
+		configured(&o, p.verb.file.API)
+	}
+	o.Listen = cmp.Or(p.verb.Listen, o.Listen)
+	return o
+}
+
+// configured takes what the configuration says of the API.
+func configured(o *api.Options, c *config.API) {
+	o.Listen, o.Insecure, o.Audit = c.Listen, c.Insecure, c.Audit.Name
+	for _, t := range c.Tokens {
+		o.Tokens = append(o.Tokens, api.Token{Name: t.Name, Hash: t.Hash.Reveal(), Scopes: t.Scopes})
+	}
+	if t := c.TLS; t != nil {
+		o.TLS = &api.TLS{Cert: t.Cert.Name, Key: t.Key.Name, ClientCA: t.ClientCA.Name}
+	}
+}
+
+func (s *served) ready() []string {
+	if s.runs.Load() {
+		return nil
+	}
+	return []string{"the engine does not run"}
+}
+
+// while serves while the engine runs: who waits for a commit is let go when none can come.
+func (s *served) while(run func(context.Context) error) func(context.Context) error {
+	if s == nil {
+		return run
+	}
+	return func(ctx context.Context) error {
+		s.runs.Store(true)
+		defer s.ended()
+		return run(ctx)
+	}
+}
+
+func (s *served) ended() {
+	s.runs.Store(false)
+	if q := s.p.in.queue; q != nil {
+		_ = q.Close() // it has nothing to fail with
+	}
+}
+
+// run serves until ctx ends.
+func (s *served) run(ctx context.Context) {
+	s.p.log.Info("the API is served", "address", s.on.Addr().String())
+	if err := s.server.Serve(ctx, s.on); err != nil {
+		s.p.log.Error("the API is served no more", "err", err)
+	}
+}
