@@ -2,15 +2,16 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 
 	"github.com/cepheus-cep/cepheus/config"
 	"github.com/cepheus-cep/cepheus/engine"
-	"github.com/cepheus-cep/cepheus/rules/service"
 )
 
 // hangups are the signals that ask for a reload, from the start of a run on: one that comes
@@ -24,27 +25,35 @@ func (v *runVerb) hangups() (come <-chan os.Signal, ignore func()) {
 	return c, func() { signal.Stop(c) }
 }
 
-// reread reads the configuration and the rules anew. All or nothing: where one thing is
-// wrong in either, nothing changes, and the log says what.
+// reread is reload for who is told by the log.
 func (p *pipeline) reread(ctx context.Context) {
-	keys, err := p.changedKeys()
-	var r service.Result
-	if err == nil {
-		r, err = p.take(ctx)
-	}
-	if err != nil {
+	if _, err := p.reload(ctx); err != nil {
 		p.log.Error("not reloaded: what runs goes on", "err", err)
-		return
+	}
+}
+
+// reload reads the configuration and the rules anew, and tells what it has found. All or
+// nothing: where one thing is wrong in either, nothing changes.
+func (p *pipeline) reload(ctx context.Context) (told []string, err error) {
+	keys, err := p.changedKeys()
+	if err != nil {
+		return nil, err
+	}
+	r, err := p.take(ctx)
+	if err != nil {
+		return nil, err
 	}
 	what := "nothing has changed"
 	if r.Changed {
 		what = "rules"
 	}
+	told = []string{fmt.Sprintf("changed: %s; version %d of the rules is in service", what, r.Version.Number)}
 	if len(keys) == 0 {
 		p.log.Info("reloaded", "changed", what, "version", r.Version.Number)
-		return
+		return told, nil
 	}
 	p.log.Warn("reloaded, but for what counts from the next start on", "changed", what, "version", r.Version.Number, slog.Any("needs_restart", keys))
+	return append(told, "needs a restart: "+strings.Join(keys, ", ")), nil
 }
 
 // changedKeys are the keys of the configuration that are not what runs, none of which can

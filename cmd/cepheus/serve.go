@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net"
 	"sync/atomic"
 
@@ -71,13 +72,20 @@ func (s *served) committed(then func(context.Context, uint64) error) func(contex
 		if err := s.recent.Committed(ctx, last); err != nil {
 			return err
 		}
-		if q := s.p.in.queue; q != nil {
-			if err := api.Tell(ctx, s.store, q); err != nil {
-				return err
-			}
+		if err := s.tellQueue(ctx); err != nil {
+			return err
 		}
 		return then(ctx, last)
 	}
+}
+
+// tellQueue tells who waits for it how far the events over HTTP are committed. In memory
+// nothing is, and the API takes nobody who would wait.
+func (s *served) tellQueue(ctx context.Context) error {
+	if s.p.in.queue == nil || !s.store.Durable() {
+		return nil
+	}
+	return api.Tell(ctx, s.store, s.p.in.queue)
 }
 
 // open opens the address: what is wrong with it shows before anything is read.
@@ -88,15 +96,17 @@ func (s *served) open(ctx context.Context, d *sinks.Dispatcher) (err error) {
 	if s.server, err = api.New(s.options(d)); err != nil {
 		return err
 	}
-	s.on, err = s.server.Listen(ctx)
-	return err
+	if s.on, err = s.server.Listen(ctx); err != nil {
+		return errors.Join(err, s.server.Close())
+	}
+	return nil
 }
 
 func (s *served) options(d *sinks.Dispatcher) api.Options {
 	p := s.p
 	o := api.Options{
 		Rules: p.rules, Shadows: s.shadows, Totals: s.totals, Recent: s.recent, Sinks: d,
-		Letters: deadletter.At(p.verb.DeadLetters), Durable: s.store.Durable(), Ready: s.ready,
+		Letters: deadletter.At(p.verb.DeadLetters), Durable: s.store.Durable(), Ready: s.ready, Reload: p.reload,
 		Decode: p.verb.decoding(), Version: version(), Now: p.world.now, Log: p.log,
 	}
 	if p.in.queue != nil {
