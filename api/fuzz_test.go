@@ -45,10 +45,17 @@ func FuzzRequests(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, query, body string) {
 		r.t = t
 		for _, q := range [][2]string{
-			{"GET", "/v1/rules/" + name}, {"GET", "/v1/rules/" + name + "/status"}, {"DELETE", "/v1/rules/" + name},
-			{"GET", "/v1/alerts?" + query}, {"GET", "/v1/dead-letters?" + query}, {"GET", "/v1/rules?" + query},
-			{"POST", "/v1/rules:check"}, {"POST", "/v1/rules:rollback"}, {"POST", "/v1/rules:try"},
-			{"POST", "/v1/dead-letters:replay"}, {"PUT", "/v1/rules"},
+			{"GET", "/v1/rules/" + name},
+			{"GET", "/v1/rules/" + name + "/status"},
+			{"DELETE", "/v1/rules/" + name},
+			{"GET", "/v1/alerts?" + query},
+			{"GET", "/v1/dead-letters?" + query},
+			{"GET", "/v1/rules?" + query},
+			{"POST", "/v1/rules:check"},
+			{"POST", "/v1/rules:rollback"},
+			{"POST", "/v1/rules:try"},
+			{"POST", "/v1/dead-letters:replay"},
+			{"PUT", "/v1/rules"},
 		} {
 			url := q[1]
 			if _, err := http.NewRequest(q[0], "http://localhost"+url, nil); err != nil { //nolint:noctx // is it a URL

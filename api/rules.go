@@ -64,9 +64,13 @@ type rollback struct {
 
 type fate struct {
 	Rule string   `json:"rule" doc:"or projection: table NAME"`
-	Fate string   `json:"fate" doc:"unchanged, added, removed, kept or dropped"`
+	Fate string   `json:"fate" doc:"unchanged; added; removed; changed, state kept; changed, state dropped; changed, state kept in part"`
 	Why  []string `json:"why,omitempty" doc:"what of its memory is not what it was"`
-	Keys int      `json:"keys,omitempty" doc:"that were forgotten"`
+	Keys int      `json:"keys,omitempty" doc:"that it had; they were forgotten, unless the state was kept in part"`
+
+	Steps       int `json:"steps,omitempty" doc:"where the state was kept in part: how many first steps are what they were"`
+	RunsKept    int `json:"runs_kept,omitempty" doc:"that had not gone past these steps"`
+	RunsDropped int `json:"runs_dropped,omitempty" doc:"that had"`
 }
 
 type change struct {
@@ -240,7 +244,7 @@ func changeOf(r *service.Result) change {
 }
 
 func fateOf(r *engine.RuleChange) fate {
-	return fate{Rule: r.Name, Fate: r.Fate.String(), Why: r.Why, Keys: r.Keys}
+	return fate{Rule: r.Name, Fate: r.Fate.String(), Why: r.Why, Keys: r.Keys, Steps: r.Steps, RunsKept: r.RunsKept, RunsDropped: r.RunsDropped}
 }
 
 // putFile is PUT /v1/rules/{name}.

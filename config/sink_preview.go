@@ -15,7 +15,8 @@ type previewing interface {
 }
 
 func (*StdoutSink) preview(rows []sinks.Row) (string, int, error) { return sinks.PreviewLines(rows) }
-func (*FileSink) preview(rows []sinks.Row) (string, int, error)   { return sinks.PreviewLines(rows) }
+
+func (*FileSink) preview(rows []sinks.Row) (string, int, error) { return sinks.PreviewLines(rows) }
 
 func (k *KafkaSink) preview(rows []sinks.Row) (string, int, error) {
 	return kafka.Preview(k.Topic, rows)

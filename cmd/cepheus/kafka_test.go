@@ -342,6 +342,11 @@ func TestReloadSaysWhatNeedsARestart(t *testing.T) {
 		if err := p.Process.Signal(syscall.SIGHUP); err != nil {
 			t.Fatal(err)
 		}
+		defer func() {
+			if t.Failed() {
+				t.Log(p.messages.String())
+			}
+		}()
 		eventually(t, want, func() bool { return strings.Contains(p.messages.String(), want) })
 	}
 	hup("cepheus.yaml", before, `msg=reloaded changed="nothing has changed" version=1`)

@@ -69,7 +69,7 @@ func (l *live) Swap(ctx context.Context, set *plan.Set) (engine.Report, error) {
 
 // tell tells what became of each rule; of those that are as they were, how many there are.
 func (l *live) tell(r *engine.Report) {
-	var counts [engine.Dropped + 1]int
+	counts := map[engine.Fate]int{}
 	for i := range r.Rules {
 		change := &r.Rules[i]
 		counts[change.Fate]++
@@ -78,15 +78,19 @@ func (l *live) tell(r *engine.Report) {
 		}
 	}
 	l.log.Info("rules changed while running", "unchanged", counts[engine.Unchanged], "added", counts[engine.Added], "removed", counts[engine.Removed],
-		"kept", counts[engine.Kept], "dropped", counts[engine.Dropped], "pause", r.Pause, "epoch", r.Epoch)
+		"kept", counts[engine.Kept], "kept in part", counts[engine.InPart], "dropped", counts[engine.Dropped], "pause", r.Pause, "epoch", r.Epoch)
 }
 
 // lost says what a rule has forgotten, and why.
 func lost(c *engine.RuleChange) []any {
-	if c.Fate != engine.Dropped {
-		return nil
+	why := []any{slog.String("why", strings.Join(c.Why, "; ")), slog.Int("keys", c.Keys)}
+	switch c.Fate {
+	case engine.Dropped:
+		return why
+	case engine.InPart:
+		return append(why, slog.Int("steps", c.Steps), slog.Int("runs kept", c.RunsKept), slog.Int("runs dropped", c.RunsDropped))
 	}
-	return []any{slog.String("why", strings.Join(c.Why, "; ")), slog.Int("keys", c.Keys)}
+	return nil
 }
 
 // take takes what has changed in the rule files, and says what is wrong with it otherwise.

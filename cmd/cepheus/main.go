@@ -24,6 +24,7 @@ type world struct {
 	stdout *os.File
 	stderr io.Writer
 	now    func() time.Time
+	heap   *heap.Tuner // nil: the environment says how memory is collected
 }
 
 type verbs struct {
@@ -60,10 +61,11 @@ func cepheus() int {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	signal.Ignore(syscall.SIGPIPE)
+	var tuner *heap.Tuner
 	if os.Getenv("GOGC") == "" {
-		heap.Tune() // a sliding count over 10,000 keys takes 59 MB, in the same time
+		tuner = heap.Tune() // a sliding count over 10,000 keys takes 59 MB, in the same time
 	}
-	w := &world{ctx: ctx, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now}
+	w := &world{ctx: ctx, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now, heap: tuner}
 	return w.exit(w.dispatch(os.Args[1:]))
 }
 

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/cepheus-cep/cepheus/engine"
-	"github.com/cepheus-cep/cepheus/internal/heap"
 	"github.com/cepheus-cep/cepheus/lang/plan"
 	"github.com/cepheus-cep/cepheus/rules/lookup"
 	"github.com/cepheus-cep/cepheus/rules/service"
@@ -149,8 +148,8 @@ func (p *pipeline) store() (stateStore, error) {
 	if p.verb.State == "" {
 		return state.NewMemory(), nil
 	}
-	if os.Getenv("GOMEMLIMIT") == "" && os.Getenv("GOGC") == "" {
-		heap.Bound(2*int64(p.verb.cache()) + besideCache)
+	if os.Getenv("GOMEMLIMIT") == "" && p.world.heap != nil {
+		p.world.heap.Bound(2*int64(p.verb.cache()) + besideCache)
 	}
 	return state.OpenBadger(p.verb.State, state.Options{Log: p.log, NoSync: p.verb.NoSync, Memory: int64(p.verb.cache()) / 8})
 }

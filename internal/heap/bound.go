@@ -4,23 +4,20 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
-	"sync/atomic"
 )
 
 // Bound has the collector run more often rather than let the memory of the process grow
 // beyond a number of bytes, as long as what is alive leaves it room for that: the bound is
 // always above what was alive at the last collection by at least a sixteenth and a little more.
-// So a process that needs more gets it, and none is kept busy collecting. It is for the
-// start of a process, and not to be called where the environment says GOMEMLIMIT.
-func Bound(bytes int64) {
+// So a process that needs more gets it, and none is kept busy collecting. While much less is
+// alive, it runs less often. It is for the start of a process, and not to be called where the
+// environment says GOMEMLIMIT.
+func (t *Tuner) Bound(bytes int64) {
 	b := &bound{least: bytes, live: newSamples()}
 	debug.SetMemoryLimit(bytes)
-	bounded.Store(uint64(bytes))
+	t.bound.Store(uint64(bytes))
 	b.watch()
 }
-
-// bounded is what Bound was called with, for Tune.
-var bounded atomic.Uint64
 
 // bound sets the limit after each collection.
 type bound struct {

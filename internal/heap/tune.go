@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync/atomic"
 )
 
 // Shares of the live heap that it may grow by, in percent.
@@ -32,25 +33,28 @@ func share(live, bound uint64) int {
 
 // Tune sets the collector's share now and after each collection from then on. It is for
 // the start of a process, and not to be called where the environment says GOGC.
-func Tune() {
+func Tune() *Tuner {
 	debug.SetGCPercent(most)
-	watch(&tuner{percent: most, live: newSamples()})
+	t := &Tuner{percent: most, live: newSamples()}
+	watch(t)
+	return t
 }
 
-// tuner sets the share after each collection.
-type tuner struct {
+// Tuner sets the share after each collection.
+type Tuner struct {
 	percent int
 	live    []metrics.Sample
+	bound   atomic.Uint64 // 0: none
 }
 
 // watch has t called after the next collection: that of an object which nothing refers to.
-func watch(t *tuner) {
-	runtime.AddCleanup(new([16]byte), (*tuner).collected, t)
+func watch(t *Tuner) {
+	runtime.AddCleanup(new([16]byte), (*Tuner).collected, t)
 }
 
-func (t *tuner) collected() {
+func (t *Tuner) collected() {
 	metrics.Read(t.live)
-	if percent := share(t.live[0].Value.Uint64(), bounded.Load()); percent != t.percent {
+	if percent := share(t.live[0].Value.Uint64(), t.bound.Load()); percent != t.percent {
 		t.percent = percent
 		debug.SetGCPercent(percent)
 	}

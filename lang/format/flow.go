@@ -231,7 +231,7 @@ func (w *flower) tightParen(i int) bool {
 	case w.steps[i]:
 		return false
 	}
-	return !(w.isKeyword(last)) && !w.isWord(last, []string{"where"})
+	return !w.isKeyword(last) && !w.isWord(last, []string{"where"})
 }
 
 func (w *flower) tightIndex(i int) bool {
@@ -242,7 +242,7 @@ func (w *flower) tightIndex(i int) bool {
 	case w.punct(last) != "" || w.isWord(last, operators):
 		return false
 	case w.toks[last].Kind == syntax.WordToken || w.toks[last].Kind == syntax.NameToken:
-		return !(w.isKeyword(last)) && !w.isWord(last, []string{"where"}) && !(w.kind == flowDecl && w.isWord(0, []string{"event"}))
+		return !w.isKeyword(last) && !w.isWord(last, []string{"where"}) && !(w.kind == flowDecl && w.isWord(0, []string{"event"}))
 	}
 	return w.toks[last].Kind == syntax.StringToken
 }

@@ -65,11 +65,41 @@ func (b *broker) create(ctx context.Context, name string, partitions int) error 
 	if err != nil {
 		return err
 	}
-	err = kerr.ErrorForCode(res.Topics[0].ErrorCode)
-	if errors.Is(err, kerr.TopicAlreadyExists) {
-		return nil
+	if err := kerr.ErrorForCode(res.Topics[0].ErrorCode); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+		return err
 	}
-	return err
+	return b.known(ctx, name)
+}
+
+// known waits until a topic that was made has its leaders: brokers hear of it a little later.
+func (b *broker) known(ctx context.Context, name string) error {
+	for {
+		q, topic := kmsg.NewPtrMetadataRequest(), kmsg.NewMetadataRequestTopic()
+		topic.Topic = &name
+		q.Topics = append(q.Topics, topic)
+		res, err := q.RequestWith(ctx, b.Client)
+		if err != nil || led(res) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// led reports whether each partition of a topic has a leader.
+func led(res *kmsg.MetadataResponse) bool {
+	if len(res.Topics) == 0 || res.Topics[0].ErrorCode != 0 {
+		return false
+	}
+	for _, p := range res.Topics[0].Partitions {
+		if p.ErrorCode != 0 || p.Leader < 0 {
+			return false
+		}
+	}
+	return len(res.Topics[0].Partitions) > 0
 }
 
 // send writes an event, whose key is its card; what fails is told by lost.
