@@ -236,7 +236,7 @@ func (s *stream) wait(more <-chan struct{}, tick <-chan time.Time) bool {
 }
 
 func (s *stream) send(format string, args ...any) bool {
-	_ = s.to.SetWriteDeadline(s.c.s.o.Now().Add(s.c.s.o.Limits.Request)) //nolint:errcheck // a recorder has none
+	_ = s.to.SetWriteDeadline(s.c.s.o.Now().Add(s.c.s.o.Limits.Request)) // a recorder has none
 	if _, err := fmt.Fprintf(s.c.Writer, format, args...); err != nil {
 		return false
 	}

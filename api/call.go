@@ -77,7 +77,7 @@ func (c *call) serve() (a *answer, err error) {
 func (c *call) limit() (end func()) {
 	l, w := &c.s.o.Limits, http.NewResponseController(c.Writer)
 	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, l.Body)
-	_ = w.SetReadDeadline(c.s.o.Now().Add(l.Request)) //nolint:errcheck // a recorder has none
+	_ = w.SetReadDeadline(c.s.o.Now().Add(l.Request)) // a recorder has none
 	if c.route.stream {
 		return func() {}
 	}

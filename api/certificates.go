@@ -62,13 +62,14 @@ func (c *certificates) current() *tls.Config {
 }
 
 // stampOf is another when a file has changed.
-func (c *certificates) stampOf() (stamp string) {
+func (c *certificates) stampOf() string {
+	var stamp []byte
 	for _, path := range []string{c.o.Cert, c.o.Key, c.o.ClientCA} {
 		if at, err := os.Stat(path); err == nil {
-			stamp += fmt.Sprint(at.ModTime().UnixNano(), at.Size(), ";")
+			stamp = fmt.Append(stamp, at.ModTime().UnixNano(), at.Size(), ";")
 		}
 	}
-	return stamp
+	return string(stamp)
 }
 
 func (c *certificates) read() (*tls.Config, error) {

@@ -1,9 +1,9 @@
 package api
 
 import (
-	"fmt"
 	"math"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,7 +34,7 @@ func newMeters(s *Server) *meters {
 
 // served counts a request.
 func (m *meters) served(e *endpoint, status int, took time.Duration) {
-	m.requests.WithLabelValues(e.id, fmt.Sprint(status)).Observe(took.Seconds())
+	m.requests.WithLabelValues(e.id, strconv.Itoa(status)).Observe(took.Seconds())
 }
 
 // Describe implements prometheus.Collector: what there is depends on the rules.

@@ -2,10 +2,10 @@ package api
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"reflect"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -102,7 +102,7 @@ func (s *schemas) responses(e *endpoint) object {
 	case e.outMedia != "":
 		success["content"] = object{e.outMedia: object{"schema": object{"type": "string"}}}
 	}
-	all := object{fmt.Sprint(or(e.status, 200)): success}
+	all := object{strconv.Itoa(or(e.status, 200)): success}
 	if e.id == "pushEvents" {
 		all["200"] = success
 	}
@@ -110,7 +110,7 @@ func (s *schemas) responses(e *endpoint) object {
 		all["304"] = object{"description": "It is the version that If-None-Match names."}
 	}
 	for _, status := range e.statuses() {
-		all[fmt.Sprint(status)] = object{"description": http.StatusText(status), "content": object{problemMedia: object{"schema": object{"$ref": "#/components/schemas/problem"}}}}
+		all[strconv.Itoa(status)] = object{"description": http.StatusText(status), "content": object{problemMedia: object{"schema": object{"$ref": "#/components/schemas/problem"}}}}
 	}
 	return all
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/cepheus-cep/cepheus/engine"
@@ -149,5 +150,5 @@ func (p *problem) write(w http.ResponseWriter) {
 
 // seconds rounds up.
 func seconds(d time.Duration) string {
-	return fmt.Sprint(int64((d + time.Second - 1) / time.Second))
+	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
 }

@@ -74,7 +74,7 @@ func (l *live) tell(r *engine.Report) {
 		change := &r.Rules[i]
 		counts[change.Fate]++
 		if told := len(r.Rules[:i]) - counts[engine.Unchanged]; change.Fate != engine.Unchanged && told < maxWarnings {
-			l.log.Info("rule: "+change.Fate.String(), append([]any{"rule", change.Name}, lost(change)...)...)
+			l.log.Info("rule changed", append([]any{"rule", change.Name, "fate", change.Fate.String()}, lost(change)...)...)
 		}
 	}
 	l.log.Info("rules changed while running", "unchanged", counts[engine.Unchanged], "added", counts[engine.Added], "removed", counts[engine.Removed],

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -52,7 +51,7 @@ func (p *pipeline) reload(ctx context.Context) (told []string, err error) {
 		p.log.Info("reloaded", "changed", what, "version", r.Version.Number)
 		return told, nil
 	}
-	p.log.Warn("reloaded, but for what counts from the next start on", "changed", what, "version", r.Version.Number, slog.Any("needs_restart", keys))
+	p.log.Warn("reloaded, but for what counts from the next start on", "changed", what, "version", r.Version.Number, "needs_restart", keys)
 	return append(told, "needs a restart: "+strings.Join(keys, ", ")), nil
 }
 

@@ -305,7 +305,7 @@ func (s *Service) namedBy(folders layer) map[string]bool {
 	if err != nil {
 		return named
 	}
-	lang.CompileWith(list, func(f *plan.File) (*plan.Contents, error) {
+	_, _ = lang.CompileWith(list, func(f *plan.File) (*plan.Contents, error) {
 		named[f.At] = true
 		return s.lists.Read(f)
 	})
