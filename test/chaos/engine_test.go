@@ -93,6 +93,9 @@ func (j *job) run(ctx context.Context) (err error) {
 	delivered := make(chan error, 1)
 	go func() { delivered <- d.Run(context.WithoutCancel(ctx)) }()
 	fmt.Println("running")
+	if j.hasArrived(ctx, store) { // the process before this one was killed when it had read all
+		stop()
+	}
 	err = e.Run(ctx)
 	d.Drain()
 	if err = errors.Join(err, <-delivered); err != nil {
@@ -145,7 +148,7 @@ func (j *job) engine(ctx context.Context, client *sourcekafka.Client, store *sta
 		Dead:      func([]engine.Dead) error { return nil },
 		Delivered: d.Acks,
 		Committed: func(ctx context.Context, last uint64) error {
-			if j.Until != nil && j.arrived(ctx, store) {
+			if j.hasArrived(ctx, store) {
 				stop()
 			}
 			return d.Committed(ctx, last)
@@ -157,8 +160,11 @@ func (j *job) engine(ctx context.Context, client *sourcekafka.Client, store *sta
 	return engine.New(ctx, o)
 }
 
-// arrived reports whether all is read.
-func (j *job) arrived(ctx context.Context, store *state.Badger) bool {
+// hasArrived reports whether all is read.
+func (j *job) hasArrived(ctx context.Context, store *state.Badger) bool {
+	if j.Until == nil {
+		return false
+	}
 	at, err := engine.StoredPositions(ctx, store)
 	if err != nil {
 		return false
