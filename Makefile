@@ -106,10 +106,10 @@ format-ok:
 
 # Under the race detector, which needs cgo and makes tests several times as slow, only the
 # rooms whose goroutines share something: the engine as a whole (the laws in one round of
-# random rule sets each, not ten), stores, sources, sinks and the command. What lies below
+# random rule sets each, not ten), stores, sources, sinks, the API and the command. What lies below
 # the engine (eval, index, keep, machine), windows, event and lang start no goroutine and
 # are run here through the engine.
-RACE := ./engine ./engine/enginetest ./state/... ./sources/... ./sinks/... ./rules/lookup ./cmd/...
+RACE := ./engine ./engine/enginetest ./state/... ./sources/... ./sinks/... ./rules/lookup ./rules/service ./api ./cmd/...
 
 race:
 	@if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC | cut -d' ' -f1)" >/dev/null; then \
