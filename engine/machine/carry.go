@@ -125,21 +125,7 @@ func (c *Carrier) Decode(x *Context, b []byte, key *PatternKey) error {
 func (c *Carrier) readRuns(in *recordReader, k *PatternKey) error {
 	p, x := c.p, in.x
 	k.begin(x)
-	k.seq, k.waits = in.uint(), in.bool()
-	if k.waits {
-		in.time()
-	}
-	for range in.count() {
-		k.leads = append(k.leads, in.time())
-	}
-	for range in.count() {
-		var l list
-		l.read(in)
-		k.lists = append(k.lists, l)
-	}
-	for range in.count() {
-		k.spare = append(k.spare, int32(in.uint()))
-	}
+	k.readHead(in)
 	if in.uint() != 0 { // a pool
 		in.fail("it has combinations")
 	}
@@ -230,21 +216,7 @@ func (p *Pattern) remembers(stage int) bool {
 }
 
 func (c *Carrier) readRun(in *recordReader, r *run) {
-	var stage, turns int64
-	r.start = in.time()
-	r.last, r.ownStart = in.span(r.start), in.span(r.start)
-	r.ownLast = in.span(r.last)
-	for _, n := range []*int64{&r.total, &stage, &turns} {
-		*n = in.int()
-	}
-	r.stage, r.turns = int32(stage), int32(turns)
-	for _, n := range []*uint64{&r.began, &r.took, &r.id[0], &r.id[1], &r.hit} {
-		*n = in.uint()
-	}
-	r.stale, r.spent = in.bool(), in.bool()
-	for range in.count() {
-		r.binds = append(r.binds, bind{ref: in.ref(), list: int32(in.int()), n: in.int(), from: in.int()})
-	}
+	stage := r.readHead(in)
 	c.readAccs(in, r)
 	if stage < 0 || stage >= int64(len(c.was.stages)) {
 		in.fail("a run at stage %d of %d", stage, len(c.was.stages))

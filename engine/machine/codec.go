@@ -394,8 +394,9 @@ func (p *Pattern) appendRun(out *recordWriter, r *run) {
 	}
 }
 
-func (p *Pattern) readRun(in *recordReader, r *run) {
-	var stage, turns int64
+// readHead reads what comes before the aggregates, and returns the stage as it was written.
+func (r *run) readHead(in *recordReader) (stage int64) {
+	var turns int64
 	r.start = in.time()
 	r.last, r.ownStart = in.span(r.start), in.span(r.start)
 	r.ownLast = in.span(r.last)
@@ -413,6 +414,11 @@ func (p *Pattern) readRun(in *recordReader, r *run) {
 	for i := range r.binds {
 		r.binds[i] = bind{ref: in.ref(), list: int32(in.int()), n: in.int(), from: in.int()}
 	}
+	return stage
+}
+
+func (p *Pattern) readRun(in *recordReader, r *run) {
+	r.readHead(in)
 	r.accs = p.newStates()
 	for i := range r.accs {
 		in.state(p.accs[i].program, &r.accs[i])
@@ -427,13 +433,8 @@ func (p *Pattern) readRun(in *recordReader, r *run) {
 	}
 }
 
-// Decode reads what Append wrote into a key that is empty.
-func (p *Pattern) Decode(x *Context, b []byte, k *PatternKey) error {
-	in := newRecordReader(x, b, p.recordKind())
-	if p.line != nil {
-		return p.readLine(in, k)
-	}
-	k.begin(x)
+// readHead reads what comes before the pool and the runs.
+func (k *PatternKey) readHead(in *recordReader) {
 	k.seq, k.waits = in.uint(), in.bool()
 	if k.waits {
 		k.due = in.time()
@@ -449,6 +450,16 @@ func (p *Pattern) Decode(x *Context, b []byte, k *PatternKey) error {
 	for range in.count() {
 		k.spare = append(k.spare, int32(in.uint()))
 	}
+}
+
+// Decode reads what Append wrote into a key that is empty.
+func (p *Pattern) Decode(x *Context, b []byte, k *PatternKey) error {
+	in := newRecordReader(x, b, p.recordKind())
+	if p.line != nil {
+		return p.readLine(in, k)
+	}
+	k.begin(x)
+	k.readHead(in)
 	p.readPool(in, x, k)
 	for range in.count() {
 		var r run
