@@ -402,7 +402,7 @@ func rewrite(path string, older bool, marks map[string][]mark) error {
 	case older && keep.Len() == 0:
 		return os.Remove(path)
 	}
-	return replace(path, keep.Bytes())
+	return sinks.ReplaceFile(path, keep.Bytes())
 }
 
 // tidyMarks leaves the marks of letters that are there, and one count of those dropped.
@@ -429,25 +429,5 @@ func (b *Box) tidyMarks(marks map[string][]mark, dropped map[Kind]uint64) error 
 			keep.WriteByte('\n')
 		}
 	}
-	return replace(b.marksPath(), keep.Bytes())
-}
-
-// replace gives a file another content, whole or not at all.
-func replace(path string, content []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".cepheus-*") // for its owner alone
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	if _, err := f.Write(content); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return sinks.ReplaceFile(b.marksPath(), keep.Bytes())
 }

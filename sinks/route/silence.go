@@ -8,10 +8,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/cepheus-cep/cepheus/sinks"
 )
 
 // Silence keeps alerts back that match, until its end.
@@ -123,27 +124,12 @@ func (s *Silences) keep(all []Silence) error {
 	return nil
 }
 
-func writeWhole(path string, value any) (err error) {
+func writeWhole(path string, value any) error {
 	content, err := json.MarshalIndent(value, "", "  ")
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".cepheus-*") // for its owner alone
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	if _, err := f.Write(append(content, '\n')); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return sinks.ReplaceFile(path, append(content, '\n'))
 }
 
 func newID() string {
