@@ -197,6 +197,17 @@ func (v Value) Int() int64 { return int64(v.N) }
 // Float returns a Float's number.
 func (v Value) Float() float64 { return math.Float64frombits(v.N) }
 
+// Number is an Int or a Float as a float; false where it is neither.
+func (v Value) Number() (float64, bool) {
+	switch v.Kind {
+	case Int:
+		return float64(v.Int()), true
+	case Float:
+		return v.Float(), true
+	}
+	return 0, false
+}
+
 // Bool returns a Bool.
 func (v Value) Bool() bool { return v.N != 0 }
 

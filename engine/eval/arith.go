@@ -177,8 +177,8 @@ func apply(f *Frame, op plan.Op, a, b event.Value) event.Value {
 	if k, ok := wholeResult(op, a.Kind, b.Kind); ok {
 		return applyWhole(f, op, k, a.Int(), b.Int())
 	}
-	x, okX := number(a)
-	y, okY := number(b)
+	x, okX := a.Number()
+	y, okY := b.Number()
 	switch {
 	case okX && okY && op != plan.OpMod:
 		return event.OfFloat(floatOp(op, x, y))

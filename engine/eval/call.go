@@ -252,7 +252,7 @@ func wrong(f *Frame, name string, v event.Value) event.Value {
 
 func rounding(round func(float64) float64) function {
 	return func(f *Frame, a []event.Value) event.Value {
-		x, ok := number(a[0])
+		x, ok := a[0].Number()
 		if !ok {
 			return wrong(f, "rounding", a[0])
 		}
@@ -277,7 +277,7 @@ const earthKm = 6371.0088
 func geoKm(f *Frame, a []event.Value) event.Value {
 	var d [4]float64
 	for i := range d {
-		x, ok := number(a[i])
+		x, ok := a[i].Number()
 		if !ok {
 			return wrong(f, "geo_km", a[i])
 		}
@@ -427,7 +427,7 @@ func numbers(f *Frame, name string, v event.Value) ([]float64, bool) {
 	}
 	var xs []float64
 	for _, e := range v.Elems() {
-		x, ok := number(e)
+		x, ok := e.Number()
 		if !ok && !e.IsNil() {
 			wrong(f, name, e)
 			return nil, false
@@ -542,7 +542,7 @@ func toInt(f *Frame, a []event.Value) event.Value {
 }
 
 func toFloat(f *Frame, a []event.Value) event.Value {
-	if x, ok := number(a[0]); ok {
+	if x, ok := a[0].Number(); ok {
 		return event.OfFloat(x)
 	}
 	if a[0].Kind == event.String {

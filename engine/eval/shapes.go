@@ -251,28 +251,17 @@ func order(a, b event.Value) (int, bool) {
 	case a.Kind == event.String && b.Kind == event.String:
 		return strings.Compare(a.S, b.S), true
 	}
-	x, ok := number(a)
-	y, ok2 := number(b)
+	x, ok := a.Number()
+	y, ok2 := b.Number()
 	return cmp.Compare(x, y), ok && ok2
-}
-
-// number is an Int or Float as a float.
-func number(v event.Value) (float64, bool) {
-	switch v.Kind {
-	case event.Int:
-		return float64(v.Int()), true
-	case event.Float:
-		return v.Float(), true
-	}
-	return 0, false
 }
 
 // equal reports whether two values are the same; numbers compare by value, lists and
 // records by parts, records whatever the order of their fields.
 func equal(a, b event.Value) bool {
 	if a.Kind != b.Kind {
-		x, ok := number(a)
-		y, ok2 := number(b)
+		x, ok := a.Number()
+		y, ok2 := b.Number()
 		return ok && ok2 && x == y
 	}
 	switch a.Kind {

@@ -194,8 +194,8 @@ const tolerance = 1e-9
 // same reports whether a value is the one expected: numbers by their worth, times and
 // addresses also as the text they are written as.
 func same(want, got event.Value) bool {
-	x, okX := number(want)
-	y, okY := number(got)
+	x, okX := want.Number()
+	y, okY := got.Number()
 	switch {
 	case okX && okY:
 		return math.Abs(x-y) <= tolerance*math.Max(math.Abs(x), math.Abs(y)) && (want.Kind != event.Int || got.Kind != event.Int || want.N == got.N)
@@ -218,16 +218,6 @@ func sameParts(want, got event.Value) bool {
 		}
 	}
 	return want.Kind == got.Kind
-}
-
-func number(v event.Value) (float64, bool) {
-	switch v.Kind {
-	case event.Int:
-		return float64(v.Int()), true
-	case event.Float:
-		return v.Float(), true
-	}
-	return 0, false
 }
 
 // wanted writes an expectation.
