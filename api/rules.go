@@ -121,8 +121,8 @@ func (c *call) files(rules Rules) (service.Version, []service.File, error) {
 	return now, nil, service.ErrNoVersion
 }
 
-// listRules is GET /v1/rules.
-func listRules(c *call) (*answer, error) {
+// ofFiles answers with the files that are asked for, unless who asked has them already.
+func (c *call) ofFiles(with func(*call, Rules, service.Version, []service.File) (*answer, error)) (*answer, error) {
 	rules, err := c.rules()
 	if err != nil {
 		return nil, err
@@ -134,6 +134,13 @@ func listRules(c *call) (*answer, error) {
 	if c.unchanged(v.Number) {
 		return &answer{status: http.StatusNotModified, etag: etag(v.Number)}, nil
 	}
+	return with(c, rules, v, files)
+}
+
+// listRules is GET /v1/rules.
+func listRules(c *call) (*answer, error) { return c.ofFiles(listFiles) }
+
+func listFiles(c *call, rules Rules, v service.Version, files []service.File) (*answer, error) {
 	out := ruleSet{versionHead: headOf(&v), Files: make([]ruleFile, 0, len(files))}
 	for _, f := range files {
 		row := ruleFile{Name: f.Name, Bytes: len(f.Text), Edited: f.Edited}
@@ -167,18 +174,9 @@ func heads(set *plan.Set) []ruleHead {
 }
 
 // getRules is GET /v1/rules/{name}.
-func getRules(c *call) (*answer, error) {
-	rules, err := c.rules()
-	if err != nil {
-		return nil, err
-	}
-	v, files, err := c.files(rules)
-	if err != nil {
-		return nil, err
-	}
-	if c.unchanged(v.Number) {
-		return &answer{status: http.StatusNotModified, etag: etag(v.Number)}, nil
-	}
+func getRules(c *call) (*answer, error) { return c.ofFiles(getFile) }
+
+func getFile(c *call, _ Rules, v service.Version, files []service.File) (*answer, error) {
 	for _, f := range files {
 		if f.Name == c.Param("name") {
 			return &answer{etag: etag(v.Number), text: []byte(f.Text), media: "text/plain; charset=utf-8"}, nil
