@@ -43,10 +43,11 @@ func (e *Engine) commit(ctx context.Context, ep *epoch) error {
 	}
 	e.commits.launch(ctx, e.o.Outbox.Last())
 	e.changes.launch()
-	e.came = ep.taken
+	e.came, e.forgot = ep.taken, 0
 	e.era++
 	for _, sh := range e.shards {
-		sh.era, sh.dirty = e.era, 0
+		e.forgot += sh.forgot
+		sh.era, sh.dirty, sh.forgot = e.era, 0, 0
 	}
 	return nil
 }

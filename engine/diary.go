@@ -160,9 +160,23 @@ func (d *diary) turn(filed [someday + 1]int64) {
 	}
 }
 
-// someRows is how many rows of keys that are only to be forgotten are looked at in an epoch
-// at least: as many as there were events in the one before, for no more keys can have come.
-const someRows = 1 << 10
+// How many rows of keys that are only to be forgotten are looked at in an epoch: four times
+// as many as it forgot the last time, so that of the keys whose rows are overdue about a
+// quarter are dead; at least some, and one for each eighth event; at most one for each event,
+// for no more keys can have come. (Keys that all came at the same time, as at a first start,
+// have their rows come up at the same time too. While they live this is not urgent.)
+const (
+	someRows      = 1 << 10
+	eventsARow    = 8
+	rowsForgotten = 4
+)
+
+// toLookAt is how many of those rows are looked at in an epoch, of which the one before had so
+// many events and forgot so many keys.
+func toLookAt(events, forgotten int) int {
+	least, most := max(someRows, events/eventsARow), max(someRows, events)
+	return min(max(least, rowsForgotten*forgotten), most)
+}
 
 // comeUp hands the rows that the time has come for to the shards of their keys: the exact
 // ones in each round, of the others some in each epoch.
@@ -170,7 +184,7 @@ func (e *Engine) comeUp(ctx context.Context, ep *epoch) error {
 	if err := e.readDiary(ctx, exact, ep.worked, math.MaxInt); err != nil || ep.rounds > 0 {
 		return err
 	}
-	return e.readDiary(ctx, someday, ep.worked, max(someRows, e.came))
+	return e.readDiary(ctx, someday, ep.worked, toLookAt(e.came, e.forgot))
 }
 
 func (e *Engine) readDiary(ctx context.Context, part byte, until int64, most int) error {
@@ -265,7 +279,7 @@ func (u *keyed[K, M]) comeUp(sh *shard, en *entry, now int64) {
 		c.filed = filing{}
 	}
 	u.touch(sh, id, c)
-	if en.part == someday {
-		u.forgetDead(sh, id, now)
+	if en.part == someday && u.forgetDead(sh, id, now) {
+		sh.forgot++
 	}
 }

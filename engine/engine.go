@@ -314,6 +314,7 @@ type Engine struct {
 	era     uint32 // number of the epoch at hand in this run, from 1
 	safe    uint32 // the last that is durable
 	came    int    // records of the epoch before
+	forgot  int    // keys that it looked at to forget them, and did
 }
 
 // row names a record of the store.

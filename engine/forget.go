@@ -53,17 +53,18 @@ func (u *keyed[K, M]) lookAt(sh *shard, n int, now int64) {
 }
 
 // forgetDead settles a key whose deadline has passed.
-func (u *keyed[K, M]) forgetDead(sh *shard, id int32, now int64) {
+func (u *keyed[K, M]) forgetDead(sh *shard, id int32, now int64) (gone bool) {
 	if !u.table.isKey(id) {
-		return
+		return false
 	}
 	c := u.table.at(id)
 	if u.machine.Deadline(&c.state) > now {
-		return
+		return false
 	}
 	sh.x.Key = u.table.key(id)
 	u.machine.Settle(&sh.x, &c.state, now)
 	u.after(sh, id, c)
+	return !u.table.isKey(id)
 }
 
 // bePrompt has every key forgotten in its time from now on.

@@ -57,6 +57,7 @@ type shard struct {
 	draw     *rand.Rand
 	fetched  []byte
 
+	forgot                int   // keys in this epoch that were looked at to be forgotten, and were
 	fetches, fetchedBytes int64 // records that were read, and what they took
 	// Of a jump of time: see slices.go.
 	limit      int64
