@@ -15,7 +15,7 @@ import (
 type Soak struct {
 	Watcher
 	Dir    string // for files that are removed by whoever made it
-	Events int
+	Events int    // that count: a window full comes before them
 	Keys   int
 	Cache  string
 }
@@ -31,6 +31,18 @@ type Stops struct {
 // window is that of the rule, in milliseconds, which are as many events: each key has some
 // in it, and the stream is some windows long.
 func (s *Soak) window() int { return s.Events * 36 / 100 }
+
+// total is how many events the first stream has: before those that count a window full, so
+// that as many keys are alive from the first one on as will be at the last.
+func (s *Soak) total() int { return s.window() + s.Events }
+
+// Parts cuts the events that count into parts.
+func (s *Soak) Parts(r *Ran, parts int) []Part {
+	return r.Parts(s.total(), float64(s.window())/float64(s.total()), parts)
+}
+
+// At is where in the first stream a sample was taken, in events.
+func (s *Soak) At(sample *Sample) float64 { return sample.Share * float64(s.total()) }
 
 func (s *Soak) rules() string  { return filepath.Join(s.Dir, "rules") }
 func (s *Soak) state() string  { return filepath.Join(s.Dir, "state") }
@@ -52,7 +64,7 @@ func (s *Soak) Run(ctx context.Context) (*Ran, error) {
 	}
 	stream := NewStream(s.Keys, true)
 	err := errors.Join(os.WriteFile(filepath.Join(s.rules(), "soak.cep"), []byte(s.Rules()), 0o600),
-		stream.Write(s.events(), s.Events), stream.Write(s.more(), s.Events/2))
+		stream.Write(s.events(), s.total()), stream.Write(s.more(), s.Events/2))
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +104,7 @@ func (s *Soak) probe(ctx context.Context) (first, stop float64, err error) {
 		return 0, 0, err
 	}
 	event := NewStream(1, false).Next()
-	event.TS, event.Amount = event.TS+int64(3*s.Events), -1
+	event.TS, event.Amount = event.TS+int64(4*s.Events), -1
 	if _, err := give.Write(event.Append(nil)); err != nil {
 		return 0, 0, err
 	}

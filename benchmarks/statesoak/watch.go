@@ -16,6 +16,7 @@ import (
 // Sample is what was seen of a process at a moment.
 type Sample struct {
 	Seconds float64 // since its start
+	CPU     float64 // seconds that it has taken, of all cores
 	Share   float64 // of the input that it has read
 	Anon    int64   // bytes of memory that is no file's
 	Disk    int64   // bytes of the state folder
@@ -65,19 +66,27 @@ func (r *Ran) MostDisk() (most int64) {
 // Part is what was seen of a part of a stream.
 type Part struct {
 	Rate       float64 // events a second
+	CPU        float64 // microseconds of CPU time an event
 	Anon, Disk int64   // at its end
 }
 
-// Rates cuts a stream of so many events into parts of the same length.
-func (r *Ran) Rates(events, parts int) (list []Part) {
-	from, last := 0.0, 0.0
+// Parts cuts a stream of so many events, from a share of it on, into parts of the same length.
+func (r *Ran) Parts(events int, warm float64, parts int) (list []Part) {
+	var from *Sample
 	for i := range r.Samples {
 		s := &r.Samples[i]
-		if s.Share < float64(len(list)+1)/float64(parts) || s.Share == last {
+		if from == nil {
+			if s.Share >= warm {
+				from = s
+			}
 			continue
 		}
-		list = append(list, Part{(s.Share - last) * float64(events) / (s.Seconds - from), s.Anon, s.Disk})
-		from, last = s.Seconds, s.Share
+		if s.Share < warm+(1-warm)*float64(len(list)+1)/float64(parts) || s.Share == from.Share {
+			continue
+		}
+		n := (s.Share - from.Share) * float64(events)
+		list = append(list, Part{n / (s.Seconds - from.Seconds), (s.CPU - from.CPU) * 1e6 / n, s.Anon, s.Disk})
+		from = s
 	}
 	return list
 }
@@ -160,7 +169,7 @@ func (w *Watcher) watch(p *process, input, state string, r *Ran, ended <-chan er
 		case err := <-ended:
 			return err
 		case <-tick.C:
-			s := Sample{Seconds: time.Since(p.began).Seconds(), Anon: anonOf(p.Process.Pid), Disk: Disk(state)}
+			s := Sample{Seconds: time.Since(p.began).Seconds(), CPU: cpuOf(p.Process.Pid), Anon: anonOf(p.Process.Pid), Disk: Disk(state)}
 			s.Share = float64(readOf(p.Process.Pid, input)) / float64(max(1, info.Size()))
 			if s.Anon > 0 { // else it is about to end
 				r.Samples = append(r.Samples, s)
@@ -172,6 +181,24 @@ func (w *Watcher) watch(p *process, input, state string, r *Ran, ended <-chan er
 // anonOf is the memory of a process that is no file's, in bytes; 0 where it is not known.
 func anonOf(pid int) int64 {
 	return 1024 * field(fmt.Sprintf("/proc/%d/status", pid), "RssAnon:")
+}
+
+// ticksASecond is the unit of CPU times that Linux tells.
+const ticksASecond = 100
+
+// cpuOf is the CPU time of a process, in seconds.
+func cpuOf(pid int) float64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	words := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:]) // a name may have blanks
+	if len(words) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseFloat(string(words[11]), 64)
+	system, _ := strconv.ParseFloat(string(words[12]), 64)
+	return (user + system) / ticksASecond
 }
 
 // readOf is how far a process has read a file, in bytes; 0 where it does not have it open.
