@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/segmentio/kafka-go"
 )
@@ -96,9 +97,9 @@ func (a *Access) loginBy() string {
 func (a *Access) explainSilence(err error, brokers string) error {
 	var op *net.OpError
 	switch {
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), strings.Contains(err.Error(), "connection reset"):
+	case hungUp(err):
 		return &SettingError{a.whatIsMissing(), "the broker at " + brokers + " ends the connection: its listener may want another protocol", err}
-	case errors.Is(err, os.ErrDeadlineExceeded), strings.Contains(err.Error(), "deadline exceeded"), strings.Contains(err.Error(), "i/o timeout"):
+	case CutShort(err):
 		return &SettingError{"brokers", "no answer from " + brokers, err}
 	case errors.As(err, &op) && op.Op == "dial":
 		return &SettingError{"brokers", "no connection to " + brokers, err}
@@ -119,11 +120,22 @@ func (a *Access) whatIsMissing() string {
 	return "tls (it may not speak it), sasl, or the port in brokers"
 }
 
-// Fatal reports whether waiting does not help: all settings but brokers that do not answer.
+// hungUp reports whether the other side has ended the connection: a listener of another
+// protocol does so, and a broker that is being killed.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.EPIPE) ||
+		errors.Is(err, syscall.ECONNRESET) || strings.Contains(err.Error(), "connection reset")
+}
+
+// CutShort reports whether time was over before there was an answer: what was found before
+// that says more.
+func CutShort(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) || strings.Contains(err.Error(), "deadline exceeded") || strings.Contains(err.Error(), "i/o timeout")
+}
+
+// Fatal reports whether waiting does not help: all settings but those that may only seem
+// wrong, because brokers do not answer or hang up.
 func Fatal(err error) bool {
 	var s *SettingError
-	if !errors.As(err, &s) {
-		return false
-	}
-	return s.Setting != "brokers" && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF)
+	return errors.As(err, &s) && s.Setting != "brokers" && !hungUp(err)
 }

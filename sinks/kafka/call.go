@@ -106,12 +106,13 @@ func (s *Sink) again(ctx context.Context, do func(ctx context.Context) error) er
 			return nil
 		}
 		err, last := s.judge(err)
-		switch {
-		case last:
+		if last {
 			return err
-		case ctx.Err() != nil && before != nil:
-			return before // the attempt that time has cut short says nothing
-		case rest(ctx, pause) != nil:
+		}
+		if before != nil && (ctx.Err() != nil || wire.CutShort(err)) {
+			err = before // the attempt that time has cut short says nothing
+		}
+		if rest(ctx, pause) != nil {
 			return err
 		}
 		s.trouble(err)

@@ -13,12 +13,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/cepheus-cep/cepheus/sinks"
+	"github.com/cepheus-cep/cepheus/test/servers"
 )
 
 // rig is a cluster under test, spoken to by a client that is not ours.
@@ -51,45 +50,8 @@ func newFake(t testing.TB, brokers int) (*kfake.Cluster, *rig) {
 func (r *rig) topic(t testing.TB, partitions int32, configs ...string) string {
 	t.Helper()
 	name := fmt.Sprintf("alerts%d", rand.Uint64())
-	q := kmsg.NewPtrCreateTopicsRequest()
-	topic := kmsg.NewCreateTopicsRequestTopic()
-	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, partitions, int16(min(3, len(r.brokers)))
-	for i := 0; i < len(configs); i += 2 {
-		c := kmsg.NewCreateTopicsRequestTopicConfig()
-		c.Name, c.Value = configs[i], &configs[i+1]
-		topic.Configs = append(topic.Configs, c)
-	}
-	q.Topics = append(q.Topics, topic)
-	res, err := q.RequestWith(t.Context(), r.admin)
-	if err == nil {
-		err = kerr.ErrorForCode(res.Topics[0].ErrorCode)
-	}
-	if err != nil {
-		t.Fatalf("create %s: %v", name, err)
-	}
-	eventually(t, "topic has leaders", func() bool { return r.hasLeaders(t.Context(), name, int(partitions)) })
+	servers.Topic(t, r.admin, name, partitions, min(3, len(r.brokers)), configs...)
 	return name
-}
-
-func (r *rig) hasLeaders(ctx context.Context, name string, partitions int) bool {
-	q := kmsg.NewPtrMetadataRequest()
-	topic := kmsg.NewMetadataRequestTopic()
-	topic.Topic = &name
-	q.Topics = append(q.Topics, topic)
-	res, err := q.RequestWith(ctx, r.admin)
-	if err != nil || len(res.Topics) != 1 || len(res.Topics[0].Partitions) != partitions {
-		return false
-	}
-	return !slices.ContainsFunc(res.Topics[0].Partitions, func(p kmsg.MetadataResponseTopicPartition) bool { return p.Leader < 0 })
-}
-
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
-		}
-	}
 }
 
 // options are for a topic of a transaction id of its own.
@@ -123,7 +85,7 @@ func (r *rig) read(t testing.TB, topic string) (all []*kgo.Record) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	ends := r.ends(t, topic)
+	ends := servers.Ends(t, r.admin, topic)
 	at := map[int32]int64{}
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
@@ -155,34 +117,6 @@ func reached(at, ends map[int32]int64) bool {
 		}
 	}
 	return true
-}
-
-func (r *rig) ends(t testing.TB, topic string) map[int32]int64 {
-	t.Helper()
-	q := kmsg.NewPtrMetadataRequest()
-	asked := kmsg.NewMetadataRequestTopic()
-	asked.Topic = &topic
-	q.Topics = append(q.Topics, asked)
-	res, err := q.RequestWith(t.Context(), r.admin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ends := map[int32]int64{}
-	for _, p := range res.Topics[0].Partitions {
-		l := kmsg.NewPtrListOffsetsRequest()
-		lt := kmsg.NewListOffsetsRequestTopic()
-		lt.Topic = topic
-		lp := kmsg.NewListOffsetsRequestTopicPartition()
-		lp.Partition, lp.Timestamp = p.Partition, -1
-		lt.Partitions = append(lt.Partitions, lp)
-		l.Topics = append(l.Topics, lt)
-		res, err := l.RequestWith(t.Context(), r.admin)
-		if err != nil || res.Topics[0].Partitions[0].ErrorCode != 0 {
-			t.Fatalf("end of %s/%d: %v %v", topic, p.Partition, err, res)
-		}
-		ends[p.Partition] = res.Topics[0].Partitions[0].Offset
-	}
-	return ends
 }
 
 // row is an alert of a few keys.

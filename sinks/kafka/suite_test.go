@@ -355,6 +355,22 @@ func cleanEnd(t *testing.T, r *rig) {
 	isExactly(t, r.read(t, topic), nil)
 }
 
+// TestBrokerThatHangsUpIsTriedAgain at the start, where it resets connections as one does
+// that is being killed.
+func TestBrokerThatHangsUpIsTriedAgain(t *testing.T) {
+	cluster, r := newFake(t, 1)
+	topic := r.topic(t, 1)
+	for _, o := range []Options{r.options(topic), r.transactional(topic)} {
+		o.Brokers = []string{servers.Reluctant(t, cluster.ListenAddrs()[0], 3)}
+		open(t, o)
+	}
+	o := r.options(topic)
+	o.Brokers, o.StartTimeout = []string{servers.Reluctant(t, cluster.ListenAddrs()[0], 1<<40)}, 300*time.Millisecond
+	if _, err := Open(t.Context(), o); !errors.As(err, new(*StartError)) || !strings.Contains(err.Error(), "mend tls or sasl, or the port in brokers, tried for 300ms") {
+		t.Errorf("one that always hangs up: %v", err)
+	}
+}
+
 // settings must be found wrong at once.
 func settings(t *testing.T, r *rig) {
 	topic := r.topic(t, 1)

@@ -103,7 +103,7 @@ func (c *Client) start(ctx context.Context) error {
 		if err = c.o.access().Explain(err); wire.Fatal(err) {
 			return err
 		}
-		if ctx.Err() != nil && last != nil {
+		if last != nil && (ctx.Err() != nil || wire.CutShort(err)) {
 			err = last // the attempt that time has cut short says nothing
 		}
 		last = err

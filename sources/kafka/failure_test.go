@@ -109,6 +109,22 @@ func TestDamagedBatch(t *testing.T) {
 	}
 }
 
+// TestBrokerThatHangsUpIsTriedAgain at the start, where it resets connections as one does
+// that is being killed; where it never answers that is what is told.
+func TestBrokerThatHangsUpIsTriedAgain(t *testing.T) {
+	cluster, r := newFake(t)
+	topic := r.topic(t, 1)
+	r.values(t, topic, "a")
+	r.brokers = []string{servers.Reluctant(t, cluster.ListenAddrs()[0], 3)}
+	if all := texts(toEnd(t, r.source(t, Options{}, topic))); !slices.Equal(all, []string{"a"}) {
+		t.Errorf("read %q", all)
+	}
+	o := Options{Brokers: []string{servers.Reluctant(t, cluster.ListenAddrs()[0], 1<<40)}, Topics: []string{topic}, StartTimeout: 300 * time.Millisecond}
+	if _, err := Open(t.Context(), o); !errors.As(err, new(*StartError)) || !strings.Contains(err.Error(), "mend tls or sasl, or the port in brokers, tried for 300ms") {
+		t.Errorf("one that always hangs up: %v", err)
+	}
+}
+
 // TestFailedFetchIsNotIdleness has the broker answer nothing, and then with an error.
 func TestFailedFetchIsNotIdleness(t *testing.T) {
 	for name, fault := range map[string]func() (kmsg.Response, error){

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/test/servers"
 )
 
 // rig is a cluster under test, spoken to by a client that is not ours.
@@ -54,40 +55,11 @@ func (r *rig) topic(t testing.TB, partitions int32, configs ...string) string {
 
 func (r *rig) create(t testing.TB, name string, partitions int32, configs ...string) {
 	t.Helper()
-	q := kmsg.NewPtrCreateTopicsRequest()
-	topic := kmsg.NewCreateTopicsRequestTopic()
-	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, partitions, int16(min(3, len(r.brokers)))
-	for i := 0; i < len(configs); i += 2 {
-		c := kmsg.NewCreateTopicsRequestTopicConfig()
-		c.Name, c.Value = configs[i], &configs[i+1]
-		topic.Configs = append(topic.Configs, c)
-	}
-	q.Topics = append(q.Topics, topic)
-	res, err := q.RequestWith(t.Context(), r.admin)
-	if err == nil {
-		err = kerr.ErrorForCode(res.Topics[0].ErrorCode)
-	}
-	if err != nil {
-		t.Fatalf("create %s: %v", name, err)
-	}
-	r.eventually(t, "topic "+name+" has leaders", func() bool { return r.hasLeaders(t.Context(), name, int(partitions)) })
+	servers.Topic(t, r.admin, name, partitions, min(3, len(r.brokers)), configs...)
 }
 
 func (r *rig) hasLeaders(ctx context.Context, name string, partitions int) bool {
-	q := kmsg.NewPtrMetadataRequest()
-	topic := kmsg.NewMetadataRequestTopic()
-	topic.Topic = &name
-	q.Topics = append(q.Topics, topic)
-	res, err := q.RequestWith(ctx, r.admin)
-	if err != nil || len(res.Topics) != 1 || len(res.Topics[0].Partitions) != partitions {
-		return false
-	}
-	for _, p := range res.Topics[0].Partitions {
-		if p.Leader < 0 {
-			return false
-		}
-	}
-	return true
+	return servers.HasLeaders(ctx, r.admin, name, partitions)
 }
 
 func (r *rig) delete(t *testing.T, name string) {
@@ -100,7 +72,7 @@ func (r *rig) delete(t *testing.T, name string) {
 		t.Fatal(err)
 	}
 	r.admin.PurgeTopicsFromClient(name) // it would go on with what it knows
-	r.eventually(t, "topic is gone", func() bool { return !r.hasLeaders(t.Context(), name, 1) })
+	servers.Eventually(t, "topic is gone", func() bool { return !r.hasLeaders(t.Context(), name, 1) })
 }
 
 // trim deletes the records before an offset.
@@ -133,16 +105,7 @@ func (r *rig) widen(t *testing.T, name string, partitions int32) {
 		t.Fatal(err)
 	}
 	r.admin.PurgeTopicsFromClient(name)
-	r.eventually(t, "partitions are there", func() bool { return r.hasLeaders(t.Context(), name, int(partitions)) })
-}
-
-func (r *rig) eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
-		}
-	}
+	servers.Eventually(t, "partitions are there", func() bool { return r.hasLeaders(t.Context(), name, int(partitions)) })
 }
 
 // produce writes records, as one batch where there is one producer.

@@ -503,7 +503,7 @@ func appears(t *testing.T, r *rig) {
 	r.produce(t, &kgo.Record{Topic: topic, Partition: 1, Value: []byte("p")})
 	r.create(t, topic+"b", 1)
 	r.values(t, topic+"b", "t")
-	r.eventually(t, "three sources", func() bool {
+	servers.Eventually(t, "three sources", func() bool {
 		select {
 		case <-c.Grown():
 		default:
@@ -530,7 +530,7 @@ func compacted(t *testing.T, r *rig) {
 		all := toEnd(t, s)
 		return len(all) < 30
 	}
-	r.eventually(t, "the log is cleaned", clean)
+	servers.Eventually(t, "the log is cleaned", clean)
 	s := r.source(t, Options{FetchBytes: 1}, topic)
 	last := map[string]bool{}
 	for _, v := range texts(toEnd(t, s)) {
@@ -611,23 +611,8 @@ func published(t *testing.T, r *rig) {
 	group := topic + "-group"
 	c := r.open(t, Options{Group: group}, topic)
 	at := []event.Position{{Partition: c.Sources()[1].Partition(), Offset: 42}, {Partition: event.Partition{Source: "another"}, Offset: 7}}
-	r.eventually(t, "the group has a coordinator", func() bool { return c.Publish(t.Context(), at) == nil })
-	q := kmsg.NewPtrOffsetFetchRequest()
-	g := kmsg.NewOffsetFetchRequestGroup()
-	g.Group = group
-	q.Groups, q.Group = append(q.Groups, g), group
-	res, err := q.RequestWith(t.Context(), r.admin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := map[int32]int64{}
-	for _, g := range res.Groups {
-		for _, topic := range g.Topics {
-			for _, p := range topic.Partitions {
-				found[p.Partition] = p.Offset
-			}
-		}
-	}
+	servers.Eventually(t, "the group has a coordinator", func() bool { return c.Publish(t.Context(), at) == nil })
+	found := servers.GroupOffsets(t, r.admin, group, topic)
 	if diff := cmp.Diff(map[int32]int64{1: 42}, found); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -659,7 +644,7 @@ func logins(t *testing.T, k *servers.Kafka) {
 	login := func(m, user, password string) *SASL { return &SASL{Mechanism: m, User: user, Password: password} }
 	alice := login("SCRAM-SHA-256", "alice", "alice-secret")
 	denied := r.topic(t, 1)
-	deny(t, r, denied, "bob")
+	servers.AllowOnly(t, r.admin, kmsg.ACLResourceTypeTopic, denied, "bob", kmsg.ACLOperationDescribe)
 	for name, c := range map[string]struct {
 		brokers []string
 		topic   string
@@ -688,7 +673,7 @@ func logins(t *testing.T, k *servers.Kafka) {
 		"a topic not allowed":     {k.SASL(), denied, ca, login("PLAIN", "bob", "bob-secret"), `user "bob" may not read topic`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := Options{Brokers: c.brokers, Topics: []string{c.topic}, TLS: c.tls, SASL: c.sasl, StartTimeout: time.Second, Wait: 100 * time.Millisecond}
+			o := Options{Brokers: c.brokers, Topics: []string{c.topic}, TLS: c.tls, SASL: c.sasl, StartTimeout: 2 * time.Second, Wait: 100 * time.Millisecond}
 			client, err := Open(t.Context(), o)
 			if c.want != "" {
 				if err == nil {
@@ -707,24 +692,6 @@ func logins(t *testing.T, k *servers.Kafka) {
 				t.Errorf("read %q", all)
 			}
 		})
-	}
-}
-
-// deny forbids a user to read a topic, and no more.
-func deny(t *testing.T, r *rig, topic, user string) {
-	t.Helper()
-	q := kmsg.NewPtrCreateACLsRequest()
-	for _, permission := range []kmsg.ACLPermissionType{kmsg.ACLPermissionTypeDeny, kmsg.ACLPermissionTypeAllow} {
-		c := kmsg.NewCreateACLsRequestCreation()
-		c.ResourceType, c.ResourceName, c.ResourcePatternType = kmsg.ACLResourceTypeTopic, topic, kmsg.ACLResourcePatternTypeLiteral
-		c.Principal, c.Host, c.Operation, c.PermissionType = "User:"+user, "*", kmsg.ACLOperationRead, permission
-		if permission == kmsg.ACLPermissionTypeAllow {
-			c.Operation = kmsg.ACLOperationDescribe
-		}
-		q.Creations = append(q.Creations, c)
-	}
-	if _, err := q.RequestWith(t.Context(), r.admin); err != nil {
-		t.Fatal(err)
 	}
 }
 

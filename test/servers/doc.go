@@ -5,6 +5,9 @@
 // how. What they fetch is kept between runs in $CEPHEUS_SERVERS, default
 // ~/.cache/cepheus/servers.
 //
+// topics.go is what tests of Kafka ask of a broker, in the process or real, by a client that is
+// not ours: topics made and led, their ends, offsets of groups, rights.
+//
 // A test is skipped, with the reason, where a server cannot be had: no network, no right
 // to install, or -short. With CI=true it fails instead, so that a machine that must have
 // the servers cannot pass without them.
