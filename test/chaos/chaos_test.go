@@ -1,24 +1,17 @@
 package chaos
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/cepheus-cep/cepheus/test/servers"
 )
@@ -40,30 +33,32 @@ func TestExactlyOnce(t *testing.T) {
 	k := servers.StartKafka(t, 1)
 	a, r := amountsWanted(), chance(t)
 	c := newCluster(t, k)
-	j := job{Brokers: k.Plain(), Topic: c.topic(t, "events"), Exact: c.topic(t, "exact"), Plain: c.topic(t, "plain"), State: filepath.Join(t.TempDir(), "state")}
+	j := &job{Binary: command(t), Brokers: k.Plain(), Topic: c.topic(t, "events"), Exact: c.topic(t, "exact"), Plain: c.topic(t, "plain"), Dir: t.TempDir()}
+	j.configure(t)
 	var written atomic.Int64
-	ends := make(chan map[string]int64, 1)
-	go func() { ends <- c.write(t, j.Topic, a, rand.New(rand.NewPCG(r.Uint64(), 1)), &written) }()
+	ends := make(chan map[int32]int64, 1)
 	began := time.Now()
-	killed := c.disturb(t, k, r, j, a, &written)
-	j.Until = <-ends
-	if j.Until == nil {
+	go func() { ends <- c.write(t, j.Topic, a, rand.New(rand.NewPCG(r.Uint64(), 1)), &written) }()
+	idle := c.disturb(t, k, r, j, a, &written)
+	until := <-ends
+	if until == nil {
 		t.Fatal("the events could not be written")
 	}
-	j.mustRun(t)
+	j.finish(t, c, until)
 	disturbed := time.Since(began)
 
-	calm := j
-	calm.Exact, calm.Plain, calm.State = c.topic(t, "calm-exact"), c.topic(t, "calm-plain"), filepath.Join(t.TempDir(), "calm")
+	calm := *j
+	calm.Exact, calm.Plain, calm.Dir = c.topic(t, "calm-exact"), c.topic(t, "calm-plain"), t.TempDir()
+	calm.configure(t)
 	began = time.Now()
-	calm.mustRun(t)
+	calm.finish(t, c, until)
 	want := c.read(t, calm.Exact)
 	if len(want.values) == 0 || want.repeats != 0 {
 		t.Fatalf("undisturbed: %d alerts, %d repeats", len(want.values), want.repeats)
 	}
 	exact, plain := c.read(t, j.Exact), c.read(t, j.Plain)
-	t.Logf("%d events, %d kills of the engine, %d of the broker, in %s (undisturbed %s): %d alerts; repeats: transactional %d, not transactional %d",
-		a.events, killed, a.outages, disturbed.Round(time.Second), time.Since(began).Round(time.Second), len(exact.values), exact.repeats, plain.repeats)
+	t.Logf("%d events, %d kills of the engine (%d before it had delivered anything), %d of the broker, in %s (undisturbed %s): %d alerts; repeats: transactional %d, not transactional %d",
+		a.events, a.kills, idle, a.outages, disturbed.Round(time.Second), time.Since(began).Round(time.Second), len(exact.values), exact.repeats, plain.repeats)
 	if exact.repeats != 0 {
 		t.Errorf("transactional: %d alerts are there twice", exact.repeats)
 	}
@@ -84,47 +79,14 @@ func chance(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
-// start starts an engine; said gets what it has to tell.
-func (j *job) start(t *testing.T, said *bytes.Buffer) *exec.Cmd {
-	t.Helper()
-	text, err := json.Marshal(j)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), jobVariable+"="+string(text))
-	cmd.Stderr = said
-	running, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, _ = running.Read(make([]byte, 1)) // it says so when the engine runs
-	return cmd
-}
-
-func (j *job) mustRun(t *testing.T) {
-	t.Helper()
-	var said bytes.Buffer
-	cmd := j.start(t, &said)
-	if err := cmd.Wait(); err != nil {
-		t.Fatalf("%v\n%s", err, said.Bytes()[max(0, said.Len()-8000):])
-	}
-	t.Logf("engine to the end: CPU %s", cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
-}
-
 // disturb runs engines and kills them, and the broker, spread over the time that the events
-// take to be written.
-func (c *cluster) disturb(t *testing.T, k *servers.Kafka, r *rand.Rand, j job, a amounts, written *atomic.Int64) (kills int) {
+// take to be written. It returns how many engines were killed before they delivered anything.
+func (c *cluster) disturb(t *testing.T, k *servers.Kafka, r *rand.Rand, j *job, a amounts, written *atomic.Int64) (idle int) {
 	t.Helper()
 	outages := 0
-	for kills < a.kills {
-		var said bytes.Buffer
-		cmd := j.start(t, &said)
-		ended := make(chan error, 1)
-		go func() { ended <- cmd.Wait() }()
+	for kills := range a.kills {
+		seen, before := written.Load(), c.size(t, j.Exact, j.Plain)
+		p := j.start(t)
 		if outages < a.outages && kills*a.outages >= outages*a.kills+a.kills/2 {
 			outages++
 			time.Sleep(time.Duration(r.IntN(1500)) * time.Millisecond)
@@ -132,22 +94,27 @@ func (c *cluster) disturb(t *testing.T, k *servers.Kafka, r *rand.Rand, j job, a
 			time.Sleep(time.Duration(r.IntN(2000)) * time.Millisecond)
 			k.Again(t, 1)
 		}
-		// It lives for some time, and until there are new events to read.
-		seen := written.Load()
-		time.Sleep(time.Duration(200+r.IntN(1800)) * time.Millisecond)
-		for deadline := time.Now().Add(10 * time.Second); written.Load() == seen && int(seen) < a.events && time.Now().Before(deadline); {
-			time.Sleep(10 * time.Millisecond)
+		if r.IntN(4) > 0 { // else it is killed while it starts, or soon afterwards
+			c.until(t, func() bool {
+				return c.size(t, j.Exact, j.Plain) > before && (written.Load() > seen || int(seen) >= a.events)
+			})
 		}
-		if err := cmd.Process.Kill(); err != nil {
-			t.Logf("kill: %v", err)
+		time.Sleep(time.Duration(r.IntN(2000)) * time.Millisecond)
+		p.kill(t)
+		if c.size(t, j.Exact, j.Plain) == before {
+			idle++
 		}
-		<-ended
-		if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || !status.Signaled() {
-			t.Fatalf("the engine has ended by itself after %d kills:\n%s", kills, said.Bytes()[max(0, said.Len()-8000):])
-		}
-		kills++
 	}
-	return kills
+	return idle
+}
+
+// until waits for something, but not for ever: what an engine does after a broker's death
+// takes its time.
+func (c *cluster) until(t *testing.T, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok() && time.Now().Before(deadline); {
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 // cluster is the broker, spoken to by a client that is not ours.
@@ -169,36 +136,39 @@ func newCluster(t *testing.T, k *servers.Kafka) *cluster {
 
 func (c *cluster) topic(t *testing.T, name string) string {
 	t.Helper()
-	q := kmsg.NewPtrCreateTopicsRequest()
-	topic := kmsg.NewCreateTopicsRequestTopic()
-	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, partitions, 1
-	q.Topics = append(q.Topics, topic)
-	res, err := q.RequestWith(t.Context(), c.admin)
-	if err == nil {
-		err = kerr.ErrorForCode(res.Topics[0].ErrorCode)
-	}
-	if err != nil {
-		t.Fatalf("create %s: %v", name, err)
-	}
-	for deadline := time.Now().Add(20 * time.Second); !c.led(t.Context(), name); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("topic %s gets no leaders", name)
-		}
-	}
+	servers.Topic(t, c.admin, name, partitions, 1)
 	return name
 }
 
-func (c *cluster) led(ctx context.Context, name string) bool {
-	q := kmsg.NewPtrMetadataRequest()
-	topic := kmsg.NewMetadataRequestTopic()
-	topic.Topic = &name
-	q.Topics = append(q.Topics, topic)
-	res, err := q.RequestWith(ctx, c.admin)
-	if err != nil || len(res.Topics[0].Partitions) != partitions {
-		return false
+// size is how many records, also undone ones and markers, topics have.
+func (c *cluster) size(t *testing.T, topics ...string) (n int64) {
+	t.Helper()
+	for _, topic := range topics {
+		for _, end := range servers.Ends(t, c.admin, topic) {
+			n += end
+		}
 	}
-	for _, p := range res.Topics[0].Partitions {
-		if p.Leader < 0 {
+	return n
+}
+
+// settle waits until nothing has come to topics for a second.
+func (c *cluster) settle(t *testing.T, topics ...string) {
+	t.Helper()
+	for was := int64(-1); ; time.Sleep(time.Second) {
+		now := c.size(t, topics...)
+		if now == was {
+			return
+		}
+		was = now
+	}
+}
+
+// reached reports whether the offsets of a group are at these ends or behind them.
+func (c *cluster) reached(t *testing.T, group, topic string, ends map[int32]int64) bool {
+	t.Helper()
+	at := servers.GroupOffsets(t, c.admin, group, topic)
+	for partition, end := range ends {
+		if at[partition] < end {
 			return false
 		}
 	}
@@ -207,12 +177,12 @@ func (c *cluster) led(ctx context.Context, name string) bool {
 
 // write writes events at a pace and returns where the partitions end; nil where it failed.
 // The last events are the latest of their partitions, so that time comes to its end in all.
-func (c *cluster) write(t *testing.T, topic string, a amounts, r *rand.Rand, written *atomic.Int64) map[string]int64 {
+func (c *cluster) write(t *testing.T, topic string, a amounts, r *rand.Rand, written *atomic.Int64) map[int32]int64 {
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	ends, began := map[string]int64{}, time.Now()
+	ends, began := map[int32]int64{}, time.Now()
 	var failed atomic.Bool
 	send := func(partition int, value string) {
-		ends[strconv.Itoa(partition)]++
+		ends[int32(partition)]++
 		c.admin.Produce(t.Context(), &kgo.Record{Topic: topic, Partition: int32(partition), Value: []byte(value)}, func(_ *kgo.Record, err error) {
 			if written.Add(1); err != nil {
 				failed.Store(true)

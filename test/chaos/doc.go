@@ -3,11 +3,13 @@
 //
 // # What is done
 //
-// Events of eight partitions are written at a steady pace while an engine with rules of every
-// kind (engine/crashtest/testdata) reads them in a process of its own, with its state on disk
-// and two sinks: one transactional, one not. The process is killed by SIGKILL at random times
-// and started again, and so is the broker. Then an engine that nobody disturbs reads the same
-// events from the beginning into topics of its own.
+// Events of eight partitions are written at a steady pace while cepheus run -c reads them by
+// rules of every kind (engine/crashtest/testdata), with its state on disk and two sinks of its
+// configuration: one transactional, one not. The process is killed by SIGKILL at random times,
+// some of them while it starts, and started again, and so is the broker. A last process reads
+// what is left: it has arrived when the offsets of the source's group stand at the ends, and
+// delivered all when its end leaves no alert waiting. Then one that nobody disturbs reads the
+// same events from the beginning into topics of its own.
 //
 // # What is compared
 //

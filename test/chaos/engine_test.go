@@ -1,180 +1,132 @@
 package chaos
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
+	"bytes"
 	"fmt"
-	"io"
-	"log/slog"
 	"os"
-	"os/signal"
+	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/cepheus-cep/cepheus/engine"
-	"github.com/cepheus-cep/cepheus/event"
-	"github.com/cepheus-cep/cepheus/lang"
-	"github.com/cepheus-cep/cepheus/lang/source"
-	"github.com/cepheus-cep/cepheus/rules/lookup"
-	"github.com/cepheus-cep/cepheus/sinks"
-	sinkkafka "github.com/cepheus-cep/cepheus/sinks/kafka"
-	sourcekafka "github.com/cepheus-cep/cepheus/sources/kafka"
-	"github.com/cepheus-cep/cepheus/state"
 )
 
-// job is what an engine process is told to do.
+// job is what a command is told to do.
 type job struct {
+	Binary       string
 	Brokers      []string
 	Topic        string
 	Exact, Plain string // topics of alerts
-	State        string
-	Until        map[string]int64 // it ends when all of these partitions are read up to there; nil: never
+	Dir          string // of its configuration and its state
 }
 
-// jobVariable hands a job to a process.
-const jobVariable = "CEPHEUS_CHAOS_JOB"
+// group is what committed positions are shown as offsets of.
+func (j *job) group() string { return "read-for-" + j.Exact }
 
-// TestMain is the engine where there is a job.
-func TestMain(m *testing.M) {
-	text, ok := os.LookupEnv(jobVariable)
-	if !ok {
-		os.Exit(m.Run())
+// command builds the command.
+func command(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "cepheus")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "../../cmd/cepheus").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
-	var j job
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
-	err := json.Unmarshal([]byte(text), &j)
+	return path
+}
+
+// configuration is of a job. Nothing is ever idle in it.
+const configuration = `
+rules: [%q]
+rules_watch: false
+state: { dir: state, commit: 100ms }
+sources:
+  in:
+    kafka: { brokers: [%q], topics: [%q], group: %q, start_timeout: 1m }
+    idle: 24h
+sinks:
+  exact: { kafka: { brokers: [%[2]q], topic: %[5]q, transactional: true, transactional_id: %[5]q, start_timeout: 1m } }
+  plain: { kafka: { brokers: [%[2]q], topic: %[6]q, start_timeout: 1m } }
+dead_letter: { file: { dir: dead } }
+`
+
+// configure writes the configuration.
+func (j *job) configure(t *testing.T) {
+	t.Helper()
+	rules, err := filepath.Abs(filepath.Join("..", "..", "engine", "crashtest", "testdata"))
 	if err == nil {
-		err = j.run(ctx)
+		text := fmt.Sprintf(configuration, rules, j.Brokers[0], j.Topic, j.group(), j.Exact, j.Plain)
+		err = os.WriteFile(filepath.Join(j.Dir, "cepheus.yaml"), []byte(text), 0o600)
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(3)
+		t.Fatal(err)
 	}
 }
 
-// run is the way from topic to topics, as the command goes it.
-func (j *job) run(ctx context.Context) (err error) {
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	store, err := state.OpenBadger(j.State, state.Options{Log: log})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	outbox, err := state.OpenOutbox(ctx, store)
-	if err != nil {
-		return err
-	}
-	client, err := sourcekafka.Open(ctx, sourcekafka.Options{Brokers: j.Brokers, Topics: []string{j.Topic}, StartTimeout: time.Minute, Log: log})
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	targets, closeSinks, err := j.sinks(ctx, store, outbox, log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closeSinks()) }()
-	d, err := sinks.NewDispatcher(outbox, targets, sinks.Options{Log: log})
-	if err != nil {
-		return err
-	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	e, err := j.engine(ctx, client, store, outbox, d, stop)
-	if err != nil {
-		return err
-	}
-	delivered := make(chan error, 1)
-	go func() { delivered <- d.Run(context.WithoutCancel(ctx)) }()
-	fmt.Println("running")
-	if j.hasArrived(ctx, store) { // the process before this one was killed when it had read all
-		stop()
-	}
-	err = e.Run(ctx)
-	d.Drain()
-	if err = errors.Join(err, <-delivered); err != nil {
-		return err
-	}
-	var last state.Batch
-	outbox.Acknowledge(&last, d.Acks())
-	return store.Commit(context.WithoutCancel(ctx), &last)
+// process is a running command.
+type process struct {
+	cmd   *exec.Cmd
+	said  bytes.Buffer // to be read when it has ended
+	ended chan error
 }
 
-func (j *job) sinks(ctx context.Context, store *state.Badger, outbox *state.Outbox, log *slog.Logger) (targets []sinks.Target, closeAll func() error, err error) {
-	name, err := state.Identity(ctx, store, strconv.FormatInt(time.Now().UnixNano(), 36))
-	if err != nil {
-		return nil, nil, err
+func (j *job) start(t *testing.T) *process {
+	t.Helper()
+	p := &process{cmd: exec.CommandContext(t.Context(), j.Binary, "run", "-c", filepath.Join(j.Dir, "cepheus.yaml")), ended: make(chan error, 1)}
+	p.cmd.Stdout, p.cmd.Stderr = &p.said, &p.said
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
 	}
-	var all []io.Closer
-	closeAll = func() (err error) {
-		for _, c := range all {
-			err = errors.Join(err, c.Close())
-		}
-		return err
-	}
-	for _, topic := range []string{j.Exact, j.Plain} {
-		o := sinkkafka.Options{Name: topic, Brokers: j.Brokers, Topic: topic, State: name, LastRow: outbox.Last(), StartTimeout: time.Minute, Log: log}
-		if topic == j.Exact {
-			o.Transactional, o.TransactionalID = true, "chaos-"+topic
-		}
-		s, err := sinkkafka.Open(ctx, o)
-		if err != nil {
-			return nil, nil, errors.Join(err, closeAll())
-		}
-		all = append(all, s)
-		targets = append(targets, sinks.Target{Name: topic, Sink: s})
-	}
-	return targets, closeAll, nil
+	go func() { p.ended <- p.cmd.Wait() }()
+	return p
 }
 
-func (j *job) engine(ctx context.Context, client *sourcekafka.Client, store *state.Badger, outbox *state.Outbox, d *sinks.Dispatcher, stop func()) (*engine.Engine, error) {
-	files, messages := source.Read([]string{filepath.Join("..", "..", "engine", "crashtest", "testdata")})
-	if messages.HasErrors() {
-		return nil, messages
+// kill ends it, unless it has ended by itself, which it must not.
+func (p *process) kill(t *testing.T) {
+	t.Helper()
+	if err := p.cmd.Process.Kill(); err != nil {
+		t.Logf("kill: %v", err)
 	}
-	set, messages := lang.CompileWith(files, lookup.New(lookup.Options{}).Read)
-	if messages.HasErrors() {
-		return nil, messages
+	<-p.ended
+	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || !status.Signaled() {
+		t.Fatalf("the engine has ended by itself:\n%s", p.tail())
 	}
-	o := engine.Options{
-		Set: set, Store: store, Outbox: outbox, CommitEvery: 100 * time.Millisecond,
-		Steps:     []engine.IdleStep{}, // nothing is ever idle
-		Dead:      func([]engine.Dead) error { return nil },
-		Delivered: d.Acks,
-		Committed: func(ctx context.Context, last uint64) error {
-			if j.hasArrived(ctx, store) {
-				stop()
+}
+
+// stop asks it to end, and tells whether alerts wait for the next run.
+func (p *process) stop(t *testing.T) (waiting bool) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Logf("signal: %v", err)
+	}
+	if err := <-p.ended; err != nil {
+		t.Fatalf("%v\n%s", err, p.tail())
+	}
+	return strings.Contains(p.said.String(), "alerts wait for sink")
+}
+
+func (p *process) tail() []byte { return p.said.Bytes()[max(0, p.said.Len()-8000):] }
+
+// finish runs the command until all is read and delivered.
+func (j *job) finish(t *testing.T, c *cluster, ends map[int32]int64) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Minute); ; {
+		p := j.start(t)
+		for !c.reached(t, j.group(), j.Topic, ends) {
+			select {
+			case err := <-p.ended:
+				t.Fatalf("the engine has ended by itself: %v\n%s", err, p.tail())
+			case <-time.After(100 * time.Millisecond):
 			}
-			return d.Committed(ctx, last)
-		},
-	}
-	for _, s := range client.Sources() {
-		o.Inputs = append(o.Inputs, engine.Input{Source: s, Decode: event.Options{}})
-	}
-	return engine.New(ctx, o)
-}
-
-// hasArrived reports whether all is read.
-func (j *job) hasArrived(ctx context.Context, store *state.Badger) bool {
-	if j.Until == nil {
-		return false
-	}
-	at, err := engine.StoredPositions(ctx, store)
-	if err != nil {
-		return false
-	}
-	left := len(j.Until)
-	for _, p := range at {
-		number := p.Name[strings.LastIndexByte(p.Name, '/')+1:]
-		if until, known := j.Until[number]; known && p.Offset >= until {
-			left--
+			if time.Now().After(deadline) {
+				p.kill(t)
+				t.Fatalf("not all is read in time:\n%s", p.tail())
+			}
+		}
+		c.settle(t, j.Exact, j.Plain)
+		waiting := p.stop(t)
+		t.Logf("engine to the end: CPU %s", p.cmd.ProcessState.UserTime()+p.cmd.ProcessState.SystemTime())
+		if !waiting {
+			return
 		}
 	}
-	return left == 0
 }
