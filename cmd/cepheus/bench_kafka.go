@@ -9,8 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -54,15 +56,21 @@ type kafkaBench struct {
 	every   []time.Duration // commit intervals
 	paced   time.Duration   // how long latency is measured
 	set     *plan.Set
+	profile string // folder for CPU profiles; empty: none
 	dir     string
 	topics  []string
 }
 
 // kafka measures over topics of its own.
 func (v benchVerb) kafka(w *world) error {
-	b := &kafkaBench{w: w, ctx: w.ctx, brokers: strings.Split(v.Kafka, ","), events: kafkaEvents, every: kafkaIntervals[:], paced: kafkaPaced}
+	b := &kafkaBench{w: w, ctx: w.ctx, brokers: strings.Split(v.Kafka, ","), events: kafkaEvents, every: kafkaIntervals[:], paced: kafkaPaced, profile: v.Profile}
 	if v.Events > 0 {
 		b.events = v.Events
+	}
+	if v.Profile != "" {
+		if err := os.MkdirAll(v.Profile, 0o755); err != nil {
+			return usage(err)
+		}
 	}
 	return b.run()
 }
@@ -98,7 +106,7 @@ func (b *kafkaBench) measure() error {
 		return fmt.Errorf("write %d events: %w", b.events, err)
 	}
 	fmt.Fprintf(b.w.stdout, "%d JSON events of about 100 bytes, %d cards, one partition; a sliding threshold, state on disk; this process on one core\n\n", b.events, kafkaCards)
-	bare, err := b.onOneCore(func(ctx context.Context) error { return b.fetch(ctx, topic) })
+	bare, err := b.onOneCore("fetch", func(ctx context.Context) error { return b.fetch(ctx, topic) })
 	if err != nil {
 		return fmt.Errorf("fetch: %w", err)
 	}
@@ -119,7 +127,7 @@ p50, p99: from before a record is written to when its alert is read from a trans
 
 // row measures one commit interval.
 func (b *kafkaBench) row(topic string, every time.Duration, bare cost) error {
-	whole, err := b.onOneCore(func(ctx context.Context) error { return b.throughEngine(ctx, topic, every) })
+	whole, err := b.onOneCore("commit-"+every.String(), func(ctx context.Context) error { return b.throughEngine(ctx, topic, every) })
 	if err != nil {
 		return err
 	}
@@ -146,14 +154,34 @@ func (c cost) rate(events int) float64  { return float64(events) / c.wall.Second
 func (c cost) cpuOf(events int) float64 { return float64(c.cpu) / float64(events) }
 
 // onOneCore does something within the time allowed.
-func (b *kafkaBench) onOneCore(do func(ctx context.Context) error) (c cost, err error) {
+func (b *kafkaBench) onOneCore(name string, do func(ctx context.Context) error) (c cost, err error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	ctx, cancel := context.WithTimeout(b.ctx, kafkaMost)
 	defer cancel()
 	runtime.GC()
+	stop, err := b.profiled(name)
+	if err != nil {
+		return c, err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
 	began, used := b.w.now(), cpuUsed()
 	err = do(ctx)
 	return cost{b.w.now().Sub(began), cpuUsed() - used}, err
+}
+
+// profiled begins a CPU profile, where they are wanted; stop ends it.
+func (b *kafkaBench) profiled(name string) (stop func() error, err error) {
+	if b.profile == "" {
+		return func() error { return nil }, nil
+	}
+	f, err := os.Create(filepath.Join(b.profile, "kafka-"+name+".cpu.pprof"))
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() error { pprof.StopCPUProfile(); return f.Close() }, nil
 }
 
 func cpuUsed() time.Duration {
@@ -320,9 +348,17 @@ func (b *kafkaBench) latency(every time.Duration) (late []time.Duration, err err
 	defer stop()
 	running := make(chan error, 1)
 	go func() { running <- b.pipe(ctx, from, to, every) }()
-	read := make(chan error, 1)
-	go func() { read <- b.readAlerts(ctx, to, &late) }()
-	if err = b.pace(ctx, feed); err == nil {
+	read, warm := make(chan error, 1), make(chan struct{})
+	go func() { read <- b.readAlerts(ctx, to, warm, &late) }()
+	if _, err = feed.Deliver(ctx, []sinks.Row{{Alert: kafkaEvent(0, b.w.now(), 1)}}); err == nil {
+		select {
+		case <-warm:
+			err = b.pace(ctx, feed)
+		case err = <-running:
+			running <- nil
+		}
+	}
+	if err == nil {
 		select {
 		case err = <-read:
 		case err = <-running:
@@ -395,14 +431,18 @@ func (b *kafkaBench) pace(ctx context.Context, to *sinkkafka.Sink) error {
 	return nil
 }
 
-// readAlerts reads until all alerts have come.
-func (b *kafkaBench) readAlerts(ctx context.Context, topic string, late *[]time.Duration) error {
+// readAlerts reads until all alerts have come. The first has had to wait for topics, groups and
+// coordinators, which the brokers make when they are first wanted: it ends the warming up, and
+// is not counted.
+func (b *kafkaBench) readAlerts(ctx context.Context, topic string, warm chan<- struct{}, late *[]time.Duration) error {
+	isWarm := sync.OnceFunc(func() { close(warm) })
+	defer isWarm()
 	c, err := b.open(topic)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	all := b.pacedEvents() / kafkaMarked
+	all := b.pacedEvents()/kafkaMarked + 1
 	var batch event.Batch
 	for len(*late) < all {
 		batch.Reset()
@@ -416,8 +456,10 @@ func (b *kafkaBench) readAlerts(ctx context.Context, topic string, late *[]time.
 				return err
 			}
 			*late = append(*late, time.Duration(now-sent))
+			isWarm()
 		}
 	}
+	*late = (*late)[1:]
 	slices.Sort(*late)
 	return nil
 }
