@@ -53,6 +53,12 @@ func newPipeline(v runVerb, w *world, set *plan.Set, in *reading, to []sinkFlag)
 
 // run opens the state, runs, and closes what it opened, the state last.
 func (p *pipeline) run(ctx context.Context) (err error) {
+	begun := false
+	defer func() {
+		if !begun && ctx.Err() != nil {
+			err = without(err, context.Canceled) // a signal while it starts ends it well, too
+		}
+	}()
 	store, err := p.store()
 	if err != nil {
 		return notOpened(err)
@@ -105,6 +111,7 @@ func (p *pipeline) run(ctx context.Context) (err error) {
 		return usage(err)
 	}
 	start := p.world.now()
+	begun = true
 	stopListening := p.listen(ctx, eng)
 	err = p.deliverWhile(ctx, dispatcher, p.api.while(eng.Run))
 	stopListening()

@@ -109,7 +109,8 @@ func (p *process) tail() []byte { return p.said.Bytes()[max(0, p.said.Len()-8000
 // finish runs the command until all is read and delivered.
 func (j *job) finish(t *testing.T, c *cluster, ends map[int32]int64) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Minute); ; {
+	for deadline, again := time.Now().Add(20*time.Minute), false; ; again = true {
+		before := c.size(t, j.Exact, j.Plain)
 		p := j.start(t)
 		for !c.reached(t, j.group(), j.Topic, ends) {
 			select {
@@ -121,6 +122,9 @@ func (j *job) finish(t *testing.T, c *cluster, ends map[int32]int64) {
 				p.kill(t)
 				t.Fatalf("not all is read in time:\n%s", p.tail())
 			}
+		}
+		if again { // alerts wait, so that some must come
+			c.until(t, func() bool { return c.size(t, j.Exact, j.Plain) > before })
 		}
 		c.settle(t, j.Exact, j.Plain)
 		waiting := p.stop(t)
