@@ -30,21 +30,29 @@ type KafkaSink struct {
 
 // Open connects to the brokers; with transactions it shuts out whoever used the id before.
 func (k *KafkaSink) Open(ctx context.Context, w World, name string, _ *Sink) (sinks.Sink, error) {
-	o := k.options(w, name)
-	if k.Transactional && w.State != nil {
-		var err error
-		if o.State, o.LastRow, err = w.State(ctx); err != nil {
-			return nil, err
-		}
+	o, err := k.ofState(ctx, w, name)
+	if err != nil {
+		return nil, err
 	}
 	return kafka.Open(ctx, o)
 }
 
 // Probe connects to the brokers, and shuts nobody out.
 func (k *KafkaSink) Probe(ctx context.Context, w World, name string, _ *Sink) error {
-	o := k.options(w, name)
-	o.Transactional = false
+	o, err := k.ofState(ctx, w, name)
+	if err != nil {
+		return err
+	}
 	return kafka.Probe(ctx, o)
+}
+
+// ofState are the options, with the state that a transactional sink's position is of.
+func (k *KafkaSink) ofState(ctx context.Context, w World, name string) (o kafka.Options, err error) {
+	o = k.options(w, name)
+	if k.Transactional && w.State != nil {
+		o.State, o.LastRow, err = w.State(ctx)
+	}
+	return o, err
 }
 
 func (k *KafkaSink) options(w World, name string) kafka.Options {

@@ -99,6 +99,13 @@ func TestSecondProcessOfAnApplication(t *testing.T) {
 	first := start(t, "run", "-c", path)
 	eventually(t, "alerts", func() bool { return len(b.alerted(t)) == 10 })
 
+	for config, code := range map[string]int{path: 0, b.toTopic(t, ""): 1, b.toTopic(t, ", adopt: true"): 0} {
+		check := start(t, "check", "-c", config, "--probe")
+		said, _ := check.out.ReadString('\n')
+		if check.ends(t, code); strings.Contains(said, `sinks.out: transactional id "app" belongs to the state`) != (code == 1) {
+			t.Errorf("check --probe says %s, want code %d", said, code)
+		}
+	}
 	other := start(t, "run", "-c", b.toTopic(t, ""))
 	other.ends(t, 3)
 	if got := other.messages.String(); !strings.Contains(got, `transactional id "app" belongs to the state`) || !strings.Contains(got, "adopt: true") {

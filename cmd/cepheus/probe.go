@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"maps"
+	"os"
 	"slices"
 	"sync"
 
@@ -43,8 +45,20 @@ func (v *runVerb) attempts(w *world) (all []attempt) {
 	for _, name := range slices.Sorted(maps.Keys(v.file.Sinks)) {
 		s := v.file.Sinks[name]
 		all = append(all, attempt{"sinks." + name, func(ctx context.Context) error {
-			return s.Kind().Probe(ctx, w.kinds(), name, s)
+			return s.Kind().Probe(ctx, v.kindsToCome(w), name, s)
 		}})
 	}
 	return all
+}
+
+// kindsToCome is what sinks see of a state that the first run is to make. They see nothing
+// of one that is there: to open it would hold up a run that has it open.
+func (v *runVerb) kindsToCome(w *world) config.World {
+	kinds := w.kinds()
+	if _, err := os.Stat(v.State); v.State != "" && errors.Is(err, os.ErrNotExist) {
+		kinds.State = func(context.Context) (string, uint64, error) {
+			return "that the first run will make in " + v.State, 0, nil
+		}
+	}
+	return kinds
 }

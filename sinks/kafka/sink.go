@@ -74,20 +74,6 @@ func Open(ctx context.Context, o Options) (*Sink, error) {
 	return s, nil
 }
 
-// Probe looks whether brokers, topic, login and rights are as the sink needs them, and shuts
-// nobody out.
-func Probe(ctx context.Context, o Options) error {
-	if err := o.validate(); err != nil {
-		return err
-	}
-	o.Transactional = false
-	s, err := Open(ctx, o)
-	if err != nil {
-		return err
-	}
-	return s.Close()
-}
-
 func newSink(o Options) (*Sink, error) {
 	cluster, err := wire.Connect(o.access())
 	if err != nil {

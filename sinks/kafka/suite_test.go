@@ -27,6 +27,7 @@ func TestOnFakeBroker(t *testing.T) {
 func TestOnRealBroker(t *testing.T) {
 	k := servers.StartKafka(t, 1)
 	suite(t, newRig(t, k.Plain()))
+	t.Run("logins", func(t *testing.T) { logins(t, k) })
 	t.Run("the broker dies", func(t *testing.T) { brokerDies(t, k) })
 }
 
@@ -396,6 +397,21 @@ func settings(t *testing.T, r *rig) {
 	if n, err := first.Deliver(t.Context(), rowsTo(1)); n != 1 || err != nil {
 		t.Errorf("after a probe: %d, %v", n, err)
 	}
+	other := r.transactional(topic)
+	other.State = "state-b"
+	if err := Probe(t.Context(), other); !errors.As(err, new(*StateError)) {
+		t.Errorf("a probe for another state: %v", err)
+	}
+	for _, state := range []string{"", "state-a"} {
+		other.State = state
+		if err := Probe(t.Context(), other); err != nil {
+			t.Errorf("a probe for state %q: %v", state, err)
+		}
+	}
+	if n, err := first.Deliver(t.Context(), []sinks.Row{row(2)}); n != 1 || err != nil {
+		t.Errorf("after more of them: %d, %v", n, err)
+	}
+	isExactly(t, r.read(t, topic), rowsTo(2))
 }
 
 // claimAlone opens again and again without an alert.

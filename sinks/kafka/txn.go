@@ -99,17 +99,26 @@ func (s *Sink) adopt(ctx context.Context, stable bool) error {
 	if err != nil {
 		return err
 	}
-	if at.state == s.o.State && at.row <= s.o.LastRow {
+	err = s.ours(at)
+	if err == nil {
 		s.position.row = at.row
 		return nil
 	}
 	if !s.o.Adopt {
-		return &StateError{TransactionalID: s.o.TransactionalID, Was: at.state, Is: s.o.State, Row: at.row, Last: s.o.LastRow}
+		return err
 	}
 	if s.position.row = 0; stable {
 		s.o.Log.Warn("position of another state is passed by", slog.String("sink", s.o.Name), slog.String("transactional_id", s.o.TransactionalID), slog.String("state", at.state), slog.Uint64("row", at.row))
 	}
 	return nil
+}
+
+// ours reports, by a [StateError], that a position is not one of this state.
+func (s *Sink) ours(at position) error {
+	if at.state == s.o.State && at.row <= s.o.LastRow {
+		return nil
+	}
+	return &StateError{TransactionalID: s.o.TransactionalID, Was: at.state, Is: s.o.State, Row: at.row, Last: s.o.LastRow}
 }
 
 // claim writes the position before there is an alert, so that others see whose it is.
