@@ -168,6 +168,29 @@ func TestRateAndBatchesAreHeeded(t *testing.T) {
 	})
 }
 
+// oneByOne takes one row at a time, whatever it is handed.
+type oneByOne struct{ answering }
+
+func (o *oneByOne) Deliver(ctx context.Context, rows []Row) (int, error) {
+	return o.answering.Deliver(ctx, rows[:1])
+}
+
+// TestRateIsOfWhatIsTaken: a sink that is handed many rows and takes one is not slower than
+// its rate, and does not get its first late.
+func TestRateIsOfWhatIsTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &oneByOne{answering{answer: func(int, []Row) error { return nil }}}
+		d := dispatcher(t, newOutbox(50), Options{}, Target{Name: "s", Sink: s, Delivery: Delivery{Rate: 10, Burst: 5}})
+		d.Drain()
+		if err := d.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if last := s.at[len(s.at)-1]; len(s.at) != 50 || s.at[0] != 0 || last < 4400*time.Millisecond || last > 4600*time.Millisecond {
+			t.Errorf("50 rows at 10 a second one by one, in %d attempts: the last came after %s", len(s.at), last)
+		}
+	})
+}
+
 func TestRowsThatAreNotTakenForTooLongAreDead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &answering{answer: func(_ int, rows []Row) error {

@@ -24,6 +24,7 @@ type lane struct {
 	tries   int // that came to nothing since the last that did not
 	since   time.Time
 	until   time.Time // no attempt before
+	paid    int       // rows that the rate has let go and the sink has not taken
 	backoff *backoff.ExponentialBackOff
 }
 
@@ -66,12 +67,11 @@ func (l *lane) deliver(ctx context.Context) error {
 
 // step makes one attempt, and returns how many rows are done with.
 func (l *lane) step(ctx context.Context, rows []Row, ats []int) (n int, err error) {
-	if l.w.rate != nil {
-		if err := l.w.rate.WaitN(ctx, min(len(rows), l.w.Burst)); err != nil {
-			return 0, err
-		}
+	if err := l.pay(ctx, len(rows)); err != nil {
+		return 0, err
 	}
 	taken, err := l.w.attempt(ctx, rows)
+	l.spend(taken, err)
 	if taken > 0 {
 		l.w.finish(&l.w.stats.Delivered, ats[:taken]...)
 		l.goesWell()
@@ -102,6 +102,28 @@ func (l *lane) step(ctx context.Context, rows []Row, ats []int) (n int, err erro
 		return taken + n, err
 	}
 	return taken, fmt.Errorf("deliver %d alerts: %w", len(rows)-taken, err)
+}
+
+// pay waits until the rate lets as many rows go. What the sink then leaves of them is paid
+// for: one that takes a row at a time is as quick as one that takes all.
+func (l *lane) pay(ctx context.Context, rows int) error {
+	due := min(rows, l.w.Burst) - l.paid
+	if l.w.rate == nil || due <= 0 {
+		return nil
+	}
+	if err := l.w.rate.WaitN(ctx, due); err != nil {
+		return err
+	}
+	l.paid += due
+	return nil
+}
+
+// spend takes what an attempt has used of what was paid for. One that came to nothing uses a
+// row; one that the breaker kept back none.
+func (l *lane) spend(taken int, err error) {
+	if shut := (*shutError)(nil); !errors.As(err, &shut) {
+		l.paid = max(0, l.paid-max(1, taken))
+	}
 }
 
 // refused gives the first row to Rejected, or has fewer of them handed over at once.

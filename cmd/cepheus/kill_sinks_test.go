@@ -2,21 +2,29 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/mail"
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/emersion/go-smtp"
 	"github.com/jackc/pgx/v5"
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/redis/go-redis/v9"
+	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/cepheus-cep/cepheus/sinks/sinktest"
 	"github.com/cepheus-cep/cepheus/test/servers"
 )
 
@@ -34,22 +42,23 @@ func TestEngineKilledDuringDelivery(t *testing.T) {
 		t.Skip("kills runs for seconds")
 	}
 	events, kills := 5000, 4
-	if os.Getenv("CEPHEUS_CRASH_LONG") != "" {
+	if sinktest.Long() {
 		events, kills = 100_000, 20
 	}
 	for name, open := range map[string]func(t *testing.T) receiver{
-		"webhook": webhookReceiver, "file": fileReceiver, "postgres": postgresReceiver, "redis": redisReceiver, "rabbitmq": rabbitReceiver,
+		"webhook": webhookReceiver, "file": fileReceiver, "postgres": postgresReceiver, "redis": redisReceiver, "rabbitmq": rabbitReceiver, "email": mailReceiver,
+		"kafka": topicReceiver, "kafka, transactional": onceReceiver,
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := open(t)
-			killed := killedRuns(t, r.sink, events, kills)
+			killed, memory := killedRuns(t, r.sink, events, kills)
 			ids := r.ids(t)
 			different := map[string]bool{}
 			for _, id := range ids {
 				different[id] = true
 			}
 			lost, again := events-len(different), len(ids)-len(different)
-			t.Logf("| %s | engine killed %d times | %d | %d | %d |", name, killed, events, lost, again)
+			sinktest.Tell(t, name, fmt.Sprintf("engine killed %d times", killed), events, lost, again, memory)
 			if lost != 0 || r.once && again != 0 || killed == 0 {
 				t.Errorf("%d of %d alerts lost, %d came again, %d kills", lost, events, again, killed)
 			}
@@ -57,24 +66,35 @@ func TestEngineKilledDuringDelivery(t *testing.T) {
 	}
 }
 
-// killedRuns runs until a run ends by itself, and kills those before it.
-func killedRuns(t *testing.T, sink string, events, kills int) (killed int) {
+// killedRuns runs until a run ends by itself, and kills those before it. memory is the most
+// that a whole process took.
+func killedRuns(t *testing.T, sink string, events, kills int) (killed int, memory string) {
 	config := killConfig(t, sink, events)
+	var most int64
 	for ; ; killed++ {
 		p := start(t, "run", "-c", config)
 		if killed == kills {
 			p.ends(t, 0)
-			return killed
+			return killed, fmt.Sprintf("%d MiB", max(most, resident(p))>>20)
 		}
 		time.Sleep(time.Duration(300+100*(killed%3)) * time.Millisecond) // somewhere in it
 		if err := p.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
 		p.Wait()
+		most = max(most, resident(p))
 		if p.ProcessState.ExitCode() >= 0 { // it was done before
-			return killed
+			return killed, fmt.Sprintf("%d MiB", most>>20)
 		}
 	}
+}
+
+// resident is the most memory that a process had that is gone, in bytes.
+func resident(p *process) int64 {
+	if usage, ok := p.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		return usage.Maxrss << 10 // of Linux, in KiB
+	}
+	return 0
 }
 
 // killConfig is a run whose delivery takes about as long as its kills.
@@ -117,15 +137,16 @@ func webhookReceiver(t *testing.T) receiver {
 	var mu sync.Mutex
 	var ids []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		lines := bufio.NewScanner(r.Body)
+		body, err := io.ReadAll(r.Body)
+		if err != nil { // whoever sent it was killed in the middle
+			return
+		}
 		mu.Lock()
 		defer mu.Unlock()
-		for lines.Scan() {
-			ids = append(ids, idIn(t, lines.Bytes()))
+		for line := range bytes.Lines(body) {
+			ids = append(ids, idIn(t, line))
 		}
-		if lines.Err() == nil {
-			w.WriteHeader(http.StatusNoContent)
-		}
+		w.WriteHeader(http.StatusNoContent)
 	}))
 	t.Cleanup(server.Close)
 	return receiver{sink: fmt.Sprintf("webhook: { url: %q, batch: 20 }", server.URL), ids: func(*testing.T) []string {
@@ -211,5 +232,78 @@ func rabbitReceiver(t *testing.T) receiver {
 			}
 			ids = append(ids, d.MessageId)
 		}
+	}}
+}
+
+func topicReceiver(t *testing.T) receiver {
+	b := startBroker(t, 1).withAlerts(t)
+	return receiver{sink: fmt.Sprintf("kafka: { brokers: [%q], topic: alerts }", b.ListenAddrs()[0]), ids: b.alertIDs}
+}
+
+func onceReceiver(t *testing.T) receiver {
+	b := startBroker(t, 1).withAlerts(t)
+	return receiver{sink: fmt.Sprintf("kafka: { brokers: [%q], topic: alerts, transactional: true, transactional_id: app }", b.ListenAddrs()[0]), once: true, ids: b.alertIDs}
+}
+
+// alertIDs are those of the alerts that readers of committed records see.
+func (b *broker) alertIDs(t *testing.T) (ids []string) {
+	t.Helper()
+	c, err := kgo.NewClient(kgo.SeedBrokers(b.ListenAddrs()...), kgo.ConsumeTopics("alerts"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		fs := c.PollFetches(ctx)
+		cancel()
+		if fs.NumRecords() == 0 {
+			return ids
+		}
+		fs.EachRecord(func(r *kgo.Record) { ids = append(ids, idIn(t, r.Value)) })
+	}
+}
+
+// mailbox is an SMTP server in this process that keeps what messages call themselves.
+type mailbox struct {
+	smtp.Session
+	mu  sync.Mutex
+	ids []string
+}
+
+func (m *mailbox) NewSession(*smtp.Conn) (smtp.Session, error) { return m, nil }
+func (m *mailbox) Mail(string, *smtp.MailOptions) error        { return nil }
+func (m *mailbox) Rcpt(string, *smtp.RcptOptions) error        { return nil }
+func (m *mailbox) Reset()                                      {}
+func (m *mailbox) Logout() error                               { return nil }
+
+func (m *mailbox) Data(r io.Reader) error {
+	message, err := mail.ReadMessage(r)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, message.Body); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ids = append(m.ids, message.Header.Get("Message-ID"))
+	return nil
+}
+
+func mailReceiver(t *testing.T) receiver {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	box := &mailbox{}
+	server := smtp.NewServer(box)
+	go server.Serve(l)
+	t.Cleanup(func() { server.Close() })
+	sink := fmt.Sprintf("email: { host: %q, from: a@example.org, to: [b@example.org], encryption: none }, concurrency: 8", l.Addr())
+	return receiver{sink: sink, ids: func(*testing.T) []string {
+		box.mu.Lock()
+		defer box.mu.Unlock()
+		return box.ids
 	}}
 }

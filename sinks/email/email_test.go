@@ -35,6 +35,7 @@ type server struct {
 	messages []string
 	logins   []string
 	only     string // the way to log in
+	forget   bool   // keep no message
 }
 
 func (s *server) NewSession(*smtp.Conn) (smtp.Session, error) { return &session{s: s}, nil }
@@ -104,7 +105,9 @@ func (c *session) Data(r io.Reader) error {
 	}
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
-	c.s.messages = append(c.s.messages, string(text))
+	if !c.s.forget {
+		c.s.messages = append(c.s.messages, string(text))
+	}
 	return nil
 }
 

@@ -150,7 +150,7 @@ func TestPostgres(t *testing.T) {
 	})
 
 	t.Run("killed and back", func(t *testing.T) {
-		exec(t, db, "TRUNCATE cepheus_alerts")
+		exec(t, db, "DROP TABLE IF EXISTS cepheus_alerts")
 		sinktest.Survives(t, db, open(t, Options{URL: url(db)}), sinks.Delivery{}, 5000, ids)
 	})
 }

@@ -38,7 +38,7 @@ func Survives(t *testing.T, server Server, to sinks.Sink, how sinks.Delivery, n 
 	slices.Sort(all)
 	once := slices.Compact(slices.Clone(all))
 	name, _, _ := strings.Cut(t.Name(), "/")
-	t.Logf("| %s | receiver killed, and back | %d | %d | %d |", strings.ToLower(strings.TrimPrefix(name, "Test")), n, n-len(once), len(all)-len(once))
+	Tell(t, strings.ToLower(strings.TrimPrefix(name, "Test")), "killed (SIGKILL), and back", n, n-len(once), len(all)-len(once))
 	if len(all) != n || len(once) != n {
 		t.Errorf("the receiver has %d alerts, %d different ones, want %d", len(all), len(once), n)
 	}
