@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
@@ -64,8 +65,8 @@ func (w *worker) attempt(ctx context.Context, rows []Row) (taken int, err error)
 			taken, err = 0, fmt.Errorf("flush %d alerts: %w", taken, flushing)
 		}
 	}
-	if err != nil && ctx.Err() == nil && trying.Err() != nil && errors.Is(err, context.DeadlineExceeded) {
-		err = &RetryError{Err: fmt.Errorf("no answer within %s", w.Timeout)}
+	if err != nil && ctx.Err() == nil && trying.Err() != nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)) {
+		err = &RetryError{Err: fmt.Errorf("no answer within %s; %s", w.Timeout, mendOfSilence)}
 	}
 	return taken, err
 }
