@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"strings"
 	"time"
 
 	"github.com/cepheus-cep/cepheus/sinks"
@@ -18,6 +19,8 @@ const (
 	discordTitle  = 120
 	discordName   = 20
 	discordValue  = 30
+
+	discordContent = 500
 )
 
 // Most is as many as a message takes.
@@ -35,23 +38,38 @@ func (Discord) Body(alerts []*sinks.Alert, group string) ([]byte, error) {
 	for _, a := range alerts {
 		embeds = append(embeds, discordAlert(a))
 	}
-	text, err := asJSON(object{"content": short(heading(alerts, group), 500), "embeds": embeds, "allowed_mentions": object{"parse": []string{}}})
+	text, err := asJSON(object{"content": discordEscape(heading(alerts, group), discordContent), "embeds": embeds, "allowed_mentions": object{"parse": []string{}}})
 	return []byte(text), err
 }
 
 func discordAlert(a *sinks.Alert) object {
 	fields := []discordField{{"severity", a.Severity, true}}
-	for _, p := range append(pairs(a.Key), pairs(a.Fields)...) {
-		if len(fields) < discordFields && p.value != "" {
-			fields = append(fields, discordField{short(p.name, discordName), short(p.value, discordValue), true})
+	add := func(name, value string) {
+		name, value = discordEscape(name, discordName), discordEscape(value, discordValue)
+		if len(fields) < discordFields && strings.TrimSpace(name) != "" && strings.TrimSpace(value) != "" { // which Discord refuses
+			fields = append(fields, discordField{name, value, true})
 		}
 	}
+	url, linked := page(a)
+	if !linked {
+		add("runbook", a.Runbook)
+	}
+	for _, p := range append(pairs(a.Key), pairs(a.Fields)...) {
+		add(p.name, p.value)
+	}
 	embed := object{
-		"title": short(title(a), discordTitle), "color": colour(a.Severity), "fields": fields,
+		"title": discordEscape(title(a), discordTitle), "color": colour(a.Severity), "fields": fields,
 		"timestamp": a.Time.UTC().Format(time.RFC3339), "footer": object{"text": short(a.Rule, discordName)},
 	}
-	if a.Runbook != "" {
-		embed["url"] = a.Runbook
+	if linked {
+		embed["url"] = url
 	}
 	return embed
+}
+
+// discordEscape cuts a text, and takes the meaning that Markdown gives characters, so that no
+// event's text makes a link that shows another address.
+func discordEscape(s string, n int) string {
+	escape := strings.NewReplacer(`\`, `\\`, "[", `\[`, "]", `\]`, "*", `\*`, "_", `\_`, "`", "\\`", "~", `\~`, "|", `\|`)
+	return short(escape.Replace(short(s, n)), n)
 }

@@ -6,13 +6,17 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
+	"unicode/utf16"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -77,65 +81,152 @@ func TestFormatsAreThoseOfTestdata(t *testing.T) {
 	}
 }
 
-// TestFormatsKeepWithinBounds, whatever alerts hold.
+// TestFormatsKeepWithinBounds, whatever alerts hold: what a service would refuse is cut.
 func TestFormatsKeepWithinBounds(t *testing.T) {
 	all := formats(t)
 	delete(all, "template")
+	checks := map[string]func(r *rapid.T, body []byte){
+		"slack": checkSlack, "teams": checkTeams, "discord": checkDiscord, "pagerduty": checkPagerDuty, "opsgenie": checkOpsgenie, "alertmanager": checkAlertmanager,
+	}
 	rapid.Check(t, func(r *rapid.T) {
-		word := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "<!channel>", "@everyone", "[x](http://evil)", `"\`, strings.Repeat("é", 7000)}))
+		word := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{
+			"", " ", "<!channel>", "@everyone", "[x](http://evil)", `"\`, "https://wiki.example/a?b=c&d=<e>|f", "https://wiki.example/" + strings.Repeat("x", 3000),
+			strings.Repeat("é", 7000), strings.Repeat("&", 7000), strings.Repeat("😀", 3000), strings.Repeat("\x01", 7000), strings.Repeat("[", 7000), strings.Repeat("x", 300_000),
+		}))
 		var alerts []*sinks.Alert
 		for i := range rapid.IntRange(1, 60).Draw(r, "alerts") {
-			a := &sinks.Alert{ID: fmt.Sprint(i), Rule: word.Draw(r, "rule"), Title: word.Draw(r, "title"), Severity: "high", Time: time.Unix(1e9, 0), Runbook: word.Draw(r, "runbook")}
-			a.Tags = rapid.SliceOfN(word, 0, 3).Draw(r, "tags")
+			a := &sinks.Alert{ID: fmt.Sprint(i), Rule: "r" + strings.Repeat("x", rapid.IntRange(0, 300).Draw(r, "rule")), Title: word.Draw(r, "title"), Severity: "critical", Time: time.Unix(1e9, 0), Runbook: word.Draw(r, "runbook")}
+			a.Tags = rapid.SliceOfN(word, 0, 30).Draw(r, "tags")
 			a.Fields, a.Key = map[string]any{}, map[string]any{}
-			for range rapid.IntRange(0, 4).Draw(r, "fields") {
-				a.Fields[word.Draw(r, "name")] = word.Draw(r, "value")
-				a.Key[word.Draw(r, "part")] = json.Number("7")
+			for range rapid.IntRange(0, 50).Draw(r, "fields") {
+				a.Fields[fmt.Sprint(len(a.Fields), word.Draw(r, "name"))] = word.Draw(r, "value")
 			}
+			a.Key[word.Draw(r, "part")] = json.Number("7")
 			alerts = append(alerts, a)
 		}
-		for name, f := range all {
-			body, err := f.Body(alerts[:min(len(alerts), f.Most())], word.Draw(r, "group"))
-			if err != nil || !json.Valid(body) {
-				r.Fatalf("%s: %v, %.300s", name, err, body)
-			}
-			if name == "teams" && len(alerts) == 1 && len(body) > 28<<10 {
-				r.Errorf("a card of %d bytes", len(body))
-			}
-			if bytes.Contains(body, []byte("<!channel>")) && name == "slack" || bytes.Contains(body, []byte(`[x](http`)) && name == "teams" {
-				r.Errorf("%s: an event's text has a meaning: %s", name, body)
-			}
-			if name == "discord" {
-				checkDiscord(r, body)
-			}
+		name := rapid.SampledFrom(slices.Sorted(maps.Keys(all))).Draw(r, "format")
+		body, err := all[name].Body(alerts[:min(len(alerts), all[name].Most())], word.Draw(r, "group"))
+		if err != nil || !json.Valid(body) {
+			r.Fatalf("%s: %v, %.300s", name, err, body)
 		}
+		checks[name](r, body)
 	})
+}
+
+// within wants a text of at most n characters, some of which can be seen.
+func within(r *rapid.T, what, text string, n int) {
+	if got := len(utf16.Encode([]rune(text))); got > n || strings.TrimSpace(text) == "" {
+		r.Errorf("%s has %d characters, of at most %d: %.100q", what, got, n, text)
+	}
+}
+
+func read(r *rapid.T, body []byte, into any) {
+	if err := json.Unmarshal(body, into); err != nil {
+		r.Fatal(err)
+	}
+}
+
+func checkSlack(r *rapid.T, body []byte) {
+	var m struct {
+		Text   string
+		Blocks []struct {
+			Type string
+			Text struct{ Text string }
+		}
+	}
+	read(r, body, &m)
+	within(r, "text", m.Text, 4000)
+	for _, b := range m.Blocks {
+		within(r, b.Type, b.Text.Text, map[string]int{"header": 150, "section": 3000}[b.Type])
+		if b.Type == "section" && !strings.HasSuffix(b.Text.Text, " UTC>") {
+			r.Errorf("the end is cut: %q", b.Text.Text)
+		}
+	}
+	if len(m.Blocks) > 50 || bytes.Contains(body, []byte("<!channel>")) {
+		r.Errorf("%d blocks, or a mention: %s", len(m.Blocks), body)
+	}
+}
+
+func checkTeams(r *rapid.T, body []byte) {
+	if len(body) > 28_000 || bytes.Contains(body, []byte(`[x](http`)) {
+		r.Errorf("a card of %d bytes, or a link: %s", len(body), body)
+	}
 }
 
 func checkDiscord(r *rapid.T, body []byte) {
 	var m struct {
-		Content string `json:"content"`
+		Content string
 		Embeds  []struct {
-			Title  string                         `json:"title"`
-			Fields []struct{ Name, Value string } `json:"fields"`
-			Footer struct{ Text string }          `json:"footer"`
-		} `json:"embeds"`
-	}
-	if err := json.Unmarshal(body, &m); err != nil {
-		r.Fatal(err)
-	}
-	n := 0
-	for _, e := range m.Embeds {
-		n += utf8.RuneCountInString(e.Title + e.Footer.Text)
-		for _, f := range e.Fields {
-			n += utf8.RuneCountInString(f.Name + f.Value)
-			if f.Value == "" {
-				r.Error("an empty value")
-			}
+			Title, URL string
+			Fields     []struct{ Name, Value string }
+			Footer     struct{ Text string }
 		}
 	}
-	if n > 6000 || len(m.Embeds) > 10 || utf8.RuneCountInString(m.Content) > 2000 {
-		r.Errorf("%d characters in %d embeds, %d above them", n, len(m.Embeds), utf8.RuneCountInString(m.Content))
+	read(r, body, &m)
+	within(r, "content", m.Content, 2000)
+	n := 0
+	for _, e := range m.Embeds {
+		within(r, "title", e.Title, 256)
+		n += len(utf16.Encode([]rune(e.Title + e.Footer.Text)))
+		for _, f := range e.Fields {
+			within(r, "name", f.Name, 256)
+			within(r, "value", f.Value, 1024)
+			n += len(utf16.Encode([]rune(f.Name + f.Value)))
+		}
+		if u, err := url.Parse(e.URL); err != nil || e.URL != "" && u.Host == "" || len(e.URL) > 2048 {
+			r.Errorf("the link %q: %v", e.URL, err)
+		}
+	}
+	if n > 6000 || len(m.Embeds) > 10 || bytes.Contains(body, []byte(`[x](http`)) {
+		r.Errorf("%d characters in %d embeds, or a link", n, len(m.Embeds))
+	}
+}
+
+func checkPagerDuty(r *rapid.T, body []byte) {
+	var m struct {
+		Payload struct{ Summary, Source string }
+	}
+	read(r, body, &m)
+	within(r, "summary", m.Payload.Summary, 1024)
+	within(r, "source", m.Payload.Source, 1024)
+	if len(body) > 512_000 {
+		r.Errorf("an event of %d bytes", len(body))
+	}
+}
+
+func checkOpsgenie(r *rapid.T, body []byte) {
+	var m struct {
+		Message, Alias, Description, Entity string
+		Tags                                []string
+		Details                             map[string]string
+	}
+	read(r, body, &m)
+	within(r, "message", m.Message, 130)
+	within(r, "alias", m.Alias, 512)
+	within(r, "entity", m.Entity+".", 513)
+	within(r, "description", m.Description+".", 15_001)
+	n := 0
+	for name, value := range m.Details {
+		n += len(utf16.Encode([]rune(name + value)))
+	}
+	for _, tag := range m.Tags {
+		within(r, "tag", tag, 50)
+	}
+	if len(m.Tags) > 20 || n > 8000 {
+		r.Errorf("%d tags, %d characters of details", len(m.Tags), n)
+	}
+}
+
+// checkAlertmanager wants names that it takes; it has no bounds.
+func checkAlertmanager(r *rapid.T, body []byte) {
+	var all []struct{ Labels map[string]string }
+	read(r, body, &all)
+	for _, a := range all {
+		for name := range a.Labels {
+			if !regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`).MatchString(name) {
+				r.Errorf("the label %q", name)
+			}
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/cepheus-cep/cepheus/sinks"
 )
@@ -21,6 +22,9 @@ func OpsgenieHeader(apiKey string) http.Header {
 	return http.Header{"Authorization": {"GenieKey " + apiKey}}
 }
 
+// opsgenieDetails is how many characters details may have.
+const opsgenieDetails = 8000
+
 // Most is one.
 func (Opsgenie) Most() int { return 1 }
 
@@ -29,20 +33,13 @@ func (Opsgenie) Body(alerts []*sinks.Alert, _ string) ([]byte, error) {
 	a := alerts[0]
 	tags := []string{}
 	for _, t := range a.Tags {
-		if len(tags) < 20 {
+		if len(tags) < 20 && strings.TrimSpace(t) != "" {
 			tags = append(tags, short(t, 50))
 		}
 	}
-	more := map[string]string{"rule": a.Rule, "version": a.Version, "time": a.Time.UTC().Format("2006-01-02T15:04:05.000Z")}
-	for _, p := range append(pairs(a.Labels), append(pairs(a.Key), pairs(a.Fields)...)...) {
-		more[p.name] = short(p.value, 1000)
-	}
-	if a.Runbook != "" {
-		more["runbook"] = a.Runbook
-	}
 	text, err := asJSON(object{
 		"message": short(title(a), 130), "alias": short(a.ID, 512), "description": short(a.Rule+"\n"+key(a)+"\n"+a.Runbook, 15000),
-		"tags": tags, "details": more, "entity": short(key(a), 512), "source": "cepheus", "priority": opsgeniePriority(a.Severity),
+		"tags": tags, "details": excerpt(a, opsgenieDetails), "entity": short(key(a), 512), "source": "cepheus", "priority": opsgeniePriority(a.Severity),
 	})
 	return []byte(text), err
 }

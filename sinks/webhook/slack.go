@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cepheus-cep/cepheus/sinks"
@@ -18,12 +19,20 @@ const (
 	slackSection = 3000
 )
 
+// slackWords bounds one text of a section, and slackFields the fields that are shown, while
+// there is room.
+const (
+	slackWords  = 250
+	slackFields = 40
+)
+
 // Most is as many as a message has room for; the rest come in another.
 func (Slack) Most() int { return slackBlocks - 2 }
 
 type slackText struct {
-	Type string `json:"type"`
-	Text string `json:"text"`
+	Type     string `json:"type"`
+	Text     string `json:"text"`
+	Verbatim bool   `json:"verbatim,omitempty"` // nothing but what we write as a link is one
 }
 
 type slackBlock struct {
@@ -34,31 +43,58 @@ type slackBlock struct {
 // Body writes alerts. Its text is what a notification shows.
 func (Slack) Body(alerts []*sinks.Alert, group string) ([]byte, error) {
 	head := heading(alerts, group)
-	blocks := []slackBlock{{"header", &slackText{"plain_text", short(slackEscape(head), slackHeader)}}}
+	blocks := []slackBlock{{"header", &slackText{Type: "plain_text", Text: slackFit(head, slackHeader)}}}
 	for _, a := range alerts {
-		blocks = append(blocks, slackBlock{"section", &slackText{"mrkdwn", short(slackAlert(a), slackSection)}})
+		blocks = append(blocks, slackBlock{"section", &slackText{"mrkdwn", slackAlert(a), true}})
 	}
-	text, err := asJSON(map[string]any{"text": slackEscape(short(head, slackSection)), "blocks": blocks})
+	text, err := asJSON(map[string]any{"text": slackFit(head, slackHeader), "blocks": blocks})
 	return []byte(text), err
 }
 
+// slackAlert writes what there is room for: a text that is cut in the middle of what Slack
+// reads as one thing would show it raw.
 func slackAlert(a *sinks.Alert) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "*%s* · %s · %s", slackEscape(title(a)), slackEscape(a.Rule), a.Severity)
-	if k := key(a); k != "" {
-		fmt.Fprintf(&b, "\n%s", slackEscape(k))
-	}
-	for _, p := range pairs(a.Fields) {
-		fmt.Fprintf(&b, "\n• %s: %s", slackEscape(p.name), slackEscape(p.value))
+	lines := []string{fmt.Sprintf("*%s* · %s · %s", slackWord(title(a)), slackWord(a.Rule), a.Severity)}
+	last := []string{fmt.Sprintf("<!date^%d^{date_num} {time_secs}|%s>", a.Time.Unix(), a.Time.Format("2006-01-02 15:04:05 MST"))}
+	if a.Runbook != "" {
+		last = append([]string{slackRunbook(a)}, last...)
 	}
 	if a.Suppressed > 0 {
-		fmt.Fprintf(&b, "\n%d more were suppressed", a.Suppressed)
+		last = append([]string{fmt.Sprintf("%d more were suppressed", a.Suppressed)}, last...)
 	}
-	if a.Runbook != "" {
-		fmt.Fprintf(&b, "\nRunbook: %s", slackEscape(a.Runbook))
+	if k := key(a); k != "" {
+		lines = append(lines, slackWord(k))
 	}
-	fmt.Fprintf(&b, "\n<!date^%d^{date_num} {time_secs}|%s>", a.Time.Unix(), a.Time.Format("2006-01-02 15:04:05 MST"))
-	return b.String()
+	room := slackSection - units(strings.Join(append(slices.Clone(lines), last...), "\n")) - len("\n…\n")
+	for i, p := range pairs(a.Fields) {
+		line := "• " + slackWord(p.name) + ": " + slackWord(p.value)
+		if room -= 1 + units(line); room < 0 || i == slackFields {
+			lines = append(lines, "…")
+			break
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(append(lines, last...), "\n")
+}
+
+// slackRunbook is a link, where it can be one.
+func slackRunbook(a *sinks.Alert) string {
+	url, ok := page(a)
+	if !ok || strings.ContainsAny(url, "|<>") || len(slackEscape(url)) > slackSection/4 {
+		return "Runbook: " + slackWord(a.Runbook)
+	}
+	return "<" + slackEscape(url) + "|Runbook>"
+}
+
+func slackWord(s string) string { return slackFit(s, slackWords) }
+
+// slackFit cuts a text so that it has n characters when it is escaped.
+func slackFit(s string, n int) string {
+	for most := n; ; most-- {
+		if text := slackEscape(short(s, most)); units(text) <= n {
+			return text
+		}
+	}
 }
 
 // slackEscape escapes the three characters that Slack reads as the beginning of something:

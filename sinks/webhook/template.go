@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/template"
 	"time"
+	"unicode/utf16"
 
 	"github.com/cepheus-cep/cepheus/sinks"
 )
@@ -73,12 +74,30 @@ func asJSON(v any) (string, error) {
 	return strings.TrimSuffix(b.String(), "\n"), err
 }
 
-// short cuts a text to n characters, the last of which then is an ellipsis.
+// short cuts a text to n characters, the last of which then is an ellipsis. Characters are
+// counted as UTF-16 does, in which an emoji is two: services bound them so, or more generously.
 func short(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		return string(r[:max(0, n-1)]) + "…"
+	if len(s) <= n {
+		return s
+	}
+	units, end := 0, 0 // end is where a text of n-1 ends
+	for i, r := range s {
+		if units < n {
+			end = i
+		}
+		if units += max(1, utf16.RuneLen(r)); units > n {
+			return s[:end] + "…"
+		}
 	}
 	return s
+}
+
+// units counts characters as short does.
+func units(s string) (n int) {
+	for _, r := range s {
+		n += max(1, utf16.RuneLen(r))
+	}
+	return n
 }
 
 // templateData is what a template sees: the fields of the first alert are its own.

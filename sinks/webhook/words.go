@@ -3,6 +3,7 @@ package webhook
 import (
 	"fmt"
 	"maps"
+	neturl "net/url"
 	"slices"
 	"strings"
 
@@ -46,13 +47,25 @@ func plain(v any) string {
 	return s
 }
 
-// title is an alert's title, or its rule where it has none.
+// title is an alert's title, or its rule where it has none that can be seen.
 func title(a *sinks.Alert) string {
-	if a.Title == "" {
+	if strings.TrimSpace(a.Title) == "" {
 		return a.Rule
 	}
 	return a.Title
 }
+
+// page is an alert's runbook where it is an address that services take for a link.
+func page(a *sinks.Alert) (url string, ok bool) {
+	u, err := neturl.Parse(a.Runbook)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || len(a.Runbook) > maxLink {
+		return "", false
+	}
+	return u.String(), true
+}
+
+// maxLink is as many bytes as every service takes for a link.
+const maxLink = 1000
 
 // heading is a line above several alerts.
 func heading(alerts []*sinks.Alert, group string) string {
@@ -88,4 +101,28 @@ func colour(severity string) int {
 		return 0x1565C0
 	}
 	return 0x607D8B
+}
+
+// excerptValue bounds a value of an excerpt, in characters.
+const excerptValue = 1000
+
+// excerpt is what people look for in an alert, as names and texts of at most so many
+// characters in all.
+func excerpt(a *sinks.Alert, room int) map[string]string {
+	all := []pair{
+		{"rule", a.Rule}, {"version", a.Version}, {"time", a.Time.UTC().Format("2006-01-02T15:04:05.000Z")}, {"runbook", a.Runbook},
+	}
+	all = slices.Concat(all, pairs(a.Key), pairs(a.Fields), pairs(a.Labels))
+	found := map[string]string{}
+	for _, p := range all {
+		name, value := short(p.name, excerptValue/10), short(p.value, excerptValue)
+		if _, known := found[name]; known || value == "" {
+			continue
+		}
+		if room -= units(name) + units(value); room < 0 {
+			break
+		}
+		found[name] = value
+	}
+	return found
 }
