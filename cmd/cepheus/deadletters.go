@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -117,6 +119,9 @@ func (v deadLsVerb) Run(w *world) error {
 	})
 	if err := errors.Join(err, t.Flush(), out.Flush()); err != nil {
 		return fmt.Errorf("list %s: %w", v.File, err)
+	}
+	if _, err := os.Stat(v.File); n == 0 && errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintf(w.stderr, "there is no file %s: no dead letter was kept in it, or --dead-letters names another\n", v.File)
 	}
 	return v.tellDropped(w)
 }
@@ -275,7 +280,8 @@ func (c deadChoice) tidy(w *world) error {
 
 type deadReplayVerb struct {
 	deadChoice
-	Sink    string        `type:"given" placeholder:"stdout|FILE|URL" help:"Where alerts are sent."`
+	Sink    string        `type:"given" placeholder:"stdout|FILE|URL|NAME" help:"Where alerts are sent; with --config a sink of it."`
+	Config  string        `name:"config" short:"c" type:"given" placeholder:"FILE" help:"The configuration that has the sink."`
 	Timeout time.Duration `default:"1m" help:"For how long an alert is tried that the sink does not take."`
 }
 
@@ -337,17 +343,17 @@ func (v deadReplayVerb) print(w *world, records []*deadletter.Stored) error {
 
 // send delivers alerts as a run does.
 func (v deadReplayVerb) send(w *world, alerts []*deadletter.Stored) (err error) {
-	to, err := readSink(v.Sink)
+	to, err := v.to()
 	if err != nil {
-		return usage(err)
+		return err
 	}
 	log := slog.New(slog.NewTextHandler(w.stderr, nil))
 	target, err := (&pipeline{world: w, log: log}).openSink(to, w.kinds())
 	if err != nil {
-		return usage(fmt.Errorf("--sink %s: %w", to.given, err))
+		return usage(fmt.Errorf("%s: %w", to.told(), err))
 	}
 	defer func() { err = errors.Join(err, target.Sink.Close()) }()
-	target.Name, target.MaxElapsed = to.name, v.Timeout
+	target.Name, target.MaxElapsed, target.StopOnFault = to.name, v.Timeout, true // someone is before it
 	refused := map[uint64]bool{}
 	d, err := sinks.NewDispatcher(lettersAsRows(alerts), []sinks.Target{target}, sinks.Options{
 		Now: w.now, Log: log,
@@ -375,6 +381,19 @@ func (v deadReplayVerb) send(w *world, alerts []*deadletter.Stored) (err error) 
 		return errNotWell
 	}
 	return sending
+}
+
+// to is where alerts go: a sink of the configuration, where there is one.
+func (v deadReplayVerb) to() (sinkFlag, error) {
+	if v.Config == "" {
+		to, err := readSink(v.Sink)
+		if err != nil {
+			return to, usage(err)
+		}
+		return to, nil
+	}
+	sink, err := namedSink{Name: v.Sink, Config: v.Config}.open()
+	return sinkFlag{given: v.Sink, name: v.Sink, sink: sink}, err
 }
 
 // lettersAsRows is an outbox of letters: the first is row 1.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -28,6 +29,25 @@ func cepheusDo(t *testing.T, code int, args ...string) (out, messages string) {
 		t.Fatalf("%v, want exit code %d; standard error:\n%s", err, code, stderr.String())
 	}
 	return stdout.String(), stderr.String()
+}
+
+// TestRefusedAlertsAreSentToASinkOfAConfiguration, which may hold what no command line should.
+func TestRefusedAlertsAreSentToASinkOfAConfiguration(t *testing.T) {
+	k, url := receive(t)
+	k.answers(func(string) int { return http.StatusUnprocessableEntity })
+	dead := filepath.Join(t.TempDir(), "dead.jsonl")
+	if _, said := cepheusDo(t, 0, "dead-letters", "ls", "--dead-letters", dead); !strings.Contains(said, "there is no file "+dead) {
+		t.Errorf("of a file that is not there: %s", said)
+	}
+	cepheusRun(t, 0, "--sink", url, "--dead-letters", dead)
+	k.answers(nil)
+	config := configOf(t, fmt.Sprintf("rules: [r.cep]\nsources: { e: { file: { paths: [r.cep] } } }\nsinks: { hook: { webhook: { url: %q, batch: 10 } } }\n", url))
+	if _, said := cepheusDo(t, 2, "dead-letters", "replay", "--dead-letters", dead, "--all", "-c", config, "--sink", "other"); !strings.Contains(said, "no sink other; it has: hook") {
+		t.Errorf("to a sink that is not there: %s", said)
+	}
+	if _, said := cepheusDo(t, 0, "dead-letters", "replay", "--dead-letters", dead, "--all", "-c", config, "--sink", "hook"); len(k.got()) != 1 || !strings.Contains(said, "6 letters replayed") {
+		t.Errorf("%d posted; %s", len(k.got()), said)
+	}
 }
 
 // TestRefusedAlertsAreSentAgain: the receiver refuses one still, then takes it.
