@@ -77,7 +77,7 @@ func killedRuns(t *testing.T, sink string, events, kills int) (killed int, memor
 			p.ends(t, 0)
 			return killed, fmt.Sprintf("%d MiB", max(most, resident(p))>>20)
 		}
-		time.Sleep(time.Duration(300+100*(killed%3)) * time.Millisecond) // somewhere in it
+		time.Sleep(time.Duration(300+100*(killed%8)) * time.Millisecond) // somewhere in it
 		if err := p.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +117,7 @@ rules: [%q]
 state: { dir: data, commit: 50ms }
 sources: { e: { file: { paths: [e.jsonl] } } }
 sinks: { s: { %s, rate: %d, burst: 100 } }
-`, rulesFile(t), sink, events/2)
+`, rulesFile(t), sink, min(5000, events/2))
 	path := filepath.Join(dir, "c.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
