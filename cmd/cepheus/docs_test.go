@@ -14,7 +14,7 @@ import (
 // in which "…" stands for any text. A block "file NAME" is a file that is there from then on.
 // Each page has a folder of its own, in which its blocks are taken one after the other.
 // With UPDATE=1 the pages are written anew.
-var consolePages = []string{"start.md", "first-rule.md", "testing.md", "backtest.md"}
+var consolePages = []string{"start.md", "first-rule.md", "testing.md", "backtest.md", "tools.md", "state.md", "sinks.md"}
 
 var fenced = regexp.MustCompile("(?ms)^```(console|file)[ ]?([^\n]*)\n(.*?)^```\n")
 
@@ -72,19 +72,32 @@ func prints(t *testing.T, dir, command, want string) string {
 	if want != "" && !strings.HasSuffix(want, "\n") {
 		want += "\n"
 	}
-	var pattern strings.Builder
-	for i, part := range strings.Split(want, "…") {
-		if i > 0 {
-			pattern.WriteString(`[\s\S]*?`)
-		}
-		pattern.WriteString(regexp.QuoteMeta(part))
-	}
-	if regexp.MustCompile("^" + pattern.String() + "$").Match(got) {
+	if elided(want).Match(got) {
 		return want
 	}
 	if os.Getenv("UPDATE") == "" {
 		t.Errorf("$ %s\nthe page shows\n%s\nit prints\n%s", command, want, got)
 		return want
 	}
-	return regexp.MustCompile(`(?m)(tests?|alerts), [\d.]+(ms|s|µs)$`).ReplaceAllString(string(got), "$1, …")
+	return elidedAsBefore(string(got), want)
+}
+
+// elided matches what is shown; "…" stands for any text.
+func elided(shown string) *regexp.Regexp {
+	return regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(shown), "…", `[\s\S]*?`) + "$")
+}
+
+// elidedAsBefore is what a command prints with its lines written as they were before, where
+// those still say so with an "…" in them.
+func elidedAsBefore(got, before string) string {
+	lines := strings.Split(got, "\n")
+	for i := range lines {
+		for _, was := range strings.Split(before, "\n") {
+			if strings.Contains(was, "…") && elided(was).MatchString(lines[i]) {
+				lines[i] = was
+				break
+			}
+		}
+	}
+	return regexp.MustCompile(`(?m)(tests?|alerts), [\d.]+(ms|s|µs)$`).ReplaceAllString(strings.Join(lines, "\n"), "$1, …")
 }
