@@ -80,7 +80,7 @@ func (c *checker) testEvent(at *syntax.At) plan.TestEvent {
 		out.Type = slices.Index(c.set.Types, t)
 	}
 	for _, f := range at.Fields {
-		e := c.testValue(f)
+		e := c.testValue(f.Expr)
 		out.Fields = append(out.Fields, plan.Field{Name: f.Name.Text, Expr: e})
 		if !ok {
 			continue
@@ -95,12 +95,34 @@ func (c *checker) testEvent(at *syntax.At) plan.TestEvent {
 			c.fits(f, e, field.Type, t.Schema.Name)
 		}
 	}
+	c.beside(at, &out)
 	return out
 }
 
+// beside checks the key and the headers of the record of an event: texts.
+func (c *checker) beside(at *syntax.At, out *plan.TestEvent) {
+	if at.Key != nil {
+		out.Key = c.testText(at.Key, "the key")
+	}
+	c.unique(codeDuplicateItem, "header", fieldDeclNames(at.Headers))
+	for _, f := range at.Headers {
+		out.Headers = append(out.Headers, plan.Field{Name: f.Name.Text, Expr: c.testText(f.Expr, fmt.Sprintf("header %q", f.Name.Text))})
+	}
+}
+
+// testText compiles a value of a test that is text; nil where it is none.
+func (c *checker) testText(x *syntax.Expr, what string) *plan.Expr {
+	e := c.testValue(x)
+	if e == nil || e.Type.Kind == event.String {
+		return e
+	}
+	c.fail(codeTestValue, x.Span, "put it in quotes", "%s of a record is text, this is %s", what, article(e.Type))
+	return nil
+}
+
 // testValue compiles a value of a test: an expression over constants.
-func (c *checker) testValue(f *syntax.Field) *plan.Expr {
-	return c.compile(f.Expr.Span, &predicate.Scope{Place: "a test", Globals: c.globals, NoAggs: "a value of a test is a constant"}, event.Nil)
+func (c *checker) testValue(x *syntax.Expr) *plan.Expr {
+	return c.compile(x.Span, &predicate.Scope{Place: "a test", Globals: c.globals, NoAggs: "a value of a test is a constant"}, event.Nil)
 }
 
 // fits reports a value that a field never has. Text stands for what records write as
@@ -139,7 +161,7 @@ func (c *checker) expectation(x *syntax.Expect) plan.Expect {
 	}
 	shown := c.alertFields(d)
 	for _, f := range x.Fields {
-		e := c.testValue(f)
+		e := c.testValue(f.Expr)
 		out.Fields = append(out.Fields, plan.Field{Name: f.Name.Text, Expr: e})
 		if d == nil || d.Broken {
 			continue

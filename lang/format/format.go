@@ -291,10 +291,21 @@ func (p *printer) testItem(it *syntax.TestItem, own *item, columns int) string {
 	case own.holdsComment || !braces:
 		return p.flow(p.of(it.Span), flowExpr)
 	case it.At != nil:
-		return "at " + pad(it.At.Offset.Span.Text(), columns) + " " + it.At.Event.Span.Text() + " " + p.inline(fields)
+		return "at " + pad(it.At.Offset.Span.Text(), columns) + " " + it.At.Event.Span.Text() + " " + p.inline(fields) + p.beside(it.At)
 	}
 	open, _ := p.body(it.Span)
 	return p.flow(p.within(it.Span.Start, open), flowExpr) + " " + p.inline(fields)
+}
+
+// beside writes the key and the headers of a record that a test sends.
+func (p *printer) beside(at *syntax.At) (text string) {
+	if at.Key != nil {
+		text += " key " + p.flow(p.of(at.Key.Span), flowValue)
+	}
+	if len(at.Headers) > 0 {
+		text += " headers " + p.inline(at.Headers)
+	}
+	return text
 }
 
 // list writes the elements of a list that is too long for a line as many to a line as fit.

@@ -18,6 +18,9 @@ type TestEvent struct {
 	At     int64 // nanoseconds since the start of the test
 	Type   int   // index into Set.Types
 	Fields []Field
+
+	Key     *Expr   // text beside the record; nil: it has none
+	Headers []Field // texts
 }
 
 // ExpectKind is the form of an expectation.

@@ -408,12 +408,15 @@ type TestItem struct {
 	Expect *Expect
 }
 
-// At is `at D EVENT { … }`, or `at D` alone.
+// At is `at D EVENT { … } key EXPR headers { … }`, or `at D` alone.
 type At struct {
 	Span   source.Span
 	Offset Duration
 	Event  Name // empty Text: only time moves
 	Fields []*Field
+
+	Key     *Expr // of the record; nil: it has none
+	Headers []*Field
 }
 
 // ExpectKind is the form of an expectation.

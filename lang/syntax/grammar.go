@@ -288,6 +288,11 @@ type (
 		Event  *nameG     `parser:"( (?= (Word | Quoted) '{') @@"`
 		Open   bool       `parser:"  @'{' )?"`
 	}
+	besideG struct {
+		place
+		Key  *exprG `parser:"( 'key' @@ )?"`
+		Open bool   `parser:"( 'headers' @'{' )?"`
+	}
 	expectG struct {
 		place
 		Count *numberG   `parser:"'expect' ( @@"`
@@ -330,6 +335,7 @@ type grammarG struct {
 	To       *toG        `parser:"| @@"`
 	At       *atG        `parser:"| @@"`
 	Expect   *expectG    `parser:"| @@"`
+	Beside   *besideG    `parser:"| @@"`
 	Field    *fieldG     `parser:"| @@"`
 }
 

@@ -488,8 +488,27 @@ func (p *parser) atItem() (*At, bool) {
 	at := &At{Offset: *p.duration(g.Offset), Event: p.name(g.Event)}
 	if g.Open {
 		at.Fields, well = p.fields(p.taken())
+		well = p.beside(at) && well
 	}
 	return at, well
+}
+
+// beside reads the key and the headers of a record that a test sends, where there are any.
+func (p *parser) beside(at *At) bool {
+	if word := p.toks[p.at()].Value; word != "key" && word != "headers" {
+		return true
+	}
+	g, well := read[besideG](p)
+	if !well {
+		return false
+	}
+	if g.Key != nil {
+		at.Key = p.expr(g.Key)
+	}
+	if g.Open {
+		at.Headers, well = p.fields(p.taken())
+	}
+	return well
 }
 
 func (p *parser) expectItem() (*Expect, bool) {

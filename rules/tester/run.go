@@ -79,10 +79,9 @@ func (s *Suite) test(ctx context.Context, t *plan.Test, o Options) *Result {
 	began := o.Now()
 	r := &Result{Test: t}
 	set := s.rulesOf(t)
-	texts, times := s.records(t)
-	came, _, err := s.alerts(ctx, set, texts, times, nil)
+	came, _, err := s.alerts(ctx, set, t, nil)
 	if r.Failures = judge(t, came); err == nil && (o.Cover || len(r.Failures) > 0) {
-		err = s.watch(ctx, r, set, texts, times)
+		err = s.watch(ctx, r, set)
 	}
 	if r.Err = err; !o.Cover {
 		r.Covers = nil
@@ -91,8 +90,8 @@ func (s *Suite) test(ctx context.Context, t *plan.Test, o Options) *Result {
 	return r
 }
 
-func (s *Suite) alerts(ctx context.Context, set *plan.Set, texts [][]byte, times []int64, watch func(*machine.Sight)) (came []*event.Alert, stats *engine.Stats, err error) {
-	source := &trial.Records{Name: "test", Texts: texts, Times: times}
+func (s *Suite) alerts(ctx context.Context, set *plan.Set, t *plan.Test, watch func(*machine.Sight)) (came []*event.Alert, stats *engine.Stats, err error) {
+	source := s.records(t)
 	stats, err = trial.Run(ctx, engine.Options{
 		Set: set, Inputs: []engine.Input{{Source: source}}, Shards: 1, Steps: []engine.IdleStep{}, Watch: watch,
 	}, func(a *event.Alert) { came = append(came, trial.Clone(a)) })
@@ -100,14 +99,14 @@ func (s *Suite) alerts(ctx context.Context, set *plan.Set, texts [][]byte, times
 }
 
 // watch runs the test again and notes what came near, and what conditions were.
-func (s *Suite) watch(ctx context.Context, r *Result, set *plan.Set, texts [][]byte, times []int64) error {
+func (s *Suite) watch(ctx context.Context, r *Result, set *plan.Set) error {
 	tellers := map[string]*story.Teller{}
 	var names []string
 	for _, name := range named(r.Test) {
 		tellers[name] = story.New(rule(set, name), story.Options{Types: set.Types, Time: offset, MostLines: -1})
 		names = append(names, name)
 	}
-	_, stats, err := s.alerts(ctx, set, texts, times, func(sight *machine.Sight) {
+	_, stats, err := s.alerts(ctx, set, r.Test, func(sight *machine.Sight) {
 		if t := tellers[sight.Rule.Name]; t != nil {
 			t.See(sight)
 		}
@@ -147,24 +146,37 @@ func missed(t *story.Teller, stats *engine.Stats, name string) []string {
 }
 
 // records writes the events of a test as records, with those that move time.
-func (s *Suite) records(t *plan.Test) (texts [][]byte, times []int64) {
-	last := int64(0)
-	add := func(at int64, text []byte) {
-		texts, times = append(texts, text), append(times, Zero+at)
+func (s *Suite) records(t *plan.Test) *trial.Records {
+	out, last := &trial.Records{Name: "test"}, int64(0)
+	add := func(at int64, text, key, headers []byte) {
+		out.Texts, out.Times = append(out.Texts, text), append(out.Times, Zero+at)
+		out.Keys, out.Headers = append(out.Keys, key), append(out.Headers, headers)
 	}
 	for i := range t.Events {
 		ev := &t.Events[i]
 		last = max(last, ev.At)
 		if ev.Type < 0 {
-			add(ev.At, s.tick(ev.At))
+			add(ev.At, s.tick(ev.At), nil, nil)
 			continue
 		}
-		add(ev.At, s.record(ev, Zero, i))
+		key, headers := beside(ev)
+		add(ev.At, s.record(ev, Zero, i), key, headers)
 	}
 	if len(t.Events) > 0 {
-		add(last, s.tick(last))
+		add(last, s.tick(last), nil, nil)
 	}
-	return texts, times
+	return out
+}
+
+// beside are the key and the headers of an event's record.
+func beside(ev *plan.TestEvent) (key, headers []byte) {
+	if ev.Key != nil {
+		key = []byte(constant(ev.Key).S)
+	}
+	for _, h := range ev.Headers {
+		headers = event.AppendHeader(headers, h.Name, []byte(constant(h.Expr).S))
+	}
+	return key, headers
 }
 
 // tick is a record that brings the watermark to an offset.

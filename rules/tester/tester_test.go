@@ -68,6 +68,15 @@ test sleeping "a rule that is off is tested as if it were live" {
     at 0s pay { card: "a" }
     expect sleeping at 0s
 }
+rule keyed { from pay where meta.headers.trace == "t1" by meta.key as k }
+test keyed "a record has a key and headers" {
+    at 0s pay { card: "a" }
+    at 1s pay { card: "a" } headers { trace: "t1" }
+    at 2s pay { card: "a" } key "" headers { trace: "t2" }
+    at 3s pay { card: "a" } key "k" + "1" headers { trace: "t1", other: "x" }
+    expect keyed at 3s { k: "k1" }
+    expect 1 keyed
+}
 test absent "time alone decides" {
     at 0s order { id: "x" }
     at 10s

@@ -66,7 +66,10 @@ type Records struct {
 	Name  string
 	Texts [][]byte
 	Times []int64 // of arrival
-	at    int
+	// Keys and Headers are what is beside the texts, in the form of [event.RecordMeta]; a key
+	// that is nil is none. Both are nil, or have one for each text.
+	Keys, Headers [][]byte
+	at            int
 }
 
 // Partition implements [engine.Source].
@@ -91,6 +94,9 @@ func (r *Records) Next(_ context.Context, into *event.Batch) error {
 			at = r.Times[r.at]
 		}
 		into.Add(0, int64(r.at), at, r.Texts[r.at])
+		if r.Keys != nil {
+			into.AddMeta(r.Keys[r.at], r.Headers[r.at])
+		}
 		r.at++
 	}
 	return nil
