@@ -196,13 +196,16 @@ func newWatching(rule *plan.Rule, c eval.Compiler) *watching {
 func (w *watching) ask(x *Context, at int, list []conjunct) Asked {
 	before := x.Frame.Fault
 	out := Asked{At: at, Holds: true}
+	if len(list) > 0 {
+		out.Checks = make([]Check, len(list))
+	}
 	for i := range list {
-		c := Check{Expr: list[i].expr, Holds: list[i].holds(&x.Frame)}
-		for _, s := range list[i].sides {
-			c.Sides = append(c.Sides, Side{s.expr, s.value(&x.Frame)})
+		c := Check{Expr: list[i].expr, Holds: list[i].holds(&x.Frame), Sides: make([]Side, len(list[i].sides))}
+		for j, s := range list[i].sides {
+			c.Sides[j] = Side{s.expr, s.value(&x.Frame)}
 		}
 		out.Holds = out.Holds && c.Holds
-		out.Checks = append(out.Checks, c)
+		out.Checks[i] = c
 	}
 	x.Frame.Fault = before
 	return out

@@ -16,16 +16,31 @@ type progress struct {
 	key     string
 	start   int64
 	steps   uint64 // that have taken
-	took    []string
+	took    [mostTook]taking
+	named   int // of took
 	total   int64
-	waits   string
-	next    uint64
-	failure string
-	failed  int // parts that did not hold
+	waits   waits
+	failure *failure // nil: none
+	failed  int      // parts that did not hold
 	by      float64
-	ended   string
-	matched bool
+	ended   string // empty: it is open
 }
+
+// Of millions of runs one is told of: what is kept of each is put into words in the end.
+type (
+	taking struct {
+		step int
+		at   int64
+	}
+	waits struct {
+		next            uint64 // steps
+		until, deadline int64
+		lacks           int64
+	}
+)
+
+// failure is a condition that did not hold, in words, which runs of a key share.
+type failure struct{ text string }
 
 // judgement is a condition that did not hold, of a rule without runs or of one in which no
 // run began.
@@ -51,27 +66,27 @@ func (t *Teller) progressed(s *machine.Sight) {
 		t.runs[key][s.Run] = p
 	}
 	if p.steps&(1<<s.Step) == 0 { // what kept it from an earlier step does so no more
-		p.failure, p.failed, p.by = "", math.MaxInt, 0
+		p.failure, p.failed, p.by = nil, math.MaxInt, 0
 	}
 	p.steps |= 1 << s.Step
-	p.total, p.next = s.Total, s.Next
-	p.waits = t.waiting(s)
-	if len(p.took) < mostTook {
-		p.took = append(p.took, t.stepName(s.Step)+" at "+t.o.Time(s.At))
+	p.total, p.waits = s.Total, waitsOf(s)
+	if p.named < mostTook {
+		p.took[p.named] = taking{s.Step, s.At}
+		p.named++
 	}
 	t.better(p)
 }
 
 // better keeps the run that has got furthest.
 func (t *Teller) better(p *progress) {
-	if b := t.best; b == nil || !p.matched && further(p, b) {
+	if b := t.best; b == nil || further(p, b) {
 		t.best = p
 	}
 }
 
 func further(p, b *progress) bool {
 	n, m := bits.OnesCount64(p.steps), bits.OnesCount64(b.steps)
-	return b.matched || n > m || n == m && p.total >= b.total
+	return n > m || n == m && p.total >= b.total
 }
 
 // missedLocal notes what of the event alone keeps open runs from taking it.
@@ -85,27 +100,35 @@ func (t *Teller) missedLocal(s *machine.Sight) {
 		if a.Holds || a.At == machine.AtHaving {
 			continue
 		}
+		f := &failure{}
 		for _, p := range t.runs[key] {
-			if a.At == machine.AtWhere || p.next&(1<<max(a.At, 0)) != 0 {
-				t.failedBy(p, s, a)
+			if a.At == machine.AtWhere || p.waits.next&(1<<max(a.At, 0)) != 0 {
+				t.failedBy(p, s, a, f)
 			}
 		}
 	}
 }
 
 // failedBy keeps of the conditions that failed a run the one with the fewest parts that did
-// not hold, by the least; of like ones the latest.
-func (t *Teller) failedBy(p *progress, s *machine.Sight, a *machine.Asked) {
+// not hold, by the least; of like ones the latest. f is that of the sight, told at first need.
+func (t *Teller) failedBy(p *progress, s *machine.Sight, a *machine.Asked, f *failure) {
 	n, by := failures(a.Checks), distance(a.Checks)
 	if n > p.failed || n == p.failed && by > p.by {
 		return
 	}
-	p.failed, p.by = n, by
+	p.failed, p.by, p.failure = n, by, f
+	if f.text == "" {
+		f.text = t.failed(s, a)
+	}
+}
+
+// failed says which condition did not hold, when, and at which event.
+func (t *Teller) failed(s *machine.Sight, a *machine.Asked) string {
 	at := t.o.Time(s.At)
 	if s.Event != nil {
 		at += " " + t.showEvent(s.Event)
 	}
-	p.failure = at + ": " + t.place(a.At) + ": " + t.failing(a.Checks)
+	return at + ": " + t.place(a.At) + ": " + t.failing(a.Checks)
 }
 
 func failures(checks []machine.Check) (n int) {
@@ -125,9 +148,9 @@ func (t *Teller) missedAsked(s *machine.Sight, a *machine.Asked) {
 	p := t.runs[t.key][s.Run]
 	switch {
 	case p == nil && a.At >= 0:
-		t.nearer(s, a, "no run began: ")
-	case p != nil && (a.At == machine.AtHaving || p.next&(1<<max(a.At, 0)) != 0):
-		t.failedBy(p, s, a)
+		t.nearer(s, a, noRun)
+	case p != nil && (a.At == machine.AtHaving || p.waits.next&(1<<max(a.At, 0)) != 0):
+		t.failedBy(p, s, a, &failure{})
 	}
 }
 
@@ -138,26 +161,24 @@ func (t *Teller) missedStart(s *machine.Sight) {
 		switch {
 		case a.Holds:
 		case a.At == machine.AtWhere:
-			t.nearer(s, a, "")
+			t.nearer(s, a, func() string { return "" })
 		case t.begun == 0 && a.At == t.first:
-			t.nearer(s, a, "no run began: ")
+			t.nearer(s, a, noRun)
 		}
 	}
 }
 
+func noRun() string { return "no run began: " }
+
 // nearer keeps the judgement that was asked last on the way to an alert; of those the one
-// with the fewest parts that failed, and by the least.
-func (t *Teller) nearer(s *machine.Sight, a *machine.Asked, what string) {
-	j := &judgement{stage: stageOf(a), failed: failures(a.Checks), by: distance(a.Checks)}
+// with the fewest parts that failed, and by the least; of like ones the latest.
+func (t *Teller) nearer(s *machine.Sight, a *machine.Asked, what func() string) {
+	j := judgement{stage: stageOf(a), failed: failures(a.Checks), by: distance(a.Checks)}
 	if m := t.miss; m != nil && j.compare(m) < 0 {
 		return
 	}
-	at := t.o.Time(s.At)
-	if s.Event != nil {
-		at += " " + t.showEvent(s.Event)
-	}
-	j.text = what + "at " + at + ": " + t.place(a.At) + ": " + t.failing(a.Checks)
-	t.miss = j
+	j.text = what() + "at " + t.failed(s, a)
+	t.miss = &j
 }
 
 // stageOf orders what is asked on the way to an alert: of each event, of the first step, of
@@ -218,11 +239,12 @@ func (t *Teller) missedJudgement(s *machine.Sight) {
 	if s.Held {
 		return
 	}
-	what := ""
-	if len(t.rule.Windows) > 0 {
-		what = "the window of " + t.ofKey(t.key) + t.span(s) + " has " + t.aggregates(s.Aggs) + " "
-	}
-	t.nearer(s, &s.Asked[0], what)
+	t.nearer(s, &s.Asked[0], func() string {
+		if len(t.rule.Windows) == 0 {
+			return ""
+		}
+		return "the window of " + t.ofKey(t.key) + t.span(s) + " has " + t.aggregates(s.Aggs) + " "
+	})
 }
 
 func (t *Teller) ofKey(key string) string {
@@ -239,13 +261,15 @@ func (t *Teller) finished(s *machine.Sight) {
 	if p == nil {
 		return
 	}
-	p.matched = s.Why == machine.WhyMatched
-	p.ended = fmt.Sprintf("it ended at %s: %s", t.o.Time(endOf(s)), t.why(s))
 	if delete(t.runs[key], s.Run); len(t.runs[key]) == 0 {
 		delete(t.runs, key)
 	}
-	if p == t.best && p.matched {
+	switch {
+	case p != t.best:
+	case s.Why == machine.WhyMatched:
 		t.best = nil // of the others the next one that moves
+	default:
+		p.ended = "it ended at " + t.o.Time(endOf(s)) + ": " + t.why(s)
 	}
 }
 
@@ -287,16 +311,25 @@ func (t *Teller) reads() string {
 }
 
 func (p *progress) lines(t *Teller) []string {
-	took := strings.Join(p.took, ", ")
-	if more := p.total - int64(len(p.took)); more > 0 {
-		took += fmt.Sprintf(" and %d more", more)
-	}
-	out := []string{fmt.Sprintf("the run of %s that began at %s took %s%s", t.ofKey(p.key), t.o.Time(p.start), took, p.waits)}
-	if p.failure != "" {
-		out = append(out, "at "+p.failure)
+	out := []string{fmt.Sprintf("the run of %s that began at %s took %s%s", t.ofKey(p.key), t.o.Time(p.start), p.taken(t), t.waiting(p.waits))}
+	if p.failure != nil {
+		out = append(out, "at "+p.failure.text)
 	}
 	if p.ended != "" {
 		return append(out, p.ended)
 	}
 	return append(out, "it is still open")
+}
+
+// taken names the first events of the run.
+func (p *progress) taken(t *Teller) string {
+	var took []string
+	for _, x := range p.took[:p.named] {
+		took = append(took, t.stepName(x.step)+" at "+t.o.Time(x.at))
+	}
+	text := strings.Join(took, ", ")
+	if more := p.total - int64(p.named); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }

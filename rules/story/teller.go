@@ -126,10 +126,13 @@ func (t *Teller) See(s *machine.Sight) {
 		return
 	}
 	t.count(s)
+	t.key = ""
 	if t.noteKey(s); t.o.Key != nil && !t.o.Key(s.Key) {
 		return
 	}
-	t.key = t.keyText(s.Key)
+	if t.key == "" {
+		t.key = t.keyText(s.Key)
+	}
 	switch s.What {
 	case machine.SightSaw:
 		t.saw(s)
@@ -153,10 +156,10 @@ func (t *Teller) noteKey(s *machine.Sight) {
 	if s.What != machine.SightSaw || t.moreKey {
 		return
 	}
-	key := t.keyText(s.Key)
+	t.key = t.keyText(s.Key)
 	if len(t.keys) < mostKeys {
-		t.keys[key] = true
-	} else if !t.keys[key] {
+		t.keys[t.key] = true
+	} else if !t.keys[t.key] {
 		t.moreKey = true
 	}
 }
@@ -227,7 +230,7 @@ func (t *Teller) matters(key string, step int) bool {
 		return true
 	}
 	for _, p := range open {
-		if p.next&(1<<step) != 0 {
+		if p.waits.next&(1<<step) != 0 {
 			return true
 		}
 	}
@@ -282,29 +285,30 @@ func (t *Teller) took(s *machine.Sight) {
 	if s.Total == 1 {
 		kind, text = KindBegan, "run "+strconv.FormatUint(s.Run, 10)+" begins with it as "+t.stepName(s.Step)
 	}
-	l := t.line(s, kind, text+t.waiting(s))
+	l := t.line(s, kind, text+t.waiting(waitsOf(s)))
 	l.Step = t.stepName(s.Step)
 	if end := min(s.Until, s.Deadline); end != never {
 		l.Until = t.o.Time(end)
 	}
 }
 
+func waitsOf(s *machine.Sight) waits { return waits{s.Next, s.Until, s.Deadline, s.Lacks} }
+
 // waiting says what a run waits for, and until when.
-func (t *Teller) waiting(s *machine.Sight) string {
-	next, until, deadline := s.Next, s.Until, s.Deadline
+func (t *Teller) waiting(w waits) string {
 	text := ""
 	switch {
-	case deadline != never && next != 0:
-		text = "; it matches at " + t.o.Time(deadline) + " if nothing forbidden comes, and can take " + t.stepNames(next)
-	case deadline != never:
-		text = "; it matches at " + t.o.Time(deadline) + " if nothing forbidden comes"
-	case next != 0:
-		text = "; it waits for " + t.stepNames(next)
-		if s.Lacks > 0 {
-			text += ", " + strconv.FormatInt(s.Lacks, 10) + " more"
+	case w.deadline != never && w.next != 0:
+		text = "; it matches at " + t.o.Time(w.deadline) + " if nothing forbidden comes, and can take " + t.stepNames(w.next)
+	case w.deadline != never:
+		text = "; it matches at " + t.o.Time(w.deadline) + " if nothing forbidden comes"
+	case w.next != 0:
+		text = "; it waits for " + t.stepNames(w.next)
+		if w.lacks > 0 {
+			text += ", " + strconv.FormatInt(w.lacks, 10) + " more"
 		}
-		if until != never {
-			text += ", until " + t.o.Time(until)
+		if w.until != never {
+			text += ", until " + t.o.Time(w.until)
 		}
 	}
 	return text
