@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -102,6 +103,9 @@ func (v explainVerb) rule(set *plan.Set) (*plan.Rule, error) {
 			return &live, nil
 		}
 		names = append(names, r.Name)
+	}
+	if slices.ContainsFunc(set.Projections, func(p *plan.Projection) bool { return p.Name == v.Rule }) {
+		return nil, fmt.Errorf("%s is a table; explain tells of rules: of one that reads it, with what it read", v.Rule)
 	}
 	mend := ""
 	if name, ok := source.Near(v.Rule, names); ok {
@@ -281,6 +285,9 @@ func (v explainVerb) verdict(set *plan.Set, rule *plan.Rule, t *story.Teller, st
 		end.Text = []string{rule.Name + " did not fire: " + v.noEvents(set, rule, t, stats)}
 	default:
 		end.Text = []string{rule.Name + " did not fire; what came nearest:"}
+		if len(t.Miss()) == 0 {
+			end.Text[0] = rule.Name + " did not fire"
+		}
 		for _, line := range t.Miss() {
 			end.Text = append(end.Text, "    "+line)
 		}

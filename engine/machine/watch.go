@@ -3,6 +3,7 @@ package machine
 import (
 	"math"
 	"math/bits"
+	"slices"
 
 	"github.com/cepheus-cep/cepheus/engine/eval"
 	"github.com/cepheus-cep/cepheus/event"
@@ -21,7 +22,8 @@ type What uint8
 // SightSaw: an event of the rule and key has come, with what was asked of the event alone.
 // SightAsked: a condition that looks at the run, or having of a pattern.
 // SightTook: a run has taken the event. SightMatched: an alert. SightEnded: a run is no more.
-// SightJudged: having was asked of a window, or of the event of a filter.
+// SightJudged: having was asked of a window, or of the event of a filter. SightKept: a
+// negation at the start keeps the event from beginning a run.
 const (
 	SightSaw What = iota
 	SightAsked
@@ -29,6 +31,7 @@ const (
 	SightMatched
 	SightEnded
 	SightJudged
+	SightKept
 )
 
 // Why says why a run has ended.
@@ -67,9 +70,9 @@ type Sight struct {
 	Asked []Asked // SightSaw, SightAsked, SightJudged
 
 	Run      uint64 // number of the run in its key: that of its first event
-	Step     int    // SightTook: the step that took; SightEnded: the one forbidden, -1: none
+	Step     int    // SightTook: the step that took; SightEnded, SightKept: the one forbidden, -1: none
 	Total    int64  // events that the run has taken
-	Start    int64  // counting time of its first event
+	Start    int64  // counting time of its first event; SightKept: of the forbidden one
 	Next     uint64 // steps that can take next, as a set
 	Lacks    int64  // SightTook: turns that its step still needs before the run can go on
 	Until    int64  // when it ends if nothing comes, or has ended; math.MaxInt64: never
@@ -305,10 +308,24 @@ func (p WatchedPattern) Tests() []Test {
 func (p WatchedPattern) Event(x *Context, k *PatternKey, ev *event.Event, mask uint64, until bool) int64 {
 	p.Settle(x, k, ev.At)
 	p.watch.saw(x, ev)
+	p.tellKept(x, k, ev, mask)
 	p.watch.begin(k)
 	due := p.Pattern.Event(x, k, ev, mask, until)
 	p.tellEnded(x, k, ev, mask, until)
 	return due
+}
+
+// tellKept tells of an event that could begin a run, were it not for a negation at the start.
+func (p WatchedPattern) tellKept(x *Context, k *PatternKey, ev *event.Event, mask uint64) {
+	if k.general == nil || !slices.ContainsFunc(p.start, func(s transition) bool { return mask&p.stages[s.to].steps != 0 }) {
+		return
+	}
+	for i, at := range k.leads {
+		if l := &p.leads[i]; at != math.MinInt64 && ev.At-at < l.span {
+			p.watch.tell(x, &Sight{What: SightKept, At: ev.At, Event: ev, Step: bits.TrailingZeros64(l.steps), Start: at, Until: at + l.span})
+			return
+		}
+	}
 }
 
 // Settle is [Pattern.Settle], watched.

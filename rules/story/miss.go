@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"strconv"
 	"strings"
 
 	"github.com/cepheus-cep/cepheus/engine/machine"
 	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/lang/plan"
 )
 
 // progress is how far a run has got, with what kept it from going on.
@@ -122,13 +124,18 @@ func (t *Teller) failedBy(p *progress, s *machine.Sight, a *machine.Asked, f *fa
 	}
 }
 
-// failed says which condition did not hold, when, and at which event.
-func (t *Teller) failed(s *machine.Sight, a *machine.Asked) string {
+// moment is a time with the event at hand.
+func (t *Teller) moment(s *machine.Sight) string {
 	at := t.o.Time(s.At)
 	if s.Event != nil {
 		at += " " + t.showEvent(s.Event)
 	}
-	return at + ": " + t.place(a.At) + ": " + t.failing(a.Checks)
+	return at
+}
+
+// failed says which condition did not hold, when, and at which event.
+func (t *Teller) failed(s *machine.Sight, a *machine.Asked) string {
+	return t.moment(s) + ": " + t.place(a.At) + ": " + t.failing(a.Checks)
 }
 
 func failures(checks []machine.Check) (n int) {
@@ -174,11 +181,21 @@ func noRun() string { return "no run began: " }
 // with the fewest parts that failed, and by the least; of like ones the latest.
 func (t *Teller) nearer(s *machine.Sight, a *machine.Asked, what func() string) {
 	j := judgement{stage: stageOf(a), failed: failures(a.Checks), by: distance(a.Checks)}
-	if m := t.miss; m != nil && j.compare(m) < 0 {
+	if !t.isNearer(&j) {
 		return
 	}
 	j.text = what() + "at " + t.failed(s, a)
 	t.miss = &j
+}
+
+// isNearer reports that no judgement yet was nearer.
+func (t *Teller) isNearer(j *judgement) bool { return t.miss == nil || j.compare(t.miss) >= 0 }
+
+// missedKept notes an event that an earlier one keeps from beginning a run.
+func (t *Teller) missedKept(s *machine.Sight, why string) {
+	if j := (&judgement{stage: 1, text: noRun() + "at " + t.moment(s) + ": " + why}); t.isNearer(j) {
+		t.miss = j
+	}
 }
 
 // stageOf orders what is asked on the way to an alert: of each event, of the first step, of
@@ -290,6 +307,12 @@ func (t *Teller) Miss() []string {
 		return []string{t.miss.text}
 	case t.Events == 0:
 		return []string{"no event of the rule came: it reads " + t.reads() + t.byKey()}
+	case t.rule.Pattern != nil && t.rule.Pattern.Select == plan.SelectAll:
+		return []string{"none of its " + eventsOf(t.Events) + " made a combination whole"}
+	case t.rule.Pattern != nil && t.begun == 0 && t.first >= 0:
+		return []string{"no event could begin a run: that takes " + t.stepName(t.first) + ", of the type " + t.typeOf(t.first)}
+	case len(t.rule.Windows) > 0 && len(t.Matches) == 0:
+		return []string{"no window with its " + eventsOf(t.Events) + " has closed: time has not come so far"}
 	}
 	return nil
 }
@@ -299,6 +322,17 @@ func (t *Teller) byKey() string {
 		return ""
 	}
 	return ", by a key that is not nil"
+}
+
+func (t *Teller) typeOf(step int) string {
+	return t.o.Types[t.rule.Pattern.Steps[step].Type].Schema.Name
+}
+
+func eventsOf(events int) string {
+	if events == 1 {
+		return "1 event"
+	}
+	return strconv.Itoa(events) + " events"
 }
 
 // reads names the event types of the rule.

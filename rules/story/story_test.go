@@ -14,12 +14,14 @@ import (
 	"github.com/cepheus-cep/cepheus/rules/trial"
 )
 
-const declared = "event a (time: t(s)) { t int  k string  n int? }\nevent b (time: t(s)) { t int  k string }\n"
+const declared = "event a (time: t(s)) { t int  k string  n int? }\nevent b (time: t(s)) { t int  k string }\nevent c (time: t(s)) { t int }\n"
+
+const table = "table seen by k from a where n > 0 keep 1h { total: sum(n) }\n"
 
 // told runs one rule over events and returns its story.
 func told(t *testing.T, rule string, o story.Options, records ...string) *story.Teller {
 	t.Helper()
-	set, errs := lang.Compile([]*source.File{{Name: "r.cep", Text: declared + "rule r { " + rule + " }"}})
+	set, errs := lang.Compile([]*source.File{{Name: "r.cep", Text: declared + table + "rule r { " + rule + " }"}})
 	if set == nil {
 		t.Fatal(errs)
 	}
@@ -51,6 +53,7 @@ func TestStories(t *testing.T) {
 		a1 = `{"type":"a","t":1,"k":"x","n":1}`
 		a2 = `{"type":"a","t":2,"k":"x","n":5}`
 		b3 = `{"type":"b","t":3,"k":"x"}`
+		a7 = `{"type":"a","t":7,"k":"x","n":2}`
 		b9 = `{"type":"b","t":9,"k":"x"}`
 	)
 	for name, c := range map[string]struct {
@@ -60,7 +63,7 @@ func TestStories(t *testing.T) {
 	}{
 		"a filter": {"from a where n > 2 by k emit { n: n }", []string{a1, a2}, []string{
 			`1s a { k: "x", n: 1 }`, "1s passed by: where n > 2 is false: 1 > 2",
-			`2s a { k: "x", n: 5 }`, "2s no having: it holds", "2s alert: n: 5",
+			`2s a { k: "x", n: 5 }`, "2s where n > 2 holds: 5 > 2", "2s alert: n: 5",
 		}},
 		"a window that closes": {"from a by k window tumbling 5s having sum(n) > 7", []string{a1, a2, b9}, []string{
 			`1s a { k: "x", n: 1 }`, `2s a { k: "x", n: 5 }`,
@@ -75,6 +78,37 @@ func TestStories(t *testing.T) {
 			`1s a { k: "x", n: 1 }`, "1s run 1 begins with it as p; it matches at 6s if nothing forbidden comes",
 			"6s alert of run 1", "6s run 1 ends: it has matched",
 			`9s b { k: "x" }`,
+		}},
+		"a negation at the start": {"by k match !x: b ->[5s] p: a within 9s", []string{b3, a7, b9}, []string{
+			`3s b { k: "x" }`, `7s a { k: "x", n: 2 }`, "7s no run begins: x came at 3s, less than 5s before", `9s b { k: "x" }`,
+		}},
+		"a table": {"from b where seen[k].total > 5 by k emit { n: seen[k].total }", []string{a1, b3, a7, b9}, []string{
+			`3s b { k: "x" }`, "3s passed by: where seen[k].total > 5 is false: 1 > 5",
+			`9s b { k: "x" }`, "9s passed by: where seen[k].total > 5 is false: 3 > 5",
+		}},
+		"a table in a step": {"by k match p: a -> q: b[seen[k].total > 2] within 9s", []string{a2, b3}, []string{
+			`2s a { k: "x", n: 5 }`, "2s run 1 begins with it as p; it waits for q, until 11s",
+			`3s b { k: "x" }`, "3s q of run 1: seen[k].total > 2 holds: 5 > 2", "3s run 1 takes it as q", "3s alert of run 1", "3s run 1 ends: it has matched",
+		}},
+		"a group": {"by k match (p: a -> q: b){2} within 20s", []string{a1, b3, a7, b9}, []string{
+			`1s a { k: "x", n: 1 }`, "1s run 1 begins with it as p; it waits for p or q, 1 more, until 21s",
+			`3s b { k: "x" }`, "3s run 1 takes it as q; it waits for p or q, until 21s",
+			`7s a { k: "x", n: 2 }`, "7s run 1 takes it as p; it waits for p or q, until 21s",
+			"7s run 3 begins with it as p; it waits for p or q, 1 more, until 27s",
+			`9s b { k: "x" }`, "9s run 1 takes it as q", "9s run 3 takes it as q; it waits for p or q, until 27s",
+			"9s alert of run 1", "9s run 1 ends: it has matched",
+			"9s run 3 ends: another run has matched with events as late as its first one (match first)",
+		}},
+		"keys of several parts, one of them nil": {"by k, n match p: a -> q: a within 9s", []string{a1, `{"type":"a","t":2,"k":"x"}`, `{"type":"a","t":3,"k":"x","n":1}`}, []string{
+			`1s a { k: "x", n: 1 }`, "1s run 1 begins with it as p; it waits for q, until 10s",
+			`3s a { k: "x", n: 1 }`, "3s run 1 takes it as q", "3s run 2 begins with it as p; it waits for q, until 12s",
+			"3s alert of run 1", "3s run 1 ends: it has matched",
+			"3s run 2 ends: another run has matched with events as late as its first one (match first)",
+		}},
+		"any of some": {"by k match any 2 of (p: a[n == 1], q: b) within 9s", []string{a2, b3}, []string{
+			`2s a { k: "x", n: 5 }`, "2s is no p: n == 1 is false: 5 == 1",
+			`3s b { k: "x" }`, "3s run 1 begins with it as q; it waits for p or q, until 12s",
+			"12s run 1 ends: its time had passed at 12s (within 9s)",
 		}},
 		"an until event": {"by k match p: a -> q: a within 9s until b", []string{a1, b3}, []string{
 			`1s a { k: "x", n: 1 }`, "1s run 1 begins with it as p; it waits for q, until 10s",
@@ -97,8 +131,24 @@ func TestStories(t *testing.T) {
 
 func TestLinesAreBounded(t *testing.T) {
 	teller := told(t, "from a by k", story.Options{MostLines: 3}, `{"type":"a","t":1,"k":"x"}`, `{"type":"a","t":2,"k":"x"}`, `{"type":"a","t":3,"k":"y"}`)
-	if len(teller.Lines) != 3 || teller.Left != 6 || len(teller.Matches) != 3 {
+	if len(teller.Lines) != 3 || teller.Left != 3 || len(teller.Matches) != 3 {
 		t.Errorf("%d lines, %d left, %d matches", len(teller.Lines), teller.Left, len(teller.Matches))
+	}
+}
+
+// TestThereIsAlwaysAReason: also where no condition was asked.
+func TestThereIsAlwaysAReason(t *testing.T) {
+	for rule, want := range map[string]string{
+		"by k match !x: b ->[5s] p: a within 9s": "no run began: at 4s a { k: \"x\" }: x came at 3s, less than 5s before",
+		"by k match p: a -> q: b[k == \"\"]":     "the run of k \"x\" that began at 4s took p at 4s; it waits for q\nit is still open",
+		"by k match all p: a -> q: b within 9s":  "none of its 2 events made a combination whole",
+		"by n match p: a -> q: a within 9s":      "no event of the rule came: it reads a, by a key that is not nil",
+		"match p: c -> q: b within 9s":           "no event could begin a run: that takes p, of the type c",
+	} {
+		teller := told(t, rule, story.Options{MostLines: -1}, `{"type":"b","t":3,"k":"x"}`, `{"type":"a","t":4,"k":"x"}`)
+		if diff := cmp.Diff(want, strings.Join(teller.Miss(), "\n")); diff != "" {
+			t.Errorf("%s (-want +told):\n%s", rule, diff)
+		}
 	}
 }
 

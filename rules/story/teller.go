@@ -50,6 +50,7 @@ const (
 	KindEnded  Kind = "ended"
 	KindWindow Kind = "window"
 	KindAlert  Kind = "alert"
+	KindKept   Kind = "kept" // what has come before keeps an event from beginning a run
 )
 
 // Check is one part of a condition: its text, whether it held, and what it compared.
@@ -146,6 +147,8 @@ func (t *Teller) See(s *machine.Sight) {
 		t.ended(s)
 	case machine.SightJudged:
 		t.judged(s)
+	case machine.SightKept:
+		t.kept(s)
 	}
 }
 
@@ -243,6 +246,9 @@ func (t *Teller) sawAsked(s *machine.Sight, a *machine.Asked) {
 	case t.o.MostLines < 0:
 	case a.At == machine.AtWhere && !a.Holds && t.room():
 		l := t.line(s, KindPassed, "passed by: where "+t.failing(a.Checks))
+		l.Checks = t.checks(a.Checks)
+	case a.At == machine.AtWhere && a.Holds && t.isFilter() && t.room():
+		l := t.line(s, KindAsked, "where "+t.verdict(a.Checks))
 		l.Checks = t.checks(a.Checks)
 	case a.At >= 0 && len(a.Checks) > 0 && t.matters(t.key, a.At) && t.room():
 		l := t.line(s, KindAsked, "could be "+t.stepName(a.At)+": "+t.verdict(a.Checks))
@@ -348,9 +354,21 @@ func (t *Teller) ended(s *machine.Sight) {
 	}
 }
 
+// isFilter reports a rule of which every event that passes is an alert.
+func (t *Teller) isFilter() bool { return t.rule.Pattern == nil && len(t.rule.Windows) == 0 }
+
+func (t *Teller) kept(s *machine.Sight) {
+	why := t.stepName(s.Step) + " came at " + t.o.Time(s.Start) + ", less than " + string(event.AppendDuration(nil, s.Until-s.Start)) + " before"
+	t.missedKept(s, why)
+	if t.room() {
+		l := t.line(s, KindKept, "no run begins: "+why)
+		l.Step, l.Until = t.stepName(s.Step), t.o.Time(s.Until)
+	}
+}
+
 func (t *Teller) judged(s *machine.Sight) {
 	t.missedJudgement(s)
-	if !t.room() {
+	if t.isFilter() || !t.room() {
 		return
 	}
 	text := ""
