@@ -26,6 +26,9 @@ func (v inferVerb) Run(w *world) error {
 	if err != nil {
 		return usage(errors.New(trimInput(err)))
 	}
+	if v.Type != "" && !infer.IsName(v.Type) {
+		return usage(fmt.Errorf("--type %q: a rule file cannot write that name; choose another", v.Type))
+	}
 	g := infer.New(v.Type, v.TypeField)
 	for _, path := range paths {
 		if err := v.read(w, path, g); err != nil {
@@ -45,11 +48,17 @@ func (v inferVerb) told(w *world, g *infer.Guess) error {
 	if g.Malformed > 0 {
 		fmt.Fprintf(w.stderr, "%d of %d records are %s, or have no text in the field that holds their type; --type-field names another, --type says what all are\n", g.Malformed, g.Records, v.noRecord())
 	}
+	if g.TooLong > 0 {
+		fmt.Fprintln(w.stderr, number(g.TooLong, "record is", "records are"), "longer than a run takes, and left out")
+	}
+	if sep := g.Separator(); sep != 0 {
+		fmt.Fprintf(w.stderr, "the header is one column with %q in it; what separates columns is the comma\n", sep)
+	}
 	if g.Over > 0 {
 		fmt.Fprintf(w.stderr, "%d records are of further types, which are left out\n", g.Over)
 	}
 	if g.Malformed == g.Records {
-		if g.Records == 0 {
+		if g.Records == 0 && g.TooLong == 0 {
 			fmt.Fprintln(w.stderr, "there are no records")
 		}
 		return errNotWell
@@ -75,6 +84,10 @@ func trimInput(err error) string {
 }
 
 func (v inferVerb) add(g *infer.Guess, b *event.Batch, r *event.RecordRef) {
+	if r.Fault != event.FaultNone {
+		g.TooLong++
+		return
+	}
 	text := b.Text[r.Start:r.End]
 	if v.Format == "csv" && int(r.Part) < len(b.Header) {
 		g.AddRow(b.Header[r.Part], text)

@@ -20,7 +20,8 @@ type initVerb struct {
 }
 
 // Run lays a small project down: rules with their tests, events to try them on, a
-// configuration that runs the ones over the others, and a page that says what to do. No file that is there is written over.
+// configuration that runs the ones over the others, and a page that says what to do. No file
+// that is there is written over.
 func (v initVerb) Run(w *world) error {
 	if !slices.Contains(packs.Names(), v.Pack) {
 		mend := ""
@@ -155,12 +156,29 @@ func (v initVerb) nothingThere(files []*laid) error {
 	}
 	var there []string
 	for _, f := range files {
-		if _, err := os.Lstat(filepath.Join(v.Dir, filepath.FromSlash(f.name))); !errors.Is(err, fs.ErrNotExist) {
+		switch _, err := os.Lstat(filepath.Join(v.Dir, filepath.FromSlash(f.name))); {
+		case err == nil:
 			there = append(there, f.name)
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
 		}
 	}
-	if len(there) == 0 {
-		return nil
+	if len(there) > 0 {
+		return fmt.Errorf("in %s there is %s already; name another folder", v.Dir, strings.Join(there, ", "))
 	}
-	return fmt.Errorf("in %s there is %s already; name another folder", v.Dir, strings.Join(there, ", "))
+	return v.noRulesThere()
+}
+
+// noRulesThere refuses a folder that has rules: with those of the pack they would be one set.
+func (v initVerb) noRulesThere() error {
+	list, err := os.ReadDir(filepath.Join(v.Dir, "rules"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, e := range list {
+		if strings.HasSuffix(e.Name(), ".cep") {
+			return fmt.Errorf("in %s there are rules already (rules/%s), and all of a folder are one set; name another folder", v.Dir, e.Name())
+		}
+	}
+	return nil
 }

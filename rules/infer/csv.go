@@ -22,6 +22,17 @@ func (g *Guess) AddRow(header, row []byte) {
 	g.add(event.Value{})
 }
 
+// Separator is what seems to separate the columns of the last header where it is no comma;
+// 0: none.
+func (g *Guess) Separator() byte {
+	if len(g.columns) == 1 {
+		if i := strings.IndexAny(g.columns[0], ";\t|"); i > 0 {
+			return g.columns[0][i]
+		}
+	}
+	return 0
+}
+
 // cells splits a row; nil: it is none.
 func cells(row []byte) []string {
 	r := csv.NewReader(bytes.NewReader(row))

@@ -32,6 +32,7 @@ type Guess struct {
 	Records   uint64
 	Malformed uint64 // that are no objects, or have no type
 	Over      uint64 // of types beyond the most
+	TooLong   uint64 // that the source could not hand on whole
 
 	header  []byte // of the last row of CSV
 	columns []string
@@ -82,7 +83,7 @@ func (g *Guess) add(v event.Value) {
 	}
 	name := g.typ
 	if name == "" {
-		if name = member(v, g.typeField); !isName(name) {
+		if name = member(v, g.typeField); !IsName(name) {
 			g.Malformed++
 			return
 		}
@@ -121,7 +122,7 @@ func (t *seenType) add(v event.Value, skip string) {
 	for i, x := range v.Elems() {
 		name := v.C.Names[i]
 		f := t.fields[name]
-		if name == skip || f == nil && (len(t.fields) == maxFields || !isName(name)) {
+		if name == skip || f == nil && (len(t.fields) == maxFields || !IsName(name)) {
 			continue
 		}
 		if f == nil {
@@ -237,6 +238,8 @@ func (f *seenField) kind() (typ, doubt string) {
 		return "string", f.nearly()
 	case (f.lists > 0 || f.records > 0) && f.depth == maxDepth:
 		return "any", "nested deeper than is told here"
+	case f.lists == f.n && f.elem.n == 0:
+		return "[any]", "never anything in it"
 	case f.lists == f.n:
 		inner, doubt := f.elem.kind()
 		return "[" + inner + "]", doubt
@@ -489,8 +492,8 @@ func quoted(name string) string {
 	return "`" + name + "`"
 }
 
-// isName reports whether a rule file can write a name, in backticks if need be.
-func isName(name string) bool {
+// IsName reports whether a rule file can write a name, in backticks if need be.
+func IsName(name string) bool {
 	return name != "" && utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool {
 		return r == '`' || unicode.IsControl(r) || r >= '\u202A' && r <= '\u202E' || r >= '\u2066' && r <= '\u2069'
 	})
