@@ -327,8 +327,12 @@ func (v explainVerb) noEvents(set *plan.Set, rule *plan.Rule, t *story.Teller, s
 	for _, in := range rule.Inputs {
 		reads = append(reads, set.Types[in.Type].Schema.Name)
 	}
-	return fmt.Sprintf("no event of the types it reads (%s) with a key came, among %d records of which %d are of types that no rule file declares and %d cannot be decoded",
-		strings.Join(reads, ", "), stats.Records, stats.Undeclared, stats.Undecodable)
+	keyed := ""
+	if len(rule.Keys) > 0 {
+		keyed = " with a key"
+	}
+	return fmt.Sprintf("no event of the types it reads (%s)%s came, among %s: %d of types that no rule file declares, %d that cannot be decoded",
+		strings.Join(reads, ", "), keyed, number(stats.Records, "record", "records"), stats.Undeclared, stats.Undecodable)
 }
 
 // beside tells what else kept alerts back.

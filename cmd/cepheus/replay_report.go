@@ -200,7 +200,13 @@ func (r *replayed) printChange(to io.Writer, width int) {
 	if c == nil {
 		return
 	}
-	fmt.Fprintf(to, "\nagainst the rules as they were: %d the same, %d appear, %d vanish, %d move\n", c.Same, len(c.Appeared), len(c.Vanished), len(c.Moved))
+	const head = "against the rules as they were:"
+	counts := fmt.Sprintf("%d the same, %d appear, %d vanish, %d move", c.Same, len(c.Appeared), len(c.Vanished), len(c.Moved))
+	between := " "
+	if len(head)+1+len(counts) > width {
+		between = "\n"
+	}
+	fmt.Fprintf(to, "\n%s%s%s\n", head, between, counts)
 	for _, list := range []struct {
 		sign string
 		kept []backtest.Kept

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +12,42 @@ import (
 	"github.com/cepheus-cep/cepheus/lang/plan"
 	"github.com/cepheus-cep/cepheus/rules/backtest"
 )
+
+// TestPageIsOneFileWhateverNamesSay looks at a page of names that would be tags: nothing is
+// fetched from elsewhere, no name becomes a tag, and what is opened is closed where HTML asks
+// for it.
+func TestPageIsOneFileWhateverNamesSay(t *testing.T) {
+	const name = `<script src="https://example.com/x.js">&"'`
+	r := &replayed{tally: backtest.New(), stats: &engine.Stats{Events: 1, Rules: []engine.RuleStats{{Name: name}}}, top: 5}
+	r.tally.Add(&event.Alert{ID: "1", Rule: name, Severity: "high", Key: []event.Named{{Name: "k", Value: event.OfString(name)}}})
+	r.count(&plan.Set{Rules: []*plan.Rule{{Name: name}}})
+	r.tally.Keep = true
+	r.change, r.costs = backtest.Compare(backtest.New(), r.tally), []ruleCost{{name, 10}}
+	path := filepath.Join(t.TempDir(), "page.html")
+	if err := r.writeHTML(path); err != nil {
+		t.Fatal(err)
+	}
+	text := read(t, path)
+	open := map[string]int{}
+	for _, m := range regexp.MustCompile(`<(/?)([a-z0-9]+)([^>]*)>`).FindAllStringSubmatch(text, -1) {
+		if m[1] == "" {
+			open[m[2]]++
+		} else {
+			open[m[2]]--
+		}
+		if regexp.MustCompile(`src|href|url\(|\bon[a-z]+=`).MatchString(m[3]) || m[2] == "script" || m[2] == "link" {
+			t.Errorf("the page has the tag %s", m[0])
+		}
+	}
+	for _, tag := range []string{"html", "title", "style", "h1", "h2", "table", "i"} {
+		if open[tag] != 0 {
+			t.Errorf("%d of <%s> are not closed", open[tag], tag)
+		}
+	}
+	if !strings.Contains(text, "&lt;script") || strings.Contains(text, "@import") {
+		t.Errorf("the page:\n%s", text)
+	}
+}
 
 // TestReplayFitsTheTerminal prints a replay for terminals of many widths.
 func TestReplayFitsTheTerminal(t *testing.T) {
@@ -29,7 +67,7 @@ func TestReplayFitsTheTerminal(t *testing.T) {
 		var b strings.Builder
 		r.print(&b, width)
 		for _, line := range strings.Split(b.String(), "\n") {
-			if n := len([]rune(line)); n > width && !strings.HasPrefix(line, "against") {
+			if n := len([]rune(line)); n > width {
 				t.Errorf("%d columns: a line of %d: %s", width, n, line)
 			}
 		}
