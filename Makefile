@@ -12,7 +12,7 @@ GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: help build run demo demo-kafka test check fuzz bench bench-profile bench-growth bench-peers bench-memory bench-state soak faults chaos go-ok format-ok lint race
+.PHONY: help build run demo demo-kafka test check fuzz bench bench-profile bench-growth bench-peers bench-memory bench-state soak faults chaos load go-ok format-ok lint race
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -59,6 +59,9 @@ faults: go-ok ## what becomes of alerts where receivers fail, or the engine is k
 
 chaos: go-ok ## from Kafka to Kafka under kills: 500,000 events, 20 kills of the engine, 5 of the broker
 	CEPHEUS_CHAOS_LONG=1 $(GO) test -v -count=1 -timeout 1h ./test/chaos
+
+load: go-ok ## events over HTTP at the highest rate that is borne, while rules change 100 times: about two minutes; prints a table
+	CEPHEUS_LOAD_LONG=1 $(GO) test -v -count=1 -timeout 30m ./test/load
 
 # Some runs of go's fuzzer end, on a busy machine, with "context deadline exceeded" when
 # their time is over: it is a fault of the fuzzer and not a finding, so such a target runs

@@ -87,6 +87,7 @@ var libraryRooms = map[string][]string{
 	"pgregory.net/rapid":                 {},
 	"github.com/rogpeppe/go-internal":    {},
 	"go.uber.org/goleak":                 {},
+	"github.com/tsenart/vegeta":          {},
 	"github.com/twmb/franz-go/pkg/kfake": {"cmd"},
 	"github.com/twmb/franz-go/pkg/kgo":   {"cmd"},
 	"github.com/twmb/franz-go/pkg/kmsg":  {"cmd"},
