@@ -5,15 +5,19 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net"
 	"net/http"
 	"net/netip"
+	"reflect"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 )
@@ -189,13 +193,46 @@ func (c *call) checkQuery() error {
 		if len(values) > 1 && !c.route.query[at].many {
 			return wrong(http.StatusBadRequest, "query", "give it once", "the query parameter %s is given %d times", name, len(values))
 		}
-		if c.route.query[at].number {
-			if _, err := c.number(name); err != nil {
+		for _, value := range values {
+			if err := c.route.query[at].check(value); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// numberMost is the greatest of those numbers that say no less.
+const numberMost = uint64(1<<63 - 1)
+
+// check refuses a value that is not as the document says.
+func (q *param) check(value string) error {
+	var mend string
+	switch {
+	case q.number:
+		if n, err := strconv.ParseUint(value, 10, 63); err == nil && n <= or(q.most, numberMost) {
+			return nil
+		}
+		mend = fmt.Sprintf("write it as 17; the greatest is %d", or(q.most, numberMost))
+	case q.values != nil:
+		if slices.Contains(q.values, value) {
+			return nil
+		}
+		mend = "say " + strings.Join(q.values, " or ")
+	case q.time:
+		if _, err := time.Parse(time.RFC3339, value); err == nil {
+			return nil
+		}
+		mend = "write it as 2026-01-31T12:00:00Z, a + as %2B"
+	case q.pattern != "":
+		if regexp.MustCompile(q.pattern).MatchString(value) {
+			return nil
+		}
+		mend = "leave it out, or send it as it came"
+	default:
+		return nil
+	}
+	return wrong(http.StatusBadRequest, "query", mend, "%s cannot be %q", q.name, clip(value))
 }
 
 // number reads a query parameter, 0 where it is not given.
@@ -205,10 +242,7 @@ func (c *call) number(name string) (uint64, error) {
 		return 0, nil
 	}
 	n, err := strconv.ParseUint(text, 10, 63)
-	if err != nil {
-		return 0, wrong(http.StatusBadRequest, "query", "write it as 17", "%s is no number: %q", name, clip(text))
-	}
-	return n, nil
+	return n, err // it was looked at
 }
 
 // media refuses bodies that are not of one of the types, and returns the type.
@@ -248,10 +282,52 @@ func (c *call) decode(into any) error {
 	if err := d.Decode(into); err != nil {
 		return notJSON(err)
 	}
+	if err := isWhole(text, reflect.TypeOf(into).Elem()); err != nil {
+		return err
+	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return wrong(http.StatusBadRequest, "body", "send one JSON object", "there is more after the JSON object")
 	}
 	return nil
+}
+
+// isWhole asks for what encoding/json does not: that the body is an object, has every member
+// that must be there, by its exact name, and that no value is null, which would count as one
+// that is not given. What is decoded later may be null.
+func isWhole(text []byte, as reflect.Type) error {
+	var members map[string]json.RawMessage
+	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&members); err != nil || members == nil {
+		return wrong(http.StatusBadRequest, "body", "send one JSON object", "the body is no JSON object")
+	}
+	for _, f := range reflect.VisibleFields(as) {
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		value, given := members[name]
+		if delete(members, name); !given && options == "" {
+			return wrong(http.StatusBadRequest, "body", "send JSON as /openapi.json describes it", "%s is missing", name)
+		}
+		if given && (isNull(value) || f.Type != reflect.TypeFor[[]json.RawMessage]() && holdsNull(value)) {
+			return wrong(http.StatusBadRequest, "body", "leave out what is not there", "%s cannot be null, nor hold it", name)
+		}
+	}
+	for name := range members { // in other letters
+		return wrong(http.StatusBadRequest, "body", "send JSON as /openapi.json describes it", "unknown field %q", clip(name))
+	}
+	return nil
+}
+
+func isNull(value json.RawMessage) bool { return string(value) == "null" }
+
+// holdsNull reports whether some value within one is null.
+func holdsNull(value json.RawMessage) bool {
+	for d := json.NewDecoder(bytes.NewReader(value)); ; {
+		token, err := d.Token()
+		if err != nil {
+			return false
+		}
+		if token == nil {
+			return true
+		}
+	}
 }
 
 func notJSON(err error) *problem {

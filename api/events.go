@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/cepheus-cep/cepheus/sinks/deadletter"
@@ -21,9 +22,6 @@ func pushEvents(c *call) (*answer, error) {
 		return nil, notServed("source that takes events over HTTP")
 	}
 	wait := c.Query("wait")
-	if wait != "" && wait != "commit" && wait != "queue" {
-		return nil, wrong(http.StatusBadRequest, "query", "say wait=commit or wait=queue", "wait cannot be %q", clip(wait))
-	}
 	if wait == "commit" && !c.s.o.Durable {
 		return nil, wrong(http.StatusUnprocessableEntity, "not-durable", "run with a state folder, or leave wait out", "this run keeps nothing on disk, so there is no commit to wait for")
 	}
@@ -172,7 +170,7 @@ type letterPage struct {
 }
 
 type letterIDs struct {
-	IDs []string `json:"ids"`
+	IDs []string `json:"ids" min:"1" max:"1000"`
 }
 
 type replayed struct {
@@ -215,7 +213,7 @@ func listLetters(c *call) (*answer, error) {
 		return nil, err
 	}
 	if !begun {
-		return nil, wrong(http.StatusBadRequest, "query", "begin at the first page again", "the letter of the cursor is not there any more")
+		return nil, wrong(http.StatusNotFound, "cursor", "begin at the first page again", "the letter of the cursor is not there any more")
 	}
 	return ok(out)
 }
@@ -255,15 +253,36 @@ func replayLetters(c *call) (*answer, error) {
 
 // found are the records of letters that can be taken again.
 func found(box Letters, wanted []string) (ids []string, records [][]byte, err error) {
-	for _, id := range wanted {
-		l, err := box.Find(id)
-		if err != nil {
-			return nil, nil, err
-		}
+	letters, err := lettersOf(box, wanted)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, l := range letters {
 		if l.Kind == deadletter.Undeliverable || l.Truncated {
 			return nil, nil, wrong(http.StatusUnprocessableEntity, "letter", "replay it by cepheus dead-letters, which knows the sinks", "%s is an alert, or not whole", l.ID)
 		}
 		ids, records = append(ids, l.ID), append(records, l.Record)
 	}
 	return ids, records, nil
+}
+
+// lettersOf are the letters of these ids, which are whole; each once.
+func lettersOf(box Letters, ids []string) (letters []*deadletter.Stored, err error) {
+	all := map[string]*deadletter.Stored{}
+	for _, id := range ids {
+		all[id] = nil
+	}
+	err = box.Letters(func(l *deadletter.Stored) error {
+		if before, asked := all[l.ID]; asked && before == nil {
+			all[l.ID] = l
+			letters = append(letters, l)
+		}
+		return nil
+	})
+	for _, id := range ids {
+		if err == nil && all[id] == nil {
+			err = fmt.Errorf("%w: %s", deadletter.ErrNotFound, clip(id))
+		}
+	}
+	return letters, err
 }

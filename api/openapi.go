@@ -17,9 +17,10 @@ func document(c *call) (*answer, error) {
 
 type object = map[string]any
 
-// openAPI writes the document from the table.
-func openAPI(all []endpoint, version string) ([]byte, error) {
-	s := &schemas{named: object{}}
+// openAPI writes the document from the table. The scheme is how who asks is known: none,
+// where anybody may ask.
+func openAPI(all []endpoint, version string, scheme object) ([]byte, error) {
+	s := &schemas{named: object{}, scheme: scheme}
 	paths := object{}
 	for i := range all {
 		e := &all[i]
@@ -31,23 +32,38 @@ func openAPI(all []endpoint, version string) ([]byte, error) {
 		at[strings.ToLower(e.method)] = s.operation(e)
 	}
 	s.of(reflect.TypeFor[problem]())
+	components := object{"schemas": s.named}
+	if scheme != nil {
+		components["securitySchemes"] = object{schemeName: scheme}
+	}
 	return json.MarshalIndent(object{
-		"openapi": "3.1.0",
-		"info":    object{"title": "Cepheus", "version": version, "description": "Rules that change while they run, events in, alerts out."},
-		"paths":   paths,
-		"components": object{
-			"schemas":         s.named,
-			"securitySchemes": object{"token": object{"type": "http", "scheme": "bearer"}},
-		},
+		"openapi":    "3.1.0",
+		"info":       object{"title": "Cepheus", "version": version, "description": "Rules that change while they run, events in, alerts out."},
+		"paths":      paths,
+		"components": components,
 	}, "", " ")
+}
+
+// schemeName is that of the only security scheme.
+const schemeName = "who"
+
+// scheme is how those are known who ask, as OpenAPI says it.
+func (g *gate) scheme() object {
+	switch {
+	case g.open():
+		return nil
+	case len(g.tokens) > 0:
+		return object{"type": "http", "scheme": "bearer"}
+	}
+	return object{"type": "mutualTLS"}
 }
 
 var pathParam = regexp.MustCompile(`\{(\w+)\}`)
 
 func (s *schemas) operation(e *endpoint) object {
 	op := object{"operationId": e.id, "summary": e.summary, "responses": s.responses(e)}
-	if e.scope != scopeNone {
-		op["security"] = []object{{"token": []string{}}}
+	if e.scope != scopeNone && s.scheme != nil {
+		op["security"] = []object{{schemeName: []string{}}}
 		op["description"] = "Scope: " + strings.Replace(e.scope, scopeAny, "any token", 1) + "."
 	}
 	if params := parameters(e); len(params) > 0 {
@@ -56,7 +72,7 @@ func (s *schemas) operation(e *endpoint) object {
 	if e.body != nil {
 		content := object{}
 		for _, media := range e.media() {
-			content[media] = object{"schema": s.of(reflect.TypeOf(e.body))}
+			content[media] = object{"schema": s.ofBody(e, media)}
 		}
 		op["requestBody"] = object{"required": true, "content": content}
 	}
@@ -70,6 +86,17 @@ func (e *endpoint) media() []string {
 	return e.bodyMedia
 }
 
+// ofBody is the schema of a body of a media type: lines are not JSON as a whole.
+func (s *schemas) ofBody(e *endpoint, media string) object {
+	if media == mediaLines || media == mediaLines2 {
+		return object{"type": "string", "description": "A JSON object a line."}
+	}
+	return s.of(reflect.TypeOf(e.body))
+}
+
+// someEvents is the body that holds events.
+type someEvents struct{}
+
 func parameters(e *endpoint) []object {
 	var all []object
 	for _, m := range pathParam.FindAllStringSubmatch(e.path, -1) {
@@ -79,7 +106,7 @@ func parameters(e *endpoint) []object {
 		all = append(all, object{"name": q.name, "in": "query", "description": q.doc, "schema": q.schema()})
 	}
 	if e.precondition {
-		all = append(all, object{"name": "If-Match", "in": "header", "required": true, "description": "The ETag of the version that is to be changed, or *.", "schema": object{"type": "string"}})
+		all = append(all, object{"name": "If-Match", "in": "header", "required": true, "description": "The ETag of the version that is to be changed, or *.", "schema": object{"type": "string", "pattern": tagPattern}})
 	}
 	return all
 }
@@ -87,7 +114,13 @@ func parameters(e *endpoint) []object {
 func (q *param) schema() object {
 	switch {
 	case q.number:
-		return object{"type": "integer", "minimum": 0}
+		return object{"type": "integer", "minimum": 0, "maximum": or(q.most, numberMost)}
+	case q.values != nil:
+		return object{"type": "string", "enum": q.values}
+	case q.pattern != "":
+		return object{"type": "string", "pattern": q.pattern}
+	case q.time:
+		return object{"type": "string", "format": "date-time"}
 	case q.many:
 		return object{"type": "array", "items": object{"type": "string"}}
 	}
@@ -128,7 +161,7 @@ func (e *endpoint) statuses() []int {
 }
 
 // schemas makes JSON Schemas of Go types, as encoding/json writes them.
-type schemas struct{ named object }
+type schemas struct{ named, scheme object }
 
 func (s *schemas) of(t reflect.Type) object {
 	switch {
@@ -136,6 +169,9 @@ func (s *schemas) of(t reflect.Type) object {
 		return object{"type": "string", "format": "date-time"}
 	case t == reflect.TypeFor[json.RawMessage]():
 		return object{}
+	case t == reflect.TypeFor[someEvents]():
+		one := object{"type": "object"}
+		return object{"oneOf": []object{one, {"type": "array", "items": one}}}
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -182,10 +218,24 @@ func (s *schemas) structure(t reflect.Type) object {
 		if doc := f.Tag.Get("doc"); doc != "" {
 			of["description"] = doc
 		}
+		bound(of, f)
 		properties[name] = of
 		if !tagged || !strings.Contains(options, "omit") {
 			required = append(required, name)
 		}
 	}
 	return object{"type": "object", "properties": properties, "required": required, "additionalProperties": false}
+}
+
+// bound says what the tags min and max say: of a number, or of how many there are of a list.
+func bound(of object, f reflect.StructField) {
+	names := map[string]string{"min": "minimum", "max": "maximum"}
+	if f.Type.Kind() == reflect.Slice {
+		names = map[string]string{"min": "minItems", "max": "maxItems"}
+	}
+	for tag, name := range names {
+		if n, err := strconv.Atoi(f.Tag.Get(tag)); err == nil {
+			of[name] = n
+		}
+	}
 }

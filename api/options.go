@@ -53,7 +53,6 @@ type Events interface {
 // Letters are the dead letters: a [deadletter.Box].
 type Letters interface {
 	Letters(visit func(*deadletter.Stored) error) error
-	Find(id string) (*deadletter.Stored, error)
 	Done(how string, ids ...string) error
 }
 

@@ -1,8 +1,8 @@
 package api
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -139,13 +139,13 @@ func (p *problem) write(w http.ResponseWriter) {
 	if p.retryAfter > 0 {
 		w.Header().Set("Retry-After", seconds(p.retryAfter))
 	}
-	text, err := json.Marshal(p)
-	if err != nil { // strings and numbers alone
+	var text bytes.Buffer
+	if err := newEncoder(&text).Encode(p); err != nil { // strings and numbers alone
 		panic(err)
 	}
 	w.Header().Set("Content-Type", problemMedia)
 	w.WriteHeader(p.Status)
-	_, _ = w.Write(append(text, '\n')) // who asked is gone
+	_, _ = w.Write(text.Bytes()) // who asked is gone
 }
 
 // seconds rounds up.

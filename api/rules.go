@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -59,7 +60,7 @@ type wholeSet struct {
 }
 
 type rollback struct {
-	Version uint64 `json:"version"`
+	Version uint64 `json:"version" min:"1"`
 }
 
 type fate struct {
@@ -185,6 +186,11 @@ func getFile(c *call, _ Rules, v service.Version, files []service.File) (*answer
 	return nil, wrong(http.StatusNotFound, "not-found", "see GET /v1/rules for those there are; write / in a name as %2F", "there is no rule file "+clip(c.Param("name")))
 }
 
+// tagPattern is how If-Match is written.
+const tagPattern = `^(\*|"[1-9][0-9]{0,17}")$`
+
+var isTag = regexp.MustCompile(tagPattern)
+
 // expected is the version that who asks has seen; any is 0.
 func (c *call) expected() (uint64, error) {
 	given := strings.TrimSpace(c.GetHeader("If-Match"))
@@ -195,7 +201,7 @@ func (c *call) expected() (uint64, error) {
 		return 0, nil
 	}
 	n, err := strconv.ParseUint(strings.Trim(given, `"`), 10, 64)
-	if err != nil || n == 0 || etag(n) != given {
+	if err != nil || !isTag.MatchString(given) {
 		return 0, wrong(http.StatusPreconditionFailed, "conflict", "send the ETag of GET /v1/rules as it is, with its quotes", "If-Match names no version")
 	}
 	return n, nil

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,7 +52,7 @@ func New(o Options) (*Server, error) {
 		}
 	}
 	all := endpoints()
-	if s.document, err = openAPI(all, o.Version); err != nil {
+	if s.document, err = openAPI(all, o.Version, s.gate.scheme()); err != nil {
 		return nil, err
 	}
 	if s.ledger, err = openLedger(o.Audit); err != nil {
@@ -94,11 +95,26 @@ func (s *Server) routes(all []endpoint) http.Handler {
 		return nil, wrong(http.StatusNotFound, "not-found", "see /openapi.json for what there is", "there is nothing at "+clip(c.Request.URL.Path))
 	}}
 	method := endpoint{id: "none", scope: scopeNone, serve: func(c *call) (*answer, error) {
+		c.allow(all)
 		return nil, wrong(http.StatusMethodNotAllowed, "method", "use one of Allow", "%s is not for %s", clip(c.Request.Method), clip(c.Request.URL.Path))
 	}}
 	r.NoRoute(s.handle(&none))
 	r.NoMethod(s.handle(&method))
 	return r
+}
+
+// allow says which methods a path of the table has that is without parameters: the router
+// also names those of a path with one that it could be an instance of.
+func (c *call) allow(all []endpoint) {
+	var methods []string
+	for i := range all {
+		if all[i].path == c.Request.URL.Path {
+			methods = append(methods, all[i].method)
+		}
+	}
+	if methods != nil {
+		c.Writer.Header().Set("Allow", strings.Join(methods, ", "))
+	}
 }
 
 // ServeHTTP answers one request.

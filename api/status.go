@@ -150,6 +150,8 @@ func profile(c *call) (*answer, error) {
 	return &answer{text: []byte(b.String()), media: "application/octet-stream"}, nil
 }
 
+const profileMost = 600 // seconds
+
 // cpuProfile profiles for as many seconds as asked for, 5 by default.
 func cpuProfile(c *call) (*answer, error) {
 	n, err := c.number("seconds")
@@ -163,7 +165,7 @@ func cpuProfile(c *call) (*answer, error) {
 	}
 	defer pprof.StopCPUProfile()
 	select {
-	case <-time.After(min(most, time.Duration(min(or(n, 5), 600))*time.Second)):
+	case <-time.After(min(most, time.Duration(min(or(n, 5), profileMost))*time.Second)):
 	case <-c.Request.Context().Done():
 		return nil, c.Request.Context().Err()
 	}

@@ -26,13 +26,18 @@ type endpoint struct {
 
 // param is a query parameter.
 type param struct {
-	name, doc    string
-	number, many bool
+	name, doc string
+	many      bool // it may be given several times
+	number    bool
+	most      uint64   // of a number; default what fits
+	values    []string // that it may have; none: any
+	pattern   string   // that it must match
+	time      bool
 }
 
 var (
-	limitParam   = param{name: "limit", doc: "How many at most; default 100, at most 1000.", number: true}
-	cursorParam  = param{name: "cursor", doc: "next of the page before."}
+	limitParam   = param{name: "limit", doc: "How many at most; default 100.", number: true, most: pageMost}
+	cursorParam  = param{name: "cursor", doc: "next of the page before.", pattern: cursorPattern}
 	versionParam = param{name: "version", doc: "Those of a version that is kept; default: in service.", number: true}
 	noteParam    = param{name: "note", doc: "Why, for the list of versions."}
 	ruleParam    = param{name: "rule", doc: "Those of one rule."}
@@ -52,7 +57,7 @@ func endpoints() []endpoint {
 
 func ruleEndpoints() []endpoint {
 	return []endpoint{
-		{method: "GET", path: "/v1/rules", id: "listRules", summary: "The rule set: its files and rules.", scope: scopeRulesRead, query: []param{versionParam, {name: "text", doc: "true: with the texts of the files."}}, out: ruleSet{}, problems: []int{400, 404}, serve: listRules},
+		{method: "GET", path: "/v1/rules", id: "listRules", summary: "The rule set: its files and rules.", scope: scopeRulesRead, query: []param{versionParam, {name: "text", doc: "true: with the texts of the files.", values: []string{"true", "false"}}}, out: ruleSet{}, problems: []int{400, 404}, serve: listRules},
 		{method: "PUT", path: "/v1/rules", id: "putRules", summary: "Put a whole set in service.", scope: scopeRulesWrite, audited: true, precondition: true, query: []param{noteParam}, body: wholeSet{}, out: change{}, problems: changeProblems, serve: putSet},
 		{method: "GET", path: "/v1/rules/{name}", id: "getRuleFile", summary: "The text of a rule file; a / in its name is written as %2F.", scope: scopeRulesRead, query: []param{versionParam}, outMedia: "text/plain", problems: []int{400, 404}, serve: getRules},
 		{method: "PUT", path: "/v1/rules/{name}", id: "putRuleFile", summary: "Put one rule file in service.", scope: scopeRulesWrite, audited: true, precondition: true, query: []param{noteParam}, body: "", bodyMedia: []string{"text/plain", "application/octet-stream"}, out: change{}, problems: changeProblems, serve: putFile},
@@ -72,22 +77,22 @@ func runEndpoints() []endpoint {
 		{method: "GET", path: "/v1/explain", id: "explain", summary: "Open runs and windows of a key.", scope: scopeAlertsRead, query: []param{ruleParam, {name: "key", doc: "A part of the key; once for each part.", many: true}}, out: json.RawMessage{}, problems: []int{400, 404}, serve: explain},
 		{method: "GET", path: "/v1/tables/{name}/{key}", id: "getTableRow", summary: "What a table holds of a key.", scope: scopeAlertsRead, out: json.RawMessage{}, problems: []int{404}, serve: tableRow},
 		{method: "POST", path: "/v1/config:reload", id: "reloadConfig", summary: "Read the configuration again.", scope: scopeAdmin, audited: true, out: reloaded{}, problems: []int{404, 422}, serve: reload},
-		{method: "GET", path: "/debug/pprof/{name}", id: "profile", summary: "A profile of the process: profile (of its CPU), heap, goroutine, allocs, block, mutex.", scope: scopeAdmin, query: []param{{name: "seconds", doc: "How long; default 5.", number: true}}, outMedia: "application/octet-stream", problems: []int{400, 404, 409}, serve: profile},
+		{method: "GET", path: "/debug/pprof/{name}", id: "profile", summary: "A profile of the process: profile (of its CPU), heap, goroutine, allocs, block, mutex.", scope: scopeAdmin, query: []param{{name: "seconds", doc: "How long; default 5.", number: true, most: profileMost}}, outMedia: "application/octet-stream", problems: []int{400, 404, 409}, serve: profile},
 	}
 }
 
 func eventEndpoints() []endpoint {
 	return []endpoint{
-		{method: "POST", path: "/v1/events", id: "pushEvents", summary: "Send events: one, an array, or JSON lines. All are taken or none.", scope: scopeEventsWrite, query: []param{{name: "wait", doc: "commit: answer when they are committed, with 200. Else they are queued in memory."}}, body: json.RawMessage{}, bodyMedia: []string{mediaJSON, mediaLines, mediaLines2, mediaCloud, mediaClouds}, status: http.StatusAccepted, out: taken{}, problems: []int{400, 404, 413, 415, 422}, serve: pushEvents},
-		{method: "GET", path: "/v1/dead-letters", id: "listDeadLetters", summary: "Records that came to nothing.", scope: scopeAdmin, query: []param{limitParam, cursorParam, {name: "all", doc: "true: also those that are done with."}}, out: letterPage{}, problems: []int{400, 404}, serve: listLetters},
+		{method: "POST", path: "/v1/events", id: "pushEvents", summary: "Send events: one, an array, or JSON lines. All are taken or none.", scope: scopeEventsWrite, query: []param{{name: "wait", doc: "commit: answer when they are committed, with 200. Else they are queued in memory.", values: []string{"commit", "queue"}}}, body: someEvents{}, bodyMedia: []string{mediaJSON, mediaLines, mediaLines2, mediaCloud, mediaClouds}, status: http.StatusAccepted, out: taken{}, problems: []int{400, 404, 413, 415, 422}, serve: pushEvents},
+		{method: "GET", path: "/v1/dead-letters", id: "listDeadLetters", summary: "Records that came to nothing.", scope: scopeAdmin, query: []param{limitParam, {name: "cursor", doc: "next of the page before."}, {name: "all", doc: "true: also those that are done with.", values: []string{"true", "false"}}}, out: letterPage{}, problems: []int{400, 404}, serve: listLetters},
 		{method: "POST", path: "/v1/dead-letters:replay", id: "replayDeadLetters", summary: "Send records again; where there is a state folder it answers when they are committed.", scope: scopeAdmin, audited: true, body: letterIDs{}, out: replayed{}, problems: []int{400, 404, 413, 415, 422}, serve: replayLetters},
 	}
 }
 
 func alertEndpoints() []endpoint {
 	return []endpoint{
-		{method: "GET", path: "/v1/alerts", id: "listAlerts", summary: "The last alerts, the newest first.", scope: scopeAlertsRead, query: []param{ruleParam, {name: "key", doc: "Those with a part of their key that is written so."}, {name: "from", doc: "Those of this time or later."}, {name: "to", doc: "Those before this time."}, limitParam, cursorParam}, out: alertPage{}, problems: []int{400, 404}, serve: listAlerts},
-		{method: "GET", path: "/v1/alerts/stream", id: "streamAlerts", summary: "Alerts as they are committed, as server-sent events; goes on after Last-Event-ID. An event gap says which are not to be had any more.", scope: scopeAlertsRead, stream: true, query: []param{ruleParam, {name: "after", doc: "As Last-Event-ID."}}, outMedia: "text/event-stream", problems: []int{400, 404}, serve: streamAlerts},
+		{method: "GET", path: "/v1/alerts", id: "listAlerts", summary: "The last alerts, the newest first.", scope: scopeAlertsRead, query: []param{ruleParam, {name: "key", doc: "Those with a part of their key that is written so."}, {name: "from", doc: "Those of this time or later.", time: true}, {name: "to", doc: "Those before this time.", time: true}, limitParam, cursorParam}, out: alertPage{}, problems: []int{400, 404}, serve: listAlerts},
+		{method: "GET", path: "/v1/alerts/stream", id: "streamAlerts", summary: "Alerts as they are committed, as server-sent events; goes on after Last-Event-ID. An event gap says which are not to be had any more.", scope: scopeAlertsRead, stream: true, query: []param{ruleParam, {name: "after", doc: "As Last-Event-ID.", number: true}}, outMedia: "text/event-stream", problems: []int{400, 404}, serve: streamAlerts},
 		{method: "GET", path: "/v1/silences", id: "listSilences", summary: "The silences that hold.", scope: scopeAlertsRead, out: silenceList{}, problems: []int{404}, serve: listSilences},
 		{method: "POST", path: "/v1/silences", id: "addSilence", summary: "Keep alerts back for a while.", scope: scopeAdmin, audited: true, body: silence{}, status: http.StatusCreated, out: silence{}, problems: []int{400, 404, 413, 415, 422}, serve: addSilence},
 		{method: "DELETE", path: "/v1/silences/{name}", id: "endSilence", summary: "End a silence.", scope: scopeAdmin, audited: true, status: http.StatusNoContent, problems: []int{404}, serve: endSilence},

@@ -18,7 +18,7 @@ type trialOf struct {
 	Whole  bool              `json:"whole,omitempty" doc:"files are all there is to be"`
 	Rules  []string          `json:"rules,omitempty" doc:"whose alerts are wanted; none: of all"`
 	Events []json.RawMessage `json:"events"`
-	Limit  int               `json:"limit,omitempty" doc:"alerts that are shown; default 100, at most 1000"`
+	Limit  int               `json:"limit,omitempty" doc:"alerts that are shown; default 100" min:"0" max:"1000"`
 }
 
 type tried struct {
@@ -40,6 +40,9 @@ func tryRules(c *call) (*answer, error) {
 	}
 	if len(in.Events) > c.s.o.Limits.Events {
 		return nil, wrong(http.StatusRequestEntityTooLarge, "too-large", "send fewer", "a trial takes at most %d events", c.s.o.Limits.Events)
+	}
+	if in.Limit < 0 || in.Limit > pageMost {
+		return nil, wrong(http.StatusBadRequest, "body", "ask for fewer", "limit is 0 to %d", pageMost)
 	}
 	set, _, err := rules.Check((&draft{in.Files, in.Delete, in.Whole}).edit())
 	if err != nil {
@@ -63,7 +66,7 @@ const (
 
 func (c *call) try(set *plan.Set, in *trialOf) (*answer, error) {
 	out := tried{Alerts: []json.RawMessage{}, Counts: map[string]uint64{}}
-	most := min(or(in.Limit, pageDefault), pageMost)
+	most := or(in.Limit, pageDefault)
 	take := func(a *event.Alert) {
 		if !wants(in.Rules, a.Rule) {
 			return

@@ -36,18 +36,33 @@ func TestCommandsOfDocuments(t *testing.T) {
 }
 
 // played takes the blocks of a page, and returns the page, with UPDATE as it should be.
-func played(t *testing.T, text string) string {
-	dir, commands := t.TempDir(), 0
+func played(t *testing.T, text string) string { return playedIn(t, t.TempDir(), text) }
+
+// layFiles writes the files of a page.
+func layFiles(t *testing.T, dir, text string) {
+	for _, m := range fenced.FindAllStringSubmatch(text, -1) {
+		if m[1] == "file" {
+			layFile(t, dir, m)
+		}
+	}
+}
+
+func layFile(t *testing.T, dir string, m []string) {
+	path := filepath.Join(dir, filepath.FromSlash(m[2]))
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(m[3]), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func playedIn(t *testing.T, dir, text string) string {
+	commands := 0
 	out := fenced.ReplaceAllStringFunc(text, func(b string) string {
 		m := fenced.FindStringSubmatch(b)
 		if m[1] == "file" {
-			path := filepath.Join(dir, filepath.FromSlash(m[2]))
-			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(path, []byte(m[3]), 0o644); err != nil {
-				t.Fatal(err)
-			}
+			layFile(t, dir, m)
 			return b
 		}
 		shown := "```console\n"

@@ -60,12 +60,18 @@ func (s *said) String() string {
 // start runs this test binary by the name cepheus.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
+	return startIn(t, "", args...)
+}
+
+// startIn does that in a folder.
+func startIn(t *testing.T, dir string, args ...string) *process {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &process{Cmd: exec.CommandContext(t.Context(), self)}
-	p.Args = append([]string{"cepheus"}, args...)
+	p.Args, p.Dir = append([]string{"cepheus"}, args...), dir
 	p.Stderr = &p.messages
 	if p.in, err = p.StdinPipe(); err != nil {
 		t.Fatal(err)

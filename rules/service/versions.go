@@ -229,10 +229,25 @@ func (s *Service) FilesOf(number uint64) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
+	edited := s.editedIn(number)
 	var all []File
 	for name, text := range texts {
-		all = append(all, File{Name: name, Text: *text})
+		all = append(all, File{Name: name, Text: *text, Edited: edited[name]})
 	}
 	slices.SortFunc(all, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
 	return all, nil
+}
+
+// editedIn are the names of the files that an edit had put in a version that is kept.
+func (s *Service) editedIn(number uint64) map[string]bool {
+	names := map[string]bool{}
+	for i := range s.versions {
+		if s.versions[i].Number != number {
+			continue
+		}
+		for _, f := range s.versions[i].Files {
+			names[f.Name] = f.Edited
+		}
+	}
+	return names
 }
