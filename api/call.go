@@ -28,7 +28,8 @@ type call struct {
 	s     *Server
 	route *endpoint
 	who   *principal
-	note  entry // for the audit log
+	note  entry     // for the audit log
+	sent  io.Reader // the body, without its bound
 }
 
 // answer is what a handler has to say. Its body is written as JSON, or, where there is a
@@ -80,6 +81,7 @@ func (c *call) serve() (a *answer, err error) {
 // limit bounds the size of the body, and the time of the request where it is no stream.
 func (c *call) limit() (end func()) {
 	l, w := &c.s.o.Limits, http.NewResponseController(c.Writer)
+	c.sent = c.Request.Body
 	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, l.Body)
 	_ = w.SetReadDeadline(c.s.o.Now().Add(l.Request)) // a recorder has none
 	if c.route.stream {
@@ -102,6 +104,9 @@ func (c *call) finish(a *answer, err error) (status int) {
 			c.s.o.Log.Error("a request failed", "route", c.route.id, "err", p.cause)
 		}
 		c.audit(p.Status, p.Detail)
+		if p.Status == http.StatusRequestEntityTooLarge && c.who != nil {
+			c.drain()
+		}
 		p.write(c.Writer)
 		return p.Status
 	}
@@ -109,6 +114,12 @@ func (c *call) finish(a *answer, err error) (status int) {
 	c.audit(a.status, "")
 	c.write(a)
 	return a.status
+}
+
+// drain takes some more of a body that is too large, so that a client that sends all of it
+// before it reads gets its answer, and not a connection that was reset.
+func (c *call) drain() {
+	_, _ = io.CopyN(io.Discard, c.sent, 4*c.s.o.Limits.Body) // what is beyond has no answer
 }
 
 func (c *call) write(a *answer) {
@@ -261,6 +272,9 @@ func (c *call) media(types ...string) (string, error) {
 
 // body reads all of the body.
 func (c *call) body() ([]byte, error) {
+	if most := c.s.o.Limits.Body; c.Request.ContentLength > most {
+		return nil, &http.MaxBytesError{Limit: most} // before any of it is kept
+	}
 	text, err := io.ReadAll(c.Request.Body)
 	if err != nil && ofBody(err) == nil {
 		return nil, wrong(http.StatusBadRequest, "body", "send it again", "the body ended early")
