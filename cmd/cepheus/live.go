@@ -52,7 +52,7 @@ type live struct {
 // Swap has the engine run another set, and sends its alerts where it says. One that does
 // not fit the sources is refused.
 func (l *live) Swap(ctx context.Context, set *plan.Set) (engine.Report, error) {
-	if err := l.verb.typesDeclared(set); err != nil {
+	if err := l.fits(set); err != nil {
 		return engine.Report{}, err
 	}
 	forget := l.to.expect(set)
@@ -65,6 +65,18 @@ func (l *live) Swap(ctx context.Context, set *plan.Set) (engine.Report, error) {
 	l.verb.warn(l.world.stderr, set)
 	l.tell(&r)
 	return r, nil
+}
+
+// fits refuses a set that does not declare what the sources read, or those of a configuration
+// that is being read again.
+func (p *pipeline) fits(set *plan.Set) error {
+	if err := p.verb.typesDeclared(set); err != nil {
+		return err
+	}
+	if next := p.next.Load(); next != nil {
+		return next.typesDeclared(set)
+	}
+	return nil
 }
 
 // tell tells what became of each rule; of those that are as they were, how many there are.

@@ -37,6 +37,9 @@ type pipeline struct {
 	api     *served            // nil: none is served
 	rules   *service.Service   // nil: the set cannot change while it runs
 
+	reloads sync.Mutex              // one at a time
+	next    atomic.Pointer[runVerb] // the configuration that is being read again; nil: none, or its rules are others
+
 	refusals atomic.Int64 // alerts that receivers refused for good
 	done     engine.Stats // of what is committed
 }

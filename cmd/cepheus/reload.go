@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 
 	"github.com/cepheus-cep/cepheus/config"
 	"github.com/cepheus-cep/cepheus/engine"
+	"github.com/cepheus-cep/cepheus/rules/service"
 )
 
 // hangups are the signals that ask for a reload, from the start of a run on: one that comes
@@ -34,11 +36,13 @@ func (p *pipeline) reread(ctx context.Context) {
 // reload reads the configuration and the rules anew, and tells what it has found. All or
 // nothing: where one thing is wrong in either, nothing changes.
 func (p *pipeline) reload(ctx context.Context) (told []string, err error) {
-	keys, err := p.changedKeys()
+	p.reloads.Lock()
+	defer p.reloads.Unlock()
+	next, keys, err := p.changedKeys()
 	if err != nil {
 		return nil, err
 	}
-	r, err := p.take(ctx)
+	r, err := p.takeFor(ctx, next)
 	if err != nil {
 		return nil, err
 	}
@@ -56,16 +60,44 @@ func (p *pipeline) reload(ctx context.Context) (told []string, err error) {
 }
 
 // changedKeys are the keys of the configuration that are not what runs, none of which can
-// change in a run.
-func (p *pipeline) changedKeys() ([]string, error) {
+// change in a run; next is what the next start would run, nil without a configuration.
+func (p *pipeline) changedKeys() (next *runVerb, keys []string, err error) {
 	if p.verb.file == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
 	v := *p.verb.given
 	if err := v.configure(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return config.Changed(p.verb.file, v.file), nil
+	return &v, config.Changed(p.verb.file, v.file), nil
+}
+
+// takeFor takes what has changed in the rule files, unless the sources of the next start read
+// types that are declared nowhere. Where it has other rule files, those are what it must fit.
+func (p *pipeline) takeFor(ctx context.Context, next *runVerb) (service.Result, error) {
+	if next == nil {
+		return p.take(ctx)
+	}
+	if !slices.Equal(next.Rules, p.verb.Rules) {
+		set, messages, err := compile(next.Rules)
+		if err == nil {
+			err = messages.Err()
+		}
+		if err == nil {
+			err = next.typesDeclared(set)
+		}
+		if err != nil {
+			return service.Result{}, err
+		}
+		return p.take(ctx)
+	}
+	p.next.Store(next)
+	defer p.next.Store(nil)
+	r, err := p.take(ctx)
+	if err == nil && !r.Changed {
+		err = next.typesDeclared(p.rules.Set())
+	}
+	return r, err
 }
 
 // listen does what goes on beside a run until the returned function is called, which waits
