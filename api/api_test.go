@@ -4,15 +4,18 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 	"golang.org/x/crypto/bcrypt"
 
@@ -39,6 +42,7 @@ type rig struct {
 	queue  *httpsource.Queue
 	recent *Recent
 	letter *deadletter.Box
+	bury   func(deadletter.Letter) error
 	audit  string
 	who    string // token
 }
@@ -69,6 +73,7 @@ func start(t testing.TB, more func(*Options)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.bury = func(l deadletter.Letter) error { return writer.Keep(l) }
 	totals, shadows := NewTotals(time.Now), service.NewShadows(10)
 	eng, err := engine.New(t.Context(), engine.Options{
 		Set: rules.Set(), Store: store, Outbox: outbox, Inputs: []engine.Input{{Source: r.queue}}, Shards: 1, CommitEvery: time.Millisecond,
@@ -414,6 +419,64 @@ func TestDeadLettersAreReplayed(t *testing.T) {
 	}
 	r.ask("POST", "/v1/dead-letters:replay", `{"ids":["`+page.Letters[0].ID+`"]}`).want(200, page.Letters[0].ID)
 	r.ask("GET", "/v1/dead-letters?all=true", "").want(200, `"done":"replayed"`)
+}
+
+// TestAlertsAreReplayedToTheirSink: those that it takes now are done with, the others are told.
+func TestAlertsAreReplayedToTheirSink(t *testing.T) {
+	var asked []string
+	r := start(t, func(o *Options) {
+		o.Resend = func(_ context.Context, sink string, letters []*deadletter.Stored, tell func(*deadletter.Stored, error)) (sent []*deadletter.Stored, err error) {
+			asked = append(asked, sink)
+			if sink == "gone" {
+				return nil, errors.New("no such sink")
+			}
+			for _, l := range letters {
+				if bytes.Contains(l.Record, []byte("bad")) {
+					tell(l, errors.New("410 Gone"))
+				} else {
+					sent = append(sent, l)
+				}
+			}
+			return sent, nil
+		}
+	})
+	keep := func(sink, record string) {
+		err := r.bury(deadletter.Letter{Kind: deadletter.Undeliverable, Reason: "refused", Source: "sink " + sink, Record: []byte(record), Whole: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	keep("ops", `{"n":1}`)
+	keep("ops", `{"bad":1}`)
+	keep("gone", `{"n":2}`)
+	var page letterPage
+	r.ask("GET", "/v1/dead-letters", "").want(200).into(&page)
+	ids := map[string]string{}
+	for _, l := range page.Letters {
+		ids[l.Record] = l.ID
+	}
+	body := func(records ...string) string {
+		var in letterIDs
+		for _, record := range records {
+			in.IDs = append(in.IDs, ids[record])
+		}
+		text, _ := json.Marshal(in)
+		return string(text)
+	}
+	r.ask("POST", "/v1/dead-letters:replay", body(`{"bad":1}`)).want(422, "410 Gone")
+	var out replayed
+	r.ask("POST", "/v1/dead-letters:replay", body(`{"n":1}`, `{"bad":1}`, `{"n":2}`)).want(200).into(&out)
+	want := replayed{[]string{ids[`{"n":1}`]}, []refusal{{ids[`{"n":2}`], "no such sink"}, {ids[`{"bad":1}`], "410 Gone"}}}
+	if diff := cmp.Diff(want, out); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if !slices.Equal(asked, []string{"ops", "gone", "ops"}) {
+		t.Errorf("asked %v", asked)
+	}
+	r.ask("GET", "/v1/dead-letters", "").want(200).into(&page)
+	if len(page.Letters) != 2 {
+		t.Errorf("%d letters are left, want 2", len(page.Letters))
+	}
 }
 
 func TestReadinessSaysWhy(t *testing.T) {

@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/cepheus-cep/cepheus/sinks/deadletter"
 )
@@ -174,7 +177,13 @@ type letterIDs struct {
 }
 
 type replayed struct {
-	Replayed []string `json:"replayed"`
+	Replayed []string  `json:"replayed"`
+	Refused  []refusal `json:"refused,omitempty" doc:"alerts that their sink did not take; they are dead letters still"`
+}
+
+type refusal struct {
+	ID  string `json:"id"`
+	Why string `json:"why"`
 }
 
 func (c *call) letters() (Letters, error) {
@@ -222,14 +231,12 @@ func letterOf(l *deadletter.Stored) letter {
 	return letter{l.ID, string(l.Kind), l.Reason, l.Source, l.Offset, l.Time.UTC().Format("2006-01-02T15:04:05.999999999Z07:00"), string(l.Record), l.Truncated, l.Done}
 }
 
-// replayLetters is POST /v1/dead-letters:replay: records go through the queue again.
+// replayLetters is POST /v1/dead-letters:replay: records go through the queue again, alerts to
+// the sink that has refused them.
 func replayLetters(c *call) (*answer, error) {
 	box, err := c.letters()
 	if err != nil {
 		return nil, err
-	}
-	if c.s.o.Events == nil {
-		return nil, notServed("source that takes events over HTTP")
 	}
 	var in letterIDs
 	if err := c.decode(&in); err != nil {
@@ -238,32 +245,93 @@ func replayLetters(c *call) (*answer, error) {
 	if len(in.IDs) == 0 || len(in.IDs) > pageMost {
 		return nil, wrong(http.StatusBadRequest, "body", "give at least one id", "ids are 1 to %d", pageMost)
 	}
-	ids, records, err := found(box, in.IDs)
+	letters, err := lettersOf(box, in.IDs)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := c.push(records, c.s.o.Durable); err != nil {
+	r := &replay{c: c, box: box, out: replayed{Replayed: []string{}}, alerts: map[string][]*deadletter.Stored{}}
+	if err := r.sort(letters); err != nil {
 		return nil, err
 	}
-	if err := box.Done(deadletter.Replayed, ids...); err != nil {
-		return nil, err
-	}
-	return ok(replayed{ids})
+	return r.run()
 }
 
-// found are the records of letters that can be taken again.
-func found(box Letters, wanted []string) (ids []string, records [][]byte, err error) {
-	letters, err := lettersOf(box, wanted)
-	if err != nil {
-		return nil, nil, err
-	}
+// replay sends letters again.
+type replay struct {
+	c   *call
+	box Letters
+	out replayed
+
+	ids     []string // of records
+	records [][]byte
+	alerts  map[string][]*deadletter.Stored // by sink
+}
+
+func (r *replay) sort(letters []*deadletter.Stored) error {
 	for _, l := range letters {
-		if l.Kind == deadletter.Undeliverable || l.Truncated {
-			return nil, nil, wrong(http.StatusUnprocessableEntity, "letter", "replay it by cepheus dead-letters, which knows the sinks", "%s is an alert, or not whole", l.ID)
+		sink, isAlert := strings.CutPrefix(l.Source, "sink ")
+		switch isAlert = isAlert && l.Kind == deadletter.Undeliverable; {
+		case l.Truncated:
+			return wrong(http.StatusUnprocessableEntity, "letter", "correct it by cepheus dead-letters correct", "%s holds only the beginning of its record", l.ID)
+		case isAlert:
+			r.alerts[sink] = append(r.alerts[sink], l)
+		default:
+			r.ids, r.records = append(r.ids, l.ID), append(r.records, l.Record)
 		}
-		ids, records = append(ids, l.ID), append(records, l.Record)
 	}
-	return ids, records, nil
+	switch {
+	case len(r.records) > 0 && r.c.s.o.Events == nil:
+		return notServed("source that takes events over HTTP")
+	case len(r.alerts) > 0 && r.c.s.o.Resend == nil:
+		return notServed("sinks to send alerts to again")
+	}
+	return nil
+}
+
+// run sends; what was sent is marked at once. Where nothing is, the first reason is the answer.
+func (r *replay) run() (*answer, error) {
+	if len(r.records) > 0 {
+		if _, err := r.c.push(r.records, r.c.s.o.Durable); err != nil {
+			return nil, err
+		}
+		if err := r.done(r.ids); err != nil {
+			return nil, err
+		}
+	}
+	for _, sink := range slices.Sorted(maps.Keys(r.alerts)) {
+		if err := r.resend(sink); err != nil {
+			return nil, err
+		}
+	}
+	if len(r.out.Replayed) == 0 {
+		first := r.out.Refused[0]
+		return nil, wrong(http.StatusUnprocessableEntity, "not-replayed", "mend the receiver, or send them elsewhere by cepheus dead-letters replay --sink", "%s is not taken: %s", first.ID, first.Why)
+	}
+	return ok(r.out)
+}
+
+func (r *replay) done(ids []string) error {
+	r.out.Replayed = append(r.out.Replayed, ids...)
+	return r.box.Done(deadletter.Replayed, ids...)
+}
+
+func (r *replay) resend(sink string) error {
+	refused := map[string]string{}
+	sent, err := r.c.s.o.Resend(r.c.Request.Context(), sink, r.alerts[sink], func(l *deadletter.Stored, why error) { refused[l.ID] = why.Error() })
+	var ids []string
+	for _, l := range sent {
+		ids = append(ids, l.ID)
+	}
+	why := "the sink did not take it in time"
+	if err != nil {
+		why = err.Error()
+	}
+	for _, l := range r.alerts[sink] {
+		if !slices.Contains(ids, l.ID) {
+			r.out.Refused = append(r.out.Refused, refusal{l.ID, or(refused[l.ID], why)})
+		}
+	}
+	return r.done(ids)
 }
 
 // lettersOf are the letters of these ids, which are whole; each once.

@@ -93,6 +93,9 @@ type Options struct {
 	// Reload reads the configuration again, and tells what has changed and what needs a
 	// restart.
 	Reload func(ctx context.Context) (told []string, err error)
+	// Resend hands alerts to a sink again that it has refused, and returns those that it took;
+	// it tells why it did not take the others. The error is about all those.
+	Resend func(ctx context.Context, sink string, letters []*deadletter.Stored, tell func(*deadletter.Stored, error)) ([]*deadletter.Stored, error)
 	// Decode is how the records of a trial are read; the zero value reads JSON.
 	Decode event.Options
 	// Files looks at the files of lists and tables in a trial; nil: as they were at load.

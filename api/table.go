@@ -85,7 +85,7 @@ func eventEndpoints() []endpoint {
 	return []endpoint{
 		{method: "POST", path: "/v1/events", id: "pushEvents", summary: "Send events: one, an array, or JSON lines. All are taken or none.", scope: scopeEventsWrite, query: []param{{name: "wait", doc: "commit: answer when they are committed, with 200. Else they are queued in memory.", values: []string{"commit", "queue"}}}, body: someEvents{}, bodyMedia: []string{mediaJSON, mediaLines, mediaLines2, mediaCloud, mediaClouds}, status: http.StatusAccepted, out: taken{}, problems: []int{400, 404, 413, 415, 422}, serve: pushEvents},
 		{method: "GET", path: "/v1/dead-letters", id: "listDeadLetters", summary: "Records that came to nothing.", scope: scopeAdmin, query: []param{limitParam, {name: "cursor", doc: "next of the page before."}, {name: "all", doc: "true: also those that are done with.", values: []string{"true", "false"}}}, out: letterPage{}, problems: []int{400, 404}, serve: listLetters},
-		{method: "POST", path: "/v1/dead-letters:replay", id: "replayDeadLetters", summary: "Send records again; where there is a state folder it answers when they are committed.", scope: scopeAdmin, audited: true, body: letterIDs{}, out: replayed{}, problems: []int{400, 404, 413, 415, 422}, serve: replayLetters},
+		{method: "POST", path: "/v1/dead-letters:replay", id: "replayDeadLetters", summary: "Send records again, answered when they are committed where there is a state folder, and alerts to the sink that refused them.", scope: scopeAdmin, audited: true, body: letterIDs{}, out: replayed{}, problems: []int{400, 404, 413, 415, 422}, serve: replayLetters},
 	}
 }
 

@@ -354,33 +354,41 @@ func (v deadReplayVerb) send(w *world, alerts []*deadletter.Stored) (err error) 
 	}
 	defer func() { err = errors.Join(err, target.Sink.Close()) }()
 	target.Name, target.MaxElapsed, target.StopOnFault = to.name, v.Timeout, true // someone is before it
-	refused := map[uint64]bool{}
-	d, err := sinks.NewDispatcher(lettersAsRows(alerts), []sinks.Target{target}, sinks.Options{
-		Now: w.now, Log: log,
-		Rejected: func(_ string, row sinks.Row, why error) error {
-			refused[row.Number] = true
-			fmt.Fprintf(w.stderr, "%s is not taken: %v\n", alerts[row.Number-1].ID, why)
-			return nil
-		},
+	refused := 0
+	sent, sending := deliverAgain(w.ctx, target, alerts, sinks.Options{Now: w.now, Log: log}, func(l *deadletter.Stored, why error) {
+		refused++
+		fmt.Fprintf(w.stderr, "%s is not taken: %v\n", l.ID, why)
 	})
+	if len(sent) > 0 {
+		sending = errors.Join(sending, v.done(w, deadletter.Replayed, sent))
+	}
+	if sending == nil && refused > 0 {
+		return errNotWell
+	}
+	return sending
+}
+
+// deliverAgain delivers alerts to a sink as a run does, and returns those that it took; of one
+// that it refuses it tells why.
+func deliverAgain(ctx context.Context, to sinks.Target, alerts []*deadletter.Stored, o sinks.Options, tell func(*deadletter.Stored, error)) (sent []*deadletter.Stored, err error) {
+	refused := map[uint64]bool{}
+	o.Rejected = func(_ string, row sinks.Row, why error) error {
+		refused[row.Number] = true
+		tell(alerts[row.Number-1], why)
+		return nil
+	}
+	d, err := sinks.NewDispatcher(lettersAsRows(alerts), []sinks.Target{to}, o)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	d.Drain()
-	sending := d.Run(w.ctx)
-	var sent []*deadletter.Stored
-	for i, s := range alerts[:d.Acks()[to.name]] {
+	err = d.Run(ctx)
+	for i, s := range alerts[:d.Acks()[to.Name]] {
 		if !refused[uint64(i+1)] {
 			sent = append(sent, s)
 		}
 	}
-	if len(sent) > 0 {
-		sending = errors.Join(sending, v.done(w, deadletter.Replayed, sent))
-	}
-	if sending == nil && len(refused) > 0 {
-		return errNotWell
-	}
-	return sending
+	return sent, err
 }
 
 // to is where alerts go: a sink of the configuration, where there is one.
