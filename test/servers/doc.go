@@ -8,6 +8,9 @@
 // topics.go is what tests of Kafka ask of a broker, in the process or real, by a client that is
 // not ours: topics made and led, their ends, offsets of groups, rights.
 //
+// Schemathesis, which is no server but a client that tries an API, is had in the same way:
+// from a script, in fixed versions.
+//
 // A test is skipped, with the reason, where a server cannot be had: no network, no right
 // to install, or -short. With CI=true it fails instead, so that a machine that must have
 // the servers cannot pass without them.
