@@ -199,3 +199,47 @@ func TestEveryRouteAsksForItsScope(t *testing.T) {
 		}
 	}
 }
+
+// TestTheDocumentSaysHowOneIsKnown, and where anybody may ask says nothing of it.
+func TestTheDocumentSaysHowOneIsKnown(t *testing.T) {
+	for want, g := range map[string]*gate{"": {}, "http": {tokens: []Token{{}}, certs: true}, "mutualTLS": {certs: true}} {
+		text, err := openAPI(endpoints(), "test", g.scheme())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var doc struct {
+			Components struct {
+				SecuritySchemes map[string]struct{ Type string }
+			}
+			Paths map[string]map[string]struct{ Security []map[string][]string }
+		}
+		if err := json.Unmarshal(text, &doc); err != nil {
+			t.Fatal(err)
+		}
+		if got := doc.Components.SecuritySchemes[schemeName].Type; got != want {
+			t.Errorf("scheme %q, want %q", got, want)
+		}
+		if asks := len(doc.Paths["/v1/rules"]["get"].Security) > 0; asks != (want != "") || len(doc.Paths["/healthz"]["get"].Security) > 0 {
+			t.Errorf("%q: the rules ask for somebody: %t", want, asks)
+		}
+	}
+}
+
+// TestBodiesAreWhole: what encoding/json lets through is refused.
+func TestBodiesAreWhole(t *testing.T) {
+	r := start(t, nil)
+	for body, part := range map[string]string{
+		`null`: "no JSON object", `{"version":null}`: "version cannot be null", `{"Version":1}`: "version is missing", `{}`: "version is missing", `{"version":1,"VERSION":1}`: "VERSION",
+	} {
+		r.ask("POST", "/v1/rules:rollback", body, "If-Match", "*").want(400, part)
+	}
+	r.ask("POST", "/v1/rules:check", `{"files":{"a.cep":null}}`).want(400, "files cannot be null")
+	r.ask("POST", "/v1/rules:try", `{"events":[{"a":null},null]}`).want(200)
+	r.ask("POST", "/v1/rules:try", `{"events":null}`).want(400, "events")
+	r.ask("POST", "/v1/rules:try", `{"events":[],"limit":-1}`).want(400, "limit")
+	r.ask("GET", "/v1/rules?text=yes", "").want(400, "true or false")
+	r.ask("OPTIONS", "/v1/rules/versions", "").want(405)
+	if a := r.ask("OPTIONS", "/v1/rules/versions", ""); a.header.Get("Allow") != "GET" {
+		t.Errorf("Allow: %s", a.header.Get("Allow"))
+	}
+}
