@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/sinks/deadletter"
 )
 
@@ -35,9 +36,18 @@ func pushEvents(c *call) (*answer, error) {
 	return c.push(records, wait == "commit")
 }
 
+// trace is the context of the request, W3C's traceparent, as headers beside its events.
+func (c *call) trace() []byte {
+	const name = "traceparent"
+	if value := c.GetHeader(name); c.s.o.Traced && value != "" && len(value) < 256 {
+		return event.AppendHeader(nil, name, []byte(value))
+	}
+	return nil
+}
+
 // push queues records, and waits for their commit where that is wanted.
 func (c *call) push(records [][]byte, wait bool) (*answer, error) {
-	end, err := c.s.o.Events.Push(records)
+	end, err := c.s.o.Events.PushWith(records, c.trace())
 	if err != nil {
 		return nil, c.refusedEvents(err)
 	}

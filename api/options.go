@@ -41,9 +41,10 @@ type Sinks interface {
 
 // Events takes events in: a Queue of sources/http.
 type Events interface {
-	// Push queues all records or, with an error, none, and returns the position after the
-	// last. An error that has a RetryAfter says that there is no room.
-	Push(records [][]byte) (end int64, err error)
+	// PushWith queues all records or, with an error, none, and returns the position after the
+	// last. An error that has a RetryAfter says that there is no room. Beside each are headers,
+	// in the form of event.RecordMeta; nil: none.
+	PushWith(records [][]byte, headers []byte) (end int64, err error)
 	// Wait returns nil when all before end is committed.
 	Wait(ctx context.Context, end int64) error
 	// Waiting is how much is queued.
@@ -86,6 +87,8 @@ type Options struct {
 	Silences Silences
 	Keys     Keys
 
+	// Traced says that the trace which a request for events is part of goes along with them.
+	Traced bool
 	// Durable says that what is committed outlives the process.
 	Durable bool
 	// Ready says why the process cannot do its work; nothing: it can. Default: it can.

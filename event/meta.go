@@ -96,6 +96,18 @@ func (d *Decoder) putMeta(slot int, text []byte) {
 	d.set(slot, uint64(d.tailRef(at)), ok, true)
 }
 
+// EachHeader visits headers in the form of RecordMeta, in order; a value that is null is nil.
+func EachHeader(headers []byte, visit func(name, value []byte)) {
+	for {
+		name, value, rest, ok := cutHeader(headers)
+		if !ok {
+			return
+		}
+		visit(name, value)
+		headers = rest
+	}
+}
+
 // cutHeader cuts the first pair off headers; ok is false where there is none. A value that
 // is null is nil.
 func cutHeader(b []byte) (name, value, rest []byte, ok bool) {

@@ -56,6 +56,11 @@ func (w *worker) attempt(ctx context.Context, rows []Row) (taken int, err error)
 	defer func() { report(err) }()
 	trying, cancel := context.WithTimeout(ctx, w.Timeout)
 	defer cancel()
+	if w.d.o.Attempt != nil {
+		told, done := w.d.o.Attempt(trying, w.Name, rows)
+		trying = told
+		defer func() { done(taken, err) }()
+	}
 	taken, err = w.Sink.Deliver(trying, rows)
 	if taken < 0 || taken > len(rows) || taken == 0 && err == nil {
 		return 0, fmt.Errorf("sinks: %d of %d alerts taken", taken, len(rows))

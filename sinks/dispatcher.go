@@ -26,6 +26,11 @@ type Options struct {
 	// of it ends Run. Nil: the refusal itself ends Run, and the row stays in the outbox.
 	Rejected func(sink string, row Row, why error) error
 
+	// Attempt is told of each attempt to deliver rows, before and, by the function that it
+	// returns, after it; the sink gets the context that it returns. It is called from several
+	// goroutines and keeps nothing of the rows. Default, nil: nothing is told.
+	Attempt func(ctx context.Context, sink string, rows []Row) (context.Context, func(taken int, err error))
+
 	// Now is the wall clock, for ages. Default time.Now.
 	Now func() time.Time
 

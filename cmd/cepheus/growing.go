@@ -18,15 +18,16 @@ type adder interface {
 // one goroutine at a time.
 type growing struct {
 	feed
-	to    adder
-	shown *shown
-	log   *slog.Logger
-	known map[string]bool // partitions that are read, or cannot be, by name
+	to     adder
+	shown  *shown
+	log    *slog.Logger
+	traced func(engine.Input) engine.Input
+	known  map[string]bool // partitions that are read, or cannot be, by name
 }
 
 // growing of a source knows the partitions that the run has begun with.
 func (p *pipeline) growing(f feed, to adder) *growing {
-	g := &growing{feed: f, to: to, shown: p.shown, log: p.log, known: map[string]bool{}}
+	g := &growing{feed: f, to: to, shown: p.shown, log: p.log, traced: p.tracedInput, known: map[string]bool{}}
 	for _, in := range f.Inputs {
 		g.known[nameOf(in)] = true
 	}
@@ -47,7 +48,7 @@ func (g *growing) grow(ctx context.Context) {
 			continue
 		}
 		g.shown.add(in.Source.Partition()) // before there can be a position of it
-		switch err := g.to.AddInput(ctx, in); {
+		switch err := g.to.AddInput(ctx, g.traced(in)); {
 		case ctx.Err() != nil || errors.Is(err, engine.ErrEnded):
 			return // the next run finds it
 		case err != nil:

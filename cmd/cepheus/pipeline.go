@@ -18,6 +18,7 @@ import (
 	"github.com/cepheus-cep/cepheus/sinks/deadletter"
 	"github.com/cepheus-cep/cepheus/sinks/route"
 	"github.com/cepheus-cep/cepheus/state"
+	"github.com/cepheus-cep/cepheus/traces"
 )
 
 // pipeline joins the parts of one run.
@@ -36,6 +37,7 @@ type pipeline struct {
 	table   *route.Table       // nil: all alerts go to all sinks
 	api     *served            // nil: none is served
 	rules   *service.Service   // nil: the set cannot change while it runs
+	traces  *traces.Tracer     // nil: none are sent
 
 	reloads sync.Mutex              // one at a time
 	next    atomic.Pointer[runVerb] // the configuration that is being read again; nil: none, or its rules are others
@@ -96,7 +98,11 @@ func (p *pipeline) run(ctx context.Context) (err error) {
 	if err := p.routed(targets); err != nil {
 		return usage(err)
 	}
-	dispatcher, err := sinks.NewDispatcher(outbox, targets, sinks.Options{Rejected: p.rejected, Now: p.world.now, Log: p.log})
+	if p.traces, err = p.newTraces(ctx, outbox); err != nil {
+		return usage(err)
+	}
+	defer p.traces.Close()
+	dispatcher, err := sinks.NewDispatcher(outbox, targets, p.sinkOptions())
 	if err != nil {
 		return err
 	}
@@ -169,7 +175,7 @@ func (p *pipeline) engineOptions(store engine.Store, outbox *state.Outbox, d *si
 		Set: p.set, Store: store, Outbox: outbox,
 		Final:     p.verb.State == "" || p.verb.Final,
 		Dead:      p.bury,
-		Committed: p.committed(p.api.committed(d.Committed)),
+		Committed: p.committed(p.api.committed(p.traced(d.Committed))),
 		Shadow:    p.api.shadow(),
 		Delivered: d.Acks,
 		Progress:  progress,
@@ -179,7 +185,7 @@ func (p *pipeline) engineOptions(store engine.Store, outbox *state.Outbox, d *si
 	}
 	o.EpochEvents, o.Cache, o.CommitEvery = p.verb.Epoch, int64(p.verb.cache()), time.Duration(p.verb.Commit)
 	for _, in := range p.in.parts {
-		o.Inputs = append(o.Inputs, in.Input)
+		o.Inputs = append(o.Inputs, p.tracedInput(in.Input))
 	}
 	p.verb.limit(&o)
 	return o

@@ -106,7 +106,7 @@ func (s *served) options(d *sinks.Dispatcher) api.Options {
 	p := s.p
 	o := api.Options{
 		Rules: p.rules, Shadows: s.shadows, Totals: s.totals, Recent: s.recent, Sinks: d,
-		Letters: deadletter.At(p.verb.DeadLetters), Durable: s.store.Durable(), Ready: s.ready, Reload: p.reload, Resend: s.resend,
+		Letters: deadletter.At(p.verb.DeadLetters), Durable: s.store.Durable(), Traced: p.traces != nil, Ready: s.ready, Reload: p.reload, Resend: s.resend,
 		Decode: p.verb.decoding(), Version: version(), Now: p.world.now, Log: p.log,
 	}
 	if p.in.queue != nil {

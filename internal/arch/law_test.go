@@ -48,6 +48,7 @@ var roomLaw = map[string][]string{
 	"cmd":               {"..."},
 	"benchmarks":        {"..."},
 	"examples":          {"..."},
+	"traces":            {"sinks", "engine", "event"},
 	"internal":          {},
 	"test":              {},
 }
@@ -78,7 +79,9 @@ var libraryRooms = map[string][]string{
 	"github.com/emersion/go-smtp":        {},
 	"github.com/emersion/go-sasl":        {},
 	"github.com/prometheus":              {"api", "cmd"},
-	"go.opentelemetry.io/otel":           {"cmd"},
+	"go.opentelemetry.io/otel":           {"traces"},
+	"go.opentelemetry.io/proto/otlp":     {},
+	"google.golang.org/protobuf":         {},
 	"golang.org/x/sync":                  {"engine", "sources", "sinks", "cmd"},
 	"golang.org/x/sys":                   {"state", "cmd", "benchmarks"},
 	"golang.org/x/term":                  {"cmd"},

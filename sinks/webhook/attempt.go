@@ -61,6 +61,9 @@ func (s *Sink) request(ctx context.Context, m message) (*http.Request, error) {
 	req.Header.Set("Content-Type", m.contentType)
 	req.Header.Set("Idempotency-Key", m.key)
 	req.Header.Set("User-Agent", "cepheus")
+	if trace := sinks.Trace(ctx); trace != "" { // of several alerts that of the first
+		req.Header.Set("Traceparent", trace)
+	}
 	if s.o.Secret != "" {
 		req.Header.Set(SignatureHeader, Sign(s.o.Secret, s.o.Now(), []byte(m.body)))
 	}

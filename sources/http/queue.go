@@ -62,8 +62,9 @@ type Queue struct {
 }
 
 type record struct {
-	text []byte
-	time int64
+	text    []byte
+	headers []byte // in the form of event.RecordMeta
+	time    int64
 }
 
 // New makes an empty queue.
@@ -86,7 +87,10 @@ func New(o Options) *Queue {
 // Push queues all records or, with an error, none, and returns the position after the last.
 // The records are the queue's from then on. The error is a [*FullError], [ErrTooMany] or
 // [ErrEnded].
-func (q *Queue) Push(records [][]byte) (end int64, err error) {
+func (q *Queue) Push(records [][]byte) (end int64, err error) { return q.PushWith(records, nil) }
+
+// PushWith is Push with headers beside each of the records, in the form of event.RecordMeta.
+func (q *Queue) PushWith(records [][]byte, headers []byte) (end int64, err error) {
 	size := int64(0)
 	for _, r := range records {
 		size += int64(len(r))
@@ -98,7 +102,7 @@ func (q *Queue) Push(records [][]byte) (end int64, err error) {
 	}
 	now := q.o.Now().UnixNano()
 	for _, r := range records {
-		q.waiting = append(q.waiting, record{r, now})
+		q.waiting = append(q.waiting, record{r, headers, now})
 	}
 	q.bytes += size
 	q.next += int64(len(records))
@@ -230,6 +234,9 @@ func (q *Queue) take(into *event.Batch) int {
 	n := min(len(q.waiting), nextMost)
 	for i, r := range q.waiting[:n] {
 		into.Add(0, q.read+int64(i), r.time, r.text)
+		if r.headers != nil {
+			into.AddMeta(nil, r.headers)
+		}
 		q.bytes -= int64(len(r.text))
 		q.waiting[i] = record{}
 	}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"compress/gzip"
+	"encoding/hex"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	otlp "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/proto"
+)
+
+// otlpReceiver is a collector: it keeps the spans that it gets by OTLP over HTTP.
+type otlpReceiver struct {
+	mu    sync.Mutex
+	spans []*otlp.Span
+}
+
+func (c *otlpReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body := io.Reader(r.Body)
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		body, _ = gzip.NewReader(r.Body)
+	}
+	text, err := io.ReadAll(body)
+	var sent collector.ExportTraceServiceRequest
+	if err == nil {
+		err = proto.Unmarshal(text, &sent)
+	}
+	if err != nil || r.URL.Path != "/v1/traces" {
+		http.Error(w, "not understood", http.StatusBadRequest)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, of := range sent.ResourceSpans {
+		for _, in := range of.ScopeSpans {
+			c.spans = append(c.spans, in.Spans...)
+		}
+	}
+}
+
+// named are the spans of a name.
+func (c *otlpReceiver) named(name string) (all []*otlp.Span) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.spans {
+		if s.Name == name {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// TestTracesGoFromTheEventToTheReceiver: an event that is pushed in a trace, its alert, the
+// delivery, and the request that a webhook gets.
+func TestTracesGoFromTheEventToTheReceiver(t *testing.T) {
+	var kept otlpReceiver
+	collector := httptest.NewServer(&kept)
+	defer collector.Close()
+	asked := make(chan string, 10)
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.Header.Get("Traceparent") }))
+	defer hook.Close()
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
+
+	p := start(t, "run", "--rules", rulesFile(t), "--listen", "127.0.0.1:0", "--sink", "stdout", "--sink", hook.URL)
+	const trace, span = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+	body := strings.NewReader(eventLine(1))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.address(t)+"/v1/events", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Traceparent", "00-"+trace+"-"+span+"-01")
+	eventually(t, "the event is taken", func() bool {
+		req.Body = io.NopCloser(strings.NewReader(eventLine(1)))
+		answer, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		return answer.StatusCode == http.StatusAccepted
+	})
+	line := p.line(t)
+	sent := <-asked
+	p.Process.Signal(syscall.SIGTERM)
+	p.ends(t, 0)
+
+	alerts := kept.named("alert event_seen")
+	if len(alerts) != 1 {
+		t.Fatalf("%d spans of alerts, want 1; standard error:\n%s", len(alerts), p.messages.String())
+	}
+	a := alerts[0]
+	if id := hex.EncodeToString(a.TraceId); !strings.Contains(line, `"id":"`+id+`"`) {
+		t.Errorf("the trace is %s, the alert %s", id, line)
+	}
+	if len(a.Links) != 1 || hex.EncodeToString(a.Links[0].TraceId) != trace || hex.EncodeToString(a.Links[0].SpanId) != span {
+		t.Errorf("links %v, want one to the request's trace", a.Links)
+	}
+	deliveries := kept.named("deliver stdout")
+	for _, s := range kept.spans {
+		if strings.HasPrefix(s.Name, "deliver http://") {
+			deliveries = append(deliveries, s)
+			if want := "00-" + hex.EncodeToString(s.TraceId) + "-" + hex.EncodeToString(s.SpanId) + "-01"; sent != want {
+				t.Errorf("the webhook was asked with %q, want %q", sent, want)
+			}
+		}
+	}
+	if len(deliveries) != 2 {
+		t.Errorf("%d spans of deliveries, want one a sink", len(deliveries))
+	}
+	for _, s := range deliveries {
+		if string(s.TraceId) != string(a.TraceId) || string(s.ParentSpanId) != string(a.SpanId) {
+			t.Errorf("the delivery %s is not below the alert", s.Name)
+		}
+	}
+}
+
+// TestACollectorThatIsAwayHoldsNothingUp: a run does its work, says so, and ends well.
+func TestACollectorThatIsAwayHoldsNothingUp(t *testing.T) {
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", gone.URL)
+	p := start(t, "run", "--rules", rulesFile(t), "--input", "-")
+	p.send(t, 1)
+	p.in.Close()
+	p.ends(t, 0)
+	if !strings.Contains(p.messages.String(), "traces are not sent") {
+		t.Errorf("nothing is told of the collector:\n%s", p.messages.String())
+	}
+}

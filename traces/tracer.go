@@ -1,0 +1,154 @@
+package traces
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/bits"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/sdk/resource"
+	"go.opentelemetry.io/otel/sdk/trace"
+	api "go.opentelemetry.io/otel/trace"
+)
+
+// Options of a Tracer.
+type Options struct {
+	// Env looks a variable of the environment up. Whether spans are sent is in those that
+	// OpenTelemetry names; see On. Where to, how, and which, its library reads itself.
+	Env     func(name string) (string, bool)
+	Version string           // of the program
+	Rows    Rows             // where committed alerts are read
+	Last    uint64           // the last row at the start: alerts have spans from there on
+	Now     func() time.Time // wall clock
+	Log     *slog.Logger
+
+	// Exporter takes the spans; default, nil: OTLP over HTTP, as the environment says.
+	Exporter trace.SpanExporter
+}
+
+// Rows are the committed alerts that wait to be delivered: a state.Outbox.
+type Rows interface {
+	Rows(ctx context.Context, after uint64, visit func(row uint64, alert []byte) error) error
+}
+
+// On reports whether the environment asks for spans: it names a collector, or the exporter,
+// and does not say that the library is off.
+func On(env func(name string) (string, bool)) bool {
+	has := func(name string, no ...string) bool {
+		value, _ := env(name)
+		for _, n := range no {
+			if value == n {
+				return false
+			}
+		}
+		return value != ""
+	}
+	if off, _ := env("OTEL_SDK_DISABLED"); off == "true" {
+		return false
+	}
+	if exporter, _ := env("OTEL_TRACES_EXPORTER"); exporter == "none" {
+		return false
+	}
+	return has("OTEL_EXPORTER_OTLP_ENDPOINT") || has("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") || has("OTEL_TRACES_EXPORTER", "none")
+}
+
+// Tracer makes spans. A nil one makes none.
+type Tracer struct {
+	o        Options
+	provider *trace.TracerProvider
+	tracer   api.Tracer
+	contexts *contexts
+	last     atomic.Uint64 // row
+	left     atomic.Uint64 // alerts without a span
+	faults   atomic.Uint64
+}
+
+// New makes a tracer, or none where the environment does not ask for one.
+func New(ctx context.Context, o Options) (*Tracer, error) {
+	if o.Exporter == nil && !On(o.Env) {
+		return nil, nil
+	}
+	if o.Exporter == nil {
+		if p, _ := o.Env("OTEL_EXPORTER_OTLP_PROTOCOL"); p == "grpc" {
+			return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL is %s; spans are sent by http/protobuf alone (collectors take it at port 4318)", p)
+		}
+		exporter, err := otlptracehttp.New(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("send traces: %w", err)
+		}
+		o.Exporter = exporter
+	}
+	of, err := resource.New(ctx, resource.WithAttributes(attribute.String("service.name", "cepheus"), attribute.String("service.version", o.Version)),
+		resource.WithTelemetrySDK(), resource.WithHost(), resource.WithFromEnv())
+	if err != nil {
+		return nil, fmt.Errorf("say what sends traces: %w", err)
+	}
+	t := &Tracer{o: o, contexts: newContexts(mostContexts)}
+	t.last.Store(o.Last)
+	t.provider = trace.NewTracerProvider(trace.WithBatcher(o.Exporter), trace.WithResource(of), trace.WithIDGenerator(ids{}))
+	t.tracer = t.provider.Tracer("github.com/cepheus-cep/cepheus", api.WithInstrumentationVersion(o.Version))
+	// the library has one handler a process; its own writes to standard error past our log
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(t.fault))
+	return t, nil
+}
+
+// fault tells of the first spans that could not be sent, the second, the fourth, and so on.
+func (t *Tracer) fault(err error) {
+	if n := t.faults.Add(1); bits.OnesCount64(n) == 1 {
+		t.o.Log.Warn("traces are not sent", "times", n, "err", err)
+	}
+}
+
+// lastSpans is how long Close waits for a collector.
+const lastSpans = 2 * time.Second
+
+// Close sends what is left, and ends.
+func (t *Tracer) Close() {
+	if t == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lastSpans)
+	defer cancel()
+	if err := t.provider.Shutdown(ctx); err != nil {
+		t.fault(err)
+	}
+}
+
+// ids names spans: those of alerts as their context says, others by chance.
+type ids struct{}
+
+type idsKey struct{}
+
+// NewIDs implements trace.IDGenerator.
+func (ids) NewIDs(ctx context.Context) (api.TraceID, api.SpanID) {
+	if sc, ok := ctx.Value(idsKey{}).(api.SpanContext); ok {
+		return sc.TraceID(), sc.SpanID()
+	}
+	var id api.TraceID
+	for id == (api.TraceID{}) {
+		fill(id[:8])
+		fill(id[8:])
+	}
+	return id, ids{}.NewSpanID(ctx, id)
+}
+
+// NewSpanID implements trace.IDGenerator.
+func (ids) NewSpanID(context.Context, api.TraceID) (id api.SpanID) {
+	for id == (api.SpanID{}) {
+		fill(id[:])
+	}
+	return id
+}
+
+func fill(b []byte) {
+	n := rand.Uint64() //nolint:gosec // names of spans need not be hard to guess
+	for i := range b {
+		b[i] = byte(n >> (8 * i))
+	}
+}
