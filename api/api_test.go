@@ -486,6 +486,21 @@ func TestReadinessSaysWhy(t *testing.T) {
 	r.ask("GET", "/healthz", "").want(200)
 }
 
+// TestSourcesAreMetered: how far behind one is shows only where it is known.
+func TestSourcesAreMetered(t *testing.T) {
+	r := start(t, func(o *Options) {
+		o.Ready = func() []string { return []string{"the broker is away"} }
+		o.Sources = func() []SourceStats {
+			return []SourceStats{{Source: "in", Topic: "t", Partition: 1, Behind: 7, Failures: 2}, {Source: "in", Topic: "t", Partition: 2, Behind: -1}}
+		}
+	})
+	a := r.ask("GET", "/metrics", "").want(200, "cepheus_ready 0", `cepheus_source_lag_records{partition="1",source="in",topic="t"} 7`,
+		`cepheus_source_fetch_failures_total{partition="1",source="in",topic="t"} 2`, `cepheus_source_fetch_failures_total{partition="2",source="in",topic="t"} 0`)
+	if bytes.Contains(a.body, []byte(`cepheus_source_lag_records{partition="2"`)) {
+		t.Error("a lag that is not known is shown")
+	}
+}
+
 func TestAPanicIsAProblem(t *testing.T) {
 	r := start(t, func(o *Options) { o.Ready = func() []string { panic("broken") } })
 	r.ask("GET", "/readyz", "").want(500)

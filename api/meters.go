@@ -53,6 +53,10 @@ func (m *meters) Collect(to chan<- prometheus.Metric) {
 		p.gauge("cepheus_watermark_timestamp_seconds", "Up to when events are worked.", float64(t.Watermark)/1e9)
 		p.gauge("cepheus_watermark_lag_seconds", "How far the watermark is behind the clock.", m.s.o.Now().Sub(time.Unix(0, t.Watermark)).Seconds())
 	}
+	p.gauge("cepheus_ready", "1 while the process can do its work; GET /readyz says why not.", oneIf(len(m.s.reasons()) == 0))
+	if m.s.o.Sources != nil {
+		p.sources(m.s.o.Sources())
+	}
 	p.rules(summed(t.Rules, m.s.o.Limits.Labels))
 	if m.s.o.Sinks != nil {
 		p.sinks(m.s.o.Sinks)
@@ -142,6 +146,19 @@ func (p pen) rules(all []engine.RuleStats) {
 		for what, n := range droppedOf(r) {
 			p.count("cepheus_rule_dropped_total", "What was forgotten for the sake of limits.", n, "rule", r.Name, "what", what)
 		}
+	}
+}
+
+func (p pen) sources(all []SourceStats) {
+	for i := range all {
+		s := &all[i]
+		labels := []string{"source", s.Source, "topic", s.Topic, "partition", strconv.Itoa(int(s.Partition))}
+		if s.Behind >= 0 {
+			p.gauge("cepheus_source_lag_records", "Records of the log that are not read.", float64(s.Behind), labels...)
+		}
+		p.count("cepheus_source_fetch_failures_total", "Fetches that failed.", s.Failures, labels...)
+		p.count("cepheus_source_lost_records_total", "Records that were gone before they could be read, at most.", s.Lost, labels...)
+		p.count("cepheus_source_damaged_batches_total", "Batches of the log that were passed by for their damage.", s.Damaged, labels...)
 	}
 }
 

@@ -74,6 +74,16 @@ type Keys interface {
 	Row(ctx context.Context, table string, key []string) (row json.RawMessage, known bool, err error)
 }
 
+// SourceStats are those of one partition of a log.
+type SourceStats struct {
+	Source, Topic string
+	Partition     int32
+	Behind        int64  // records in the log that are not read, at most; below 0: not known
+	Failures      uint64 // fetches that failed
+	Lost          uint64 // records that were gone before they could be read, at most
+	Damaged       uint64 // batches that were passed by
+}
+
 // Options of a Server. What is nil is not served: its routes answer with a problem that
 // says so.
 type Options struct {
@@ -86,6 +96,7 @@ type Options struct {
 	Letters  Letters
 	Silences Silences
 	Keys     Keys
+	Sources  func() []SourceStats // logs that are read
 
 	// Traced says that the trace which a request for events is part of goes along with them.
 	Traced bool

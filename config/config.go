@@ -24,6 +24,7 @@ type Config struct {
 	DeadLetter *DeadLetter        `yaml:"dead_letter" help:"Where records are kept that cannot be decoded, and alerts that a receiver refuses for good."`
 	Limits     Limits             `yaml:"limits" help:"Bounds of what the engine remembers."`
 	API        *API               `yaml:"api" help:"The HTTP API. Without it, and without --listen, none is served."`
+	Log        *Log               `yaml:"log" help:"What a run has to tell, on standard error."`
 
 	file   string
 	places map[string]Place
@@ -35,6 +36,12 @@ type State struct {
 	Commit Duration `yaml:"commit" default:"1s" min:"1ms" max:"1h" help:"How long an epoch lasts. It ends with one write that survives a crash, and its alerts are sent after that."`
 	Cache  Size     `yaml:"cache" default:"512MiB" min:"1MiB" help:"How much memory the states of keys may take; keys not used for longest are in the folder alone."`
 	Sync   bool     `yaml:"sync" default:"true" help:"Wait for the disk at the end of an epoch. Where false, a killed process still loses nothing; a power cut may."`
+}
+
+// Log says how a run tells what it has to tell.
+type Log struct {
+	Format string `yaml:"format" default:"text" enum:"text,json" help:"Lines of key=value pairs, or of JSON."`
+	Level  string `yaml:"level" default:"info" enum:"debug,info,warn,error" help:"The least that is told."`
 }
 
 // DeadLetter says where dead letters are kept.

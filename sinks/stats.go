@@ -26,6 +26,19 @@ func (d *Dispatcher) Stats() (all []Stats) {
 	return all
 }
 
+// Full are the sinks for which more waits than their bounds allow, so that nothing more is
+// committed until they take some. Those that drop their oldest are never among them.
+func (d *Dispatcher) Full() (names []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, w := range d.workers {
+		if !w.DropOldest && w.over() {
+			names = append(names, w.Name)
+		}
+	}
+	return names
+}
+
 func (w *worker) snapshot() Stats {
 	state := w.breaker.State().String() // before the lock, which its changes take
 	w.d.mu.Lock()

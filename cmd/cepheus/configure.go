@@ -20,7 +20,21 @@ import (
 
 // log is where parts tell what they have to tell: standard error.
 func (w *world) log() *slog.Logger {
-	return slog.New(slog.NewTextHandler(w.stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	o := &slog.HandlerOptions{Level: w.logLevel}
+	if w.logJSON {
+		return slog.New(slog.NewJSONHandler(w.stderr, o))
+	}
+	return slog.New(slog.NewTextHandler(w.stderr, o))
+}
+
+// logs says how the run tells what it has to tell, by flags and then by the configuration.
+func (v *runVerb) logs(w *world) error {
+	format, level := v.LogFormat, v.LogLevel
+	if v.file != nil && v.file.Log != nil {
+		format, level = cmp.Or(format, v.file.Log.Format), cmp.Or(level, v.file.Log.Level)
+	}
+	w.logJSON = format == "json"
+	return w.logLevel.UnmarshalText([]byte(cmp.Or(level, "info")))
 }
 
 // kinds is what sources and sinks of a configuration see of the process.

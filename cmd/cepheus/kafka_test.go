@@ -360,3 +360,19 @@ func TestReloadSaysWhatNeedsARestart(t *testing.T) {
 	p.Process.Signal(syscall.SIGTERM)
 	p.ends(t, 0)
 }
+
+// TestHowFarBehindATopicIs shows in the metrics.
+func TestHowFarBehindATopicIs(t *testing.T) {
+	b := startBroker(t, 1)
+	p := start(t, "run", "-c", b.config(t, ""), "--listen", "127.0.0.1:0")
+	at := p.address(t)
+	b.send(t, 3, 1)
+	const labels = `{partition="0",source="pay",topic="payments"}`
+	eventually(t, "all is read", func() bool {
+		text := body(t, at+"/metrics")
+		return strings.Contains(text, "cepheus_records_total 3\n") && strings.Contains(text, "cepheus_source_lag_records"+labels+" 0\n") &&
+			strings.Contains(text, "cepheus_source_lost_records_total"+labels+" 0\n")
+	})
+	p.Process.Signal(syscall.SIGTERM)
+	p.ends(t, 0)
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"reflect"
@@ -25,6 +26,9 @@ type world struct {
 	stderr io.Writer
 	now    func() time.Time
 	heap   *heap.Tuner // nil: the environment says how memory is collected
+
+	logJSON  bool // else text
+	logLevel slog.Level
 }
 
 type verbs struct {

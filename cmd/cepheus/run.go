@@ -29,6 +29,9 @@ type runVerb struct {
 	DropSink    []string `name:"drop-sink" type:"given" placeholder:"NAME" sep:"none" help:"With --state: let the alerts go that wait for a sink of earlier runs."`
 	DeadLetters string   `name:"dead-letters" type:"given" placeholder:"FILE" help:"Where records that cannot be decoded are kept, with the reason, and alerts that a receiver has refused for good; made when there is one, up to 64 MiB. Default dead-letters.jsonl."`
 
+	LogFormat string `name:"log-format" enum:"text,json," default:"" help:"What is told on standard error: text (the default), or json, a line each."`
+	LogLevel  string `name:"log-level" enum:"debug,info,warn,error," default:"" help:"The least that is told: debug, info (the default), warn or error."`
+
 	file          *config.Config // nil: there is none
 	given         *runVerb       // the flags alone, where there is a file
 	lettersOfFile bool           // DeadLetters is that of the configuration
@@ -38,6 +41,9 @@ type runVerb struct {
 // then a summary on standard error.
 func (v runVerb) Run(w *world) error {
 	if err := v.configure(); err != nil {
+		return usage(err)
+	}
+	if err := v.logs(w); err != nil {
 		return usage(err)
 	}
 	hangups, ignore := v.hangups()

@@ -14,6 +14,7 @@ import (
 	"github.com/cepheus-cep/cepheus/rules/service"
 	"github.com/cepheus-cep/cepheus/sinks"
 	"github.com/cepheus-cep/cepheus/sinks/deadletter"
+	"github.com/cepheus-cep/cepheus/sources/kafka"
 	"github.com/cepheus-cep/cepheus/state"
 )
 
@@ -29,6 +30,8 @@ type served struct {
 	recent  *api.Recent
 	shadows *service.Shadows
 	runs    atomic.Bool // the engine does
+
+	held func() []string // sinks for which too much waits
 
 	server *api.Server
 	on     net.Listener
@@ -93,6 +96,7 @@ func (s *served) open(ctx context.Context, d *sinks.Dispatcher) (err error) {
 	if s == nil {
 		return nil
 	}
+	s.held = d.Full
 	if s.server, err = api.New(s.options(d)); err != nil {
 		return err
 	}
@@ -107,7 +111,7 @@ func (s *served) options(d *sinks.Dispatcher) api.Options {
 	o := api.Options{
 		Rules: p.rules, Shadows: s.shadows, Totals: s.totals, Recent: s.recent, Sinks: d,
 		Letters: deadletter.At(p.verb.DeadLetters), Durable: s.store.Durable(), Traced: p.traces != nil, Ready: s.ready, Reload: p.reload, Resend: s.resend,
-		Decode: p.verb.decoding(), Version: version(), Now: p.world.now, Log: p.log,
+		Decode: p.verb.decoding(), Version: version(), Sources: s.sources, Now: p.world.now, Log: p.log,
 	}
 	if p.in.queue != nil {
 		o.Events = p.in.queue
@@ -133,11 +137,39 @@ func configured(o *api.Options, c *config.API) {
 	}
 }
 
-func (s *served) ready() []string {
-	if s.runs.Load() {
-		return nil
+// ready says why the run does not do its work.
+func (s *served) ready() (reasons []string) {
+	if !s.runs.Load() {
+		return []string{"the engine does not run"}
 	}
-	return []string{"the engine does not run"}
+	for _, sink := range s.held() {
+		reasons = append(reasons, "nothing more is committed: too many alerts wait for the sink "+sink)
+	}
+	return reasons
+}
+
+// sources are how the topics stand that are read.
+func (s *served) sources() (all []api.SourceStats) {
+	for _, f := range s.p.in.feeds {
+		inputs := f.Inputs
+		if f.All != nil {
+			inputs = f.All()
+		}
+		for _, in := range inputs {
+			if k, ok := in.Source.(*kafka.Source); ok {
+				all = append(all, statsOf(k.Partition(), k.Stats()))
+			}
+		}
+	}
+	return all
+}
+
+func statsOf(at event.Partition, s kafka.Stats) api.SourceStats {
+	out := api.SourceStats{Source: at.Source, Topic: at.Topic, Partition: at.Number, Behind: -1, Failures: s.Failures, Lost: s.Lost, Damaged: s.Damaged}
+	if s.Next >= 0 && s.End > 0 {
+		out.Behind = max(0, s.End-s.Next)
+	}
+	return out
 }
 
 // while serves while the engine runs: who waits for a commit is let go when none can come.

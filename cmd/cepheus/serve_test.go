@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 )
@@ -282,5 +285,100 @@ api: { listen: 127.0.0.1:0 }
 	slices.Sort(got)
 	if want := upTo(events); !slices.Equal(got, want) {
 		t.Errorf("%d alerts of %d events", len(got), events)
+	}
+}
+
+// TestReadinessOfARun: one that waits for a sink says for which, and goes on when it takes
+// alerts again.
+func TestReadinessOfARun(t *testing.T) {
+	var away atomic.Bool
+	away.Store(true)
+	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if away.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	defer hook.Close()
+	path := configOf(t, fmt.Sprintf(`
+rules: [r.cep]
+state: { dir: data, commit: 5ms }
+sources: { in: { http: {}, type: e } }
+sinks: { hook: { webhook: { url: %q }, backlog: { alerts: 1 }, retry: { initial: 1ms, max: 1ms }, breaker: { failures: 1, open: 10ms } } }
+api: { listen: 127.0.0.1:0 }
+`, hook.URL))
+	p := start(t, "run", "-c", path)
+	at := p.address(t)
+	eventually(t, "it is ready", func() bool { return status(t, at+"/readyz") == "200 OK" })
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for n := range 4 {
+		wg.Go(func() { // an epoch each; the last ones wait
+			if answer, err := http.Post(at+"/v1/events", "application/json", strings.NewReader(eventLine(n))); err == nil {
+				answer.Body.Close()
+			}
+		})
+	}
+	eventually(t, "it is ready no more", func() bool {
+		return strings.HasPrefix(status(t, at+"/readyz"), "503") && strings.Contains(body(t, at+"/metrics"), "cepheus_ready 0")
+	})
+	if said := body(t, at+"/readyz"); !strings.Contains(said, "too many alerts wait for the sink hook") {
+		t.Errorf("it says %s", said)
+	}
+	if got := status(t, at+"/healthz"); got != "200 OK" {
+		t.Errorf("alive: %s", got)
+	}
+	away.Store(false)
+	eventually(t, "it is ready again", func() bool { return status(t, at+"/readyz") == "200 OK" })
+	p.Process.Signal(syscall.SIGTERM)
+	p.ends(t, 0)
+}
+
+func status(t *testing.T, url string) string {
+	t.Helper()
+	answer, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	return answer.Status
+}
+
+func body(t *testing.T, url string) string {
+	t.Helper()
+	answer, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestLogsAreText or JSON, from a level on, by flags before the configuration.
+func TestLogsAreText(t *testing.T) {
+	const served = "the API is served"
+	for name, c := range map[string]struct {
+		file  string
+		flags []string
+		want  string // of the line; empty: there is none
+	}{
+		"as it is":           {"", nil, `level=INFO msg="` + served + `"`},
+		"by the file":        {"log: { format: json }", nil, `"level":"INFO","msg":"` + served + `"`},
+		"by a flag":          {"log: { level: error }", []string{"--log-format", "json", "--log-level", "info"}, `"level":"INFO","msg":"` + served + `"`},
+		"what matters alone": {"log: { level: warn }", nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := configOf(t, "rules: [r.cep]\nsources: { in: { stdin: {} } }\napi: { listen: 127.0.0.1:0 }\n"+c.file+"\n")
+			p := start(t, append([]string{"run", "-c", path}, c.flags...)...)
+			p.send(t, 1)
+			p.in.Close()
+			p.ends(t, 0)
+			if said := p.messages.String(); !strings.Contains(said, c.want) || c.want == "" && strings.Contains(said, served) {
+				t.Errorf("want %q in\n%s", c.want, said)
+			}
+		})
 	}
 }

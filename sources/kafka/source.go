@@ -132,7 +132,9 @@ func (s *Source) Next(ctx context.Context, into *event.Batch) error {
 	}
 	before := len(into.Records)
 	into.Stamped = true
+	defer func() { s.counts.next.Store(s.next) }()
 	for {
+		s.counts.next.Store(s.next)
 		found, err := s.await(ctx)
 		if err != nil {
 			return err

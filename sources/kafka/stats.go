@@ -6,7 +6,7 @@ import "sync/atomic"
 type counts struct {
 	records, bytes, tombstones, aborted, control atomic.Uint64
 	failures, outOfRange, lost, damaged          atomic.Uint64
-	end                                          atomic.Int64
+	next, end                                    atomic.Int64
 }
 
 // Stats are totals of a source since Open.
@@ -20,7 +20,8 @@ type Stats struct {
 	OutOfRange uint64 // times that reading could not go on at its offset
 	Lost       uint64 // records that were to be read and are gone, at most: compaction may have removed some before
 	Damaged    uint64 // batches passed by for their damage
-	End        int64  // of the log, by the last answer
+	Next       int64  // offset that reading goes on at; below 0: not known yet
+	End        int64  // of the log, by the last answer; 0: there was none
 }
 
 // Stats returns the totals so far. It may be called from any goroutine.
@@ -29,6 +30,6 @@ func (s *Source) Stats() Stats {
 	return Stats{
 		Records: c.records.Load(), Bytes: c.bytes.Load(), Tombstones: c.tombstones.Load(),
 		Aborted: c.aborted.Load(), Control: c.control.Load(), Failures: c.failures.Load(),
-		OutOfRange: c.outOfRange.Load(), Lost: c.lost.Load(), Damaged: c.damaged.Load(), End: c.end.Load(),
+		OutOfRange: c.outOfRange.Load(), Lost: c.lost.Load(), Damaged: c.damaged.Load(), Next: c.next.Load(), End: c.end.Load(),
 	}
 }
