@@ -6,7 +6,8 @@
 #   server.sh stop DIR               ends it; returns when the process is gone
 #   server.sh kill DIR               the same by SIGKILL; start goes on over its data
 #
-# KIND is postgres (user postgres, trusted), redis, rabbitmq (guest, guest) or alertmanager.
+# KIND is postgres (user postgres, trusted), redis, rabbitmq (guest, guest), alertmanager, or
+# prometheus, whose configuration must be there as DIR/prometheus.yml.
 # Ports must be below 32768, where the system gives none away; alertmanager needs the next
 # one too, and rabbitmq the next two.
 set -euo pipefail
@@ -19,6 +20,7 @@ package() {
 	redis) echo redis-server ;;
 	rabbitmq) echo rabbitmq-server ;;
 	alertmanager) echo prometheus-alertmanager ;;
+	prometheus) echo prometheus ;;
 	*) say "no server $1"; exit 1 ;;
 	esac
 }
@@ -29,6 +31,7 @@ command_of() {
 	redis) command -v redis-server || true ;;
 	rabbitmq) echo /usr/lib/rabbitmq/bin/rabbitmq-server ;;
 	alertmanager) command -v prometheus-alertmanager || true ;;
+	prometheus) command -v prometheus || true ;;
 	esac
 }
 
@@ -101,6 +104,19 @@ start_alertmanager() {
 		--web.listen-address="127.0.0.1:$port" >>"$dir/log" 2>&1 &
 	echo $! >"$dir/pid"
 	await open_port
+}
+
+start_prometheus() {
+	prometheus --config.file="$dir/prometheus.yml" --storage.tsdb.path="$dir/tsdb" --web.listen-address="127.0.0.1:$port" >>"$dir/log" 2>&1 &
+	echo $! >"$dir/pid"
+	await ready_prometheus
+}
+
+# ready_prometheus asks without curl, which need not be there.
+ready_prometheus() {
+	exec 3<>"/dev/tcp/127.0.0.1/$port" || return 1
+	printf 'GET /-/ready HTTP/1.0\r\n\r\n' >&3
+	head -1 <&3 | grep -q ' 200 '
 }
 
 start_rabbitmq() {

@@ -31,12 +31,23 @@ func StartAlertmanager(t testing.TB) *Server { return startSmall(t, "alertmanage
 
 func startSmall(t testing.TB, kind string, ports int) *Server {
 	t.Helper()
+	return startOver(t, kind, ports, nil)
+}
+
+// startOver is startSmall over files, by their names in the server's folder.
+func startOver(t testing.TB, kind string, ports int, files map[string]string) *Server {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("a real server takes seconds to start")
 	}
 	s := &Server{kind: kind, dir: folder(t)}
 	if out, err := s.script("install", kind); err != nil {
 		missing(t, kind+" cannot be installed", out, err)
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	var out string
 	var err error
