@@ -1,16 +1,22 @@
 package main
 
 import (
+	"bytes"
 	"compress/gzip"
 	"encoding/hex"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kgo"
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	otlp "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
@@ -132,5 +138,74 @@ func TestACollectorThatIsAwayHoldsNothingUp(t *testing.T) {
 	p.ends(t, 0)
 	if !strings.Contains(p.messages.String(), "traces are not sent") {
 		t.Errorf("nothing is told of the collector:\n%s", p.messages.String())
+	}
+}
+
+// TestTracesComeInHeadersOfKafka, and in the attribute of a CloudEvent; for a pattern and for a
+// window, which keep events each in their way.
+func TestTracesComeInHeadersOfKafka(t *testing.T) {
+	var kept otlpReceiver
+	collector := httptest.NewServer(&kept)
+	defer collector.Close()
+	t.Setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", collector.URL+"/v1/traces")
+	b := startBroker(t, 1)
+	path := b.config(t, "")
+	text := processRules + "rule both {\n  from e\n  by key\n  window last 2\n  having count() == 2\n}\n"
+	if err := os.WriteFile(filepath.Join(filepath.Dir(path), "r.cep"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, "run", "-c", path)
+	trace := func(n int) string { return strings.Repeat(strconv.Itoa(n), 32) }
+	parent := func(n int) string { return "00-" + trace(n) + "-1234567890123456-01" }
+	for _, r := range []*kgo.Record{
+		{Value: []byte(" {\"at\":\"2026-01-01T00:00:01Z\",\n \"key\":\"k\",\"n\":1}"), Headers: []kgo.RecordHeader{{Key: "traceparent", Value: []byte(parent(1))}}},
+		{Value: []byte(`{"specversion":"1.0","id":"2","source":"s","type":"e","traceparent":"` + parent(2) + `","data":{"at":"2026-01-01T00:00:02Z","key":"k","n":2}}`)},
+	} {
+		r.Topic = b.topic
+		if err := b.client.ProduceSync(t.Context(), r).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "all alerts are there", func() bool {
+		text, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "alerts.jsonl"))
+		return bytes.Count(text, []byte("\n")) == 4
+	})
+	p.Process.Signal(syscall.SIGTERM)
+	p.ends(t, 0)
+	for _, rule := range []string{"pair", "both"} {
+		all := kept.named("alert " + rule)
+		if len(all) != 1 {
+			t.Errorf("%s: %d spans, want 1", rule, len(all))
+			continue
+		}
+		var linked []string
+		for _, l := range all[0].Links {
+			linked = append(linked, hex.EncodeToString(l.TraceId))
+		}
+		if want := []string{trace(1), trace(2)}; !slices.Equal(linked, want) {
+			t.Errorf("%s: linked to %v, want %v", rule, linked, want)
+		}
+	}
+}
+
+// TestWhatIsNotSampledIsNotSent, nor told to a receiver.
+func TestWhatIsNotSampledIsNotSent(t *testing.T) {
+	var kept otlpReceiver
+	collector := httptest.NewServer(&kept)
+	defer collector.Close()
+	asked := make(chan string, 10)
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.Header.Get("Traceparent") }))
+	defer hook.Close()
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
+	t.Setenv("OTEL_TRACES_SAMPLER", "always_off")
+	p := start(t, "run", "--rules", rulesFile(t), "--input", "-", "--sink", "stdout", "--sink", hook.URL)
+	p.send(t, 1)
+	if got := <-asked; got != "" {
+		t.Errorf("the receiver is told of %q", got)
+	}
+	p.in.Close()
+	p.ends(t, 0)
+	if len(kept.spans) > 0 {
+		t.Errorf("%d spans", len(kept.spans))
 	}
 }
