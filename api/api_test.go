@@ -106,7 +106,7 @@ func start(t testing.TB, more func(*Options)) *rig {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	o := Options{Rules: rules, Shadows: shadows, Totals: totals, Recent: r.recent, Events: r.queue, Letters: r.letter, Silences: silences, Audit: r.audit, Version: "test", Durable: true, Limits: Limits{Request: 5 * time.Second}}
+	o := Options{Keys: eng, Rules: rules, Shadows: shadows, Totals: totals, Recent: r.recent, Events: r.queue, Letters: r.letter, Silences: silences, Audit: r.audit, Version: "test", Durable: true, Limits: Limits{Request: 5 * time.Second}}
 	if more != nil {
 		more(&o)
 	}
@@ -252,6 +252,25 @@ func (r *rig) wantAlerts(n int) {
 	}
 }
 
+// TestWhatIsRememberedOfAKey shows it as it is after each event that is durable.
+func TestWhatIsRememberedOfAKey(t *testing.T) {
+	r := start(t, nil)
+	r.put(remembering).want(200)
+	explain := func(rule, key string) *says {
+		return r.ask("GET", "/v1/explain?rule="+rule+"&key="+key, "").want(200, `"rule":"`+rule+`"`)
+	}
+	explain("pair", "a").want(200, `"known":false`, `"runs":[]`)
+	r.ask("POST", "/v1/events?wait=commit", `[{"type":"e","at":1,"n":7,"who":"a"},{"type":"e","at":2,"n":5,"who":"a"},{"type":"e","at":3,"n":9,"who":"b"}]`).want(200)
+	explain("pair", "a").want(200, `"key":{"who":"a"}`, `"runs_open":2`, `"waits_for":["second"]`, `"until":"1970-01-01T01:00:01Z"`, `"step":"first","n":1`, `"event":{"type":"e","at":1,"n":7,"who":"a"}`)
+	explain("often", "who=a").want(200, `"events":2`, `"values":{"count()":2,"sum(n)":12}`)
+	r.ask("GET", "/v1/tables/seen/b", "").want(200, `"row":{"n":1}`)
+	r.ask("GET", "/v1/tables/seen/c", "").want(200, `"row":null`, `"known":false`)
+	r.ask("POST", "/v1/events?wait=commit", `{"type":"e","at":4,"n":-1,"who":"a"}`).want(200)
+	explain("pair", "a").want(200, `"runs_open":1`, `"n":-1`)
+	r.ask("GET", "/v1/explain?rule=pair", "").want(400, "the key of pair is who string")
+	r.ask("GET", "/v1/explain?rule=pairs&key=a", "").want(404)
+}
+
 func TestShadowRules(t *testing.T) {
 	r := start(t, nil)
 	r.put(strings.Replace(over10, "from e", "mode shadow\n  from e", 1)).want(200)
@@ -263,6 +282,7 @@ func TestShadowRules(t *testing.T) {
 // TestWhatIsWrong sends what no handler should take: each is a problem that says so.
 func TestWhatIsWrong(t *testing.T) {
 	r := start(t, func(o *Options) { o.Limits.Body = 1000 })
+	bare := start(t, func(o *Options) { o.Keys = nil })
 	events := func(body, media string) *says { return r.ask("POST", "/v1/events", body, "Content-Type", media) }
 	long := strings.Repeat("x", 2000)
 	for name, c := range map[string]struct {
@@ -307,7 +327,7 @@ func TestWhatIsWrong(t *testing.T) {
 		"a silence of the past": {r.ask("POST", "/v1/silences", `{"match":{},"until":"2001-01-01T00:00:00Z"}`), 422, "until"},
 		"a match that is none":  {r.ask("POST", "/v1/silences", `{"match":{"min_severity":"loud"},"until":"2201-01-01T00:00:00Z"}`), 422, "loud"},
 		"an unknown silence":    {r.ask("DELETE", "/v1/silences/x", ""), 404, "silence"},
-		"a part not wired":      {r.ask("GET", "/v1/explain?rule=x&key=a&key=b", ""), 404, "this run has no"},
+		"a part not wired":      {bare.ask("GET", "/v1/explain?rule=x&key=a&key=b", ""), 404, "this run has no"},
 		"a profile that is none": {
 			r.ask("GET", "/debug/pprof/x", ""), 404, "heap",
 		},

@@ -92,10 +92,15 @@ func (j *judge) check(method, path string, a *says) error {
 	return schema.Validate(value)
 }
 
+// remembering are rules that have something to show of a key.
+const remembering = `table seen by who from e { n: count() }
+rule pair  { by who match first: e -> !e[n < 0] -> second: e[n > first.n] within 1h }
+rule often { from e by who window sliding 1h having count() > 1000 emit { n: count(), s: sum(n) } suppress 1h }
+`
+
 // TestAnswersAreAsTheDocumentSays asks every route, well and badly.
 func TestAnswersAreAsTheDocumentSays(t *testing.T) {
 	r := start(t, func(o *Options) {
-		o.Keys = someKeys{}
 		o.Reload = func(ctx context.Context) ([]string, error) { return nil, nil }
 	})
 	j := newJudge(t, r.ask("GET", "/openapi.json", "").want(200).body)
@@ -111,7 +116,7 @@ func TestAnswersAreAsTheDocumentSays(t *testing.T) {
 		return a
 	}
 	const media, plain = "Content-Type", "text/plain"
-	set, _ := json.Marshal(map[string]any{"files": map[string]string{"r.cep": declared + over10 + "rule dim { mode shadow from e where n > 10 emit { n: n } }\n"}})
+	set, _ := json.Marshal(map[string]any{"files": map[string]string{"r.cep": declared + over10 + "rule dim { mode shadow from e where n > 10 emit { n: n } }\n" + remembering}})
 	ask(200, "PUT", "/v1/rules", string(set), "If-Match", "*")
 	ask(428, "PUT", "/v1/rules", string(set))
 	ask(400, "PUT", "/v1/rules", "{", "If-Match", "*")
@@ -153,9 +158,14 @@ func TestAnswersAreAsTheDocumentSays(t *testing.T) {
 	ask(200, "GET", "/v1/dead-letters", "").into(&letters)
 	ask(200, "POST", "/v1/dead-letters:replay", `{"ids":["`+letters.Letters[0].ID+`"]}`)
 	ask(404, "POST", "/v1/dead-letters:replay", `{"ids":["x"]}`)
-	ask(200, "GET", "/v1/explain?rule=over&key=a&key=b", "")
+	ask(200, "GET", "/v1/explain?rule=over&key=a", "")
+	ask(400, "GET", "/v1/explain?rule=over&key=a&key=b", "")
+	ask(400, "GET", "/v1/explain?key=a", "")
 	ask(404, "GET", "/v1/explain?rule=none&key=a", "")
-	ask(200, "GET", "/v1/tables/t/k", "")
+	ask(200, "GET", "/v1/explain?rule=pair&key=a", "")
+	ask(200, "GET", "/v1/explain?rule=often&key=who%3Da", "")
+	ask(200, "GET", "/v1/tables/seen/a", "")
+	ask(404, "GET", "/v1/tables/none/a", "")
 	ask(200, "POST", "/v1/config:reload", "")
 	ask(200, "GET", "/debug/pprof/goroutine", "")
 	ask(404, "GET", "/debug/pprof/none", "")
@@ -173,17 +183,6 @@ func (j *judge) complete() {
 			j.t.Errorf("%s was not seen to succeed", e.id)
 		}
 	}
-}
-
-// someKeys knows what one rule remembers.
-type someKeys struct{}
-
-func (someKeys) Explain(_ context.Context, rule string, _ []string) (json.RawMessage, bool, error) {
-	return json.RawMessage(`{"runs":[]}`), rule == "over", nil
-}
-
-func (someKeys) Row(context.Context, string, []string) (json.RawMessage, bool, error) {
-	return json.RawMessage(`{}`), true, nil
 }
 
 // A token without scopes gets nothing but what anybody known may have.

@@ -48,6 +48,8 @@ func FuzzRequests(f *testing.F) {
 			{"GET", "/v1/rules/" + name},
 			{"GET", "/v1/rules/" + name + "/status"},
 			{"DELETE", "/v1/rules/" + name},
+			{"GET", "/v1/tables/" + name + "/" + name},
+			{"GET", "/v1/explain?rule=over&key=" + name},
 			{"GET", "/v1/alerts?" + query},
 			{"GET", "/v1/dead-letters?" + query},
 			{"GET", "/v1/rules?" + query},

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"time"
 
@@ -64,14 +63,14 @@ type Silences interface {
 	Holding(now time.Time) []route.Silence
 }
 
-// Keys looks into what the running engine remembers of keys.
+// Keys looks into what the running engine remembers of keys: an [engine.Engine].
 type Keys interface {
-	// Explain tells of the open runs and windows of a key of a rule; known is false where
-	// nothing is remembered of it. The parts of the key are as they are written in JSON, or
-	// texts.
-	Explain(ctx context.Context, rule string, key []string) (told json.RawMessage, known bool, err error)
-	// Row is what a table holds of a key.
-	Row(ctx context.Context, table string, key []string) (row json.RawMessage, known bool, err error)
+	// Explain tells of the open runs and windows of a key of a rule. The parts of the key are as
+	// alerts write them, in order, or each as NAME=VALUE. Errors are [engine.ErrNoRule], a
+	// [engine.KeyError] and those of the run.
+	Explain(ctx context.Context, rule string, key []string) (*engine.KeyView, error)
+	// Row tells what a table holds of a key.
+	Row(ctx context.Context, table string, key []string) (*engine.KeyView, error)
 }
 
 // SourceStats are those of one partition of a log.

@@ -56,6 +56,9 @@ func asProblem(err error) *problem {
 	if p := ofRules(err); p != nil {
 		return p
 	}
+	if p := ofKeys(err); p != nil {
+		return p
+	}
 	if p := ofQueue(err); p != nil {
 		return p
 	}
@@ -82,6 +85,18 @@ func ofBody(err error) *problem {
 		p := wrong(http.StatusRequestTimeout, "slow-body", "send the body faster, or less at once", "the body did not come in time")
 		p.header = http.Header{"Connection": {"close"}}
 		return p
+	}
+	return nil
+}
+
+// ofKeys is about a look at a key.
+func ofKeys(err error) *problem {
+	key := (*engine.KeyError)(nil)
+	switch {
+	case errors.As(err, &key):
+		return wrong(http.StatusBadRequest, "key", "give each part of the key as alerts write it, in order, or as NAME=VALUE", key.Text)
+	case errors.Is(err, engine.ErrNoRule):
+		return wrong(http.StatusNotFound, "not-found", "see GET /v1/rules for those there are", "no rule or table of that name runs")
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+
+	"github.com/cepheus-cep/cepheus/engine"
 )
 
 // endpoint is a line of the table: what is served, and what is said of it.
@@ -74,8 +76,8 @@ func ruleEndpoints() []endpoint {
 func runEndpoints() []endpoint {
 	return []endpoint{
 		{method: "GET", path: "/v1/status", id: "getStatus", summary: "How the run stands.", scope: scopeAny, out: status{}, serve: getStatus},
-		{method: "GET", path: "/v1/explain", id: "explain", summary: "Open runs and windows of a key.", scope: scopeAlertsRead, query: []param{ruleParam, {name: "key", doc: "A part of the key; once for each part.", many: true}}, out: json.RawMessage{}, problems: []int{400, 404}, serve: explain},
-		{method: "GET", path: "/v1/tables/{name}/{key}", id: "getTableRow", summary: "What a table holds of a key.", scope: scopeAlertsRead, out: json.RawMessage{}, problems: []int{404}, serve: tableRow},
+		{method: "GET", path: "/v1/explain", id: "explain", summary: "What a rule remembers of a key: its open runs, windows, what suppress keeps back.", scope: scopeAlertsRead, query: []param{{name: "rule", doc: "Whose key it is."}, {name: "key", doc: "A part of the key as alerts write it, once for each part, in order; or each as NAME=VALUE.", many: true}}, out: engine.KeyView{}, problems: []int{400, 404}, serve: explain},
+		{method: "GET", path: "/v1/tables/{name}/{key}", id: "getTableRow", summary: "What a table holds of a key.", scope: scopeAlertsRead, out: engine.KeyView{}, problems: []int{400, 404}, serve: tableRow},
 		{method: "POST", path: "/v1/config:reload", id: "reloadConfig", summary: "Read the configuration again.", scope: scopeAdmin, audited: true, out: reloaded{}, problems: []int{404, 422}, serve: reload},
 		{method: "GET", path: "/debug/pprof/{name}", id: "profile", summary: "A profile of the process: profile (of its CPU), heap, goroutine, allocs, block, mutex.", scope: scopeAdmin, query: []param{{name: "seconds", doc: "How long; default 5.", number: true, most: profileMost}}, outMedia: "application/octet-stream", problems: []int{400, 404, 409}, serve: profile},
 	}

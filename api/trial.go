@@ -121,7 +121,10 @@ func explain(c *call) (*answer, error) {
 	if c.s.o.Keys == nil {
 		return nil, notServed("way to look at what is remembered of a key")
 	}
-	return c.told(c.s.o.Keys.Explain(c.Request.Context(), c.Query("rule"), c.QueryArray("key")))
+	if c.Query("rule") == "" {
+		return nil, wrong(http.StatusBadRequest, "query", "ask for ?rule=NAME&key=VALUE, with a key for each part of the rule's", "of which rule is not said")
+	}
+	return told(c.s.o.Keys.Explain(c.Request.Context(), c.Query("rule"), c.QueryArray("key")))
 }
 
 // tableRow is GET /v1/tables/{name}/{key}.
@@ -129,17 +132,14 @@ func tableRow(c *call) (*answer, error) {
 	if c.s.o.Keys == nil {
 		return nil, notServed("way to look into tables")
 	}
-	return c.told(c.s.o.Keys.Row(c.Request.Context(), c.Param("name"), []string{c.Param("key")}))
+	return told(c.s.o.Keys.Row(c.Request.Context(), c.Param("name"), []string{c.Param("key")}))
 }
 
-func (c *call) told(text json.RawMessage, known bool, err error) (*answer, error) {
+func told(view *engine.KeyView, err error) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !known {
-		return nil, wrong(http.StatusNotFound, "not-found", "see whether rule and key are written as in alerts", "nothing is remembered of that")
-	}
-	return ok(text)
+	return ok(view)
 }
 
 // reload is POST /v1/config:reload.

@@ -302,12 +302,13 @@ type Engine struct {
 	doomed   []doomed // records to delete some in each epoch: see dropping.go
 	named    bool     // names are in the store
 
-	lives   atomic.Pointer[generation] // what workers go by
-	changes changes
-	over    chan struct{} // closed when the run has ended
-	begin   func(*reader) // starts a reader of the run
-	redo    func([]*job)  // hands jobs to the workers of the run, to be done again
-	own     *worker       // of the coordinator, for what must be decoded or routed again
+	lives     atomic.Pointer[generation] // what workers go by
+	changes   changes
+	questions chan *question // about keys: see looks.go
+	over      chan struct{}  // closed when the run has ended
+	begin     func(*reader)  // starts a reader of the run
+	redo      func([]*job)   // hands jobs to the workers of the run, to be done again
+	own       *worker        // of the coordinator, for what must be decoded or routed again
 
 	diary   diary
 	slicing slicing
@@ -333,7 +334,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{o: o, store: o.Store, shapes: newShapes(), over: make(chan struct{})}
+	e := &Engine{o: o, store: o.Store, shapes: newShapes(), over: make(chan struct{}), questions: make(chan *question, looksAtOnce)}
 	e.alerts, _ = o.Outbox.(AlertOutbox)
 	e.stats.Watermark, e.merge.reached = math.MinInt64, math.MinInt64
 	e.clock, e.quiet.given = newClock(o.Now), o.Steps
@@ -351,6 +352,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	}
 	e.limitTo(math.MaxInt64, math.MaxInt, noGroup)
 	err = e.restore(ctx)
+	e.epoch.worked = e.epoch.began
 	e.publish(g)
 	return e, err
 }
@@ -421,6 +423,7 @@ func (e *Engine) coordinate(ctx context.Context) error {
 
 func (e *Engine) epochs(ctx context.Context) error {
 	for {
+		e.answer()
 		if e.epoch.rounds == 0 {
 			if err := e.takeChange(ctx, &e.epoch); err != nil {
 				return err

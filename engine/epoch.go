@@ -150,6 +150,7 @@ const (
 
 // turn decides which partition is read next. It waits where there is nothing to do.
 func (e *Engine) turn(ctx context.Context, ep *epoch) (*partition, verdict, error) {
+	e.answer()
 	if e.changes.waiting() && e.mayChange() {
 		if !ep.fresh() {
 			return nil, closeEpoch, nil

@@ -53,7 +53,7 @@ func compile(rule *plan.Rule, types []*plan.Type) (compiled, error) {
 // it: one that never alerts.
 func compileTable(set *plan.Set, n int) (compiled, error) {
 	p := set.Projections[n]
-	c := compiled{rule: &plan.Rule{Name: "table " + p.Name, Version: p.Version, Memory: p.Memory, Stratum: p.Stratum, Keys: []plan.Key{{Type: p.KeyType}}}}
+	c := compiled{rule: &plan.Rule{Name: tableRule(p.Name), Version: p.Version, Memory: p.Memory, Stratum: p.Stratum, Keys: []plan.Key{{Type: p.KeyType}}}}
 	var err error
 	if c.table, err = machine.CompileProjection(set, n, eval.Compiler{Types: set.Types, Event: -1}); err != nil {
 		return c, fmt.Errorf("compile table %s: %w", p.Name, err)
@@ -125,6 +125,8 @@ type unit interface {
 	// keys is the number of keys the unit remembers, keysCold how many are in the store alone.
 	keys() int
 	keysCold() int
+	// look shows what is remembered of a key: see looks.go.
+	look(sh *shard, hash uint64, key []byte, l *machine.Look) error
 }
 
 // filterUnit runs a filter, which remembers nothing.
@@ -171,6 +173,7 @@ type keyMachine[K any] interface {
 	Deadline(k *K) int64
 	Empty(k *K) bool
 	Release(x *machine.Context, k *K)
+	Look(x *machine.Context, k *K, l *machine.Look)
 	Hanging(k *K) int64
 	Append(x *machine.Context, b []byte, k *K) []byte
 	Decode(x *machine.Context, b []byte, k *K) error

@@ -116,7 +116,7 @@ func (p *pipeline) run(ctx context.Context) (err error) {
 	}
 	p.done.CopyFrom(eng.Stats())
 	p.api.progress(eng.Stats())
-	if err := p.api.open(ctx, dispatcher); err != nil {
+	if err := p.api.open(ctx, dispatcher, eng); err != nil {
 		return usage(err)
 	}
 	start := p.world.now()

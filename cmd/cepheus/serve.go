@@ -92,12 +92,12 @@ func (s *served) tellQueue(ctx context.Context) error {
 }
 
 // open opens the address: what is wrong with it shows before anything is read.
-func (s *served) open(ctx context.Context, d *sinks.Dispatcher) (err error) {
+func (s *served) open(ctx context.Context, d *sinks.Dispatcher, keys api.Keys) (err error) {
 	if s == nil {
 		return nil
 	}
 	s.held = d.Full
-	if s.server, err = api.New(s.options(d)); err != nil {
+	if s.server, err = api.New(s.options(d, keys)); err != nil {
 		return err
 	}
 	if s.on, err = s.server.Listen(ctx); err != nil {
@@ -106,10 +106,10 @@ func (s *served) open(ctx context.Context, d *sinks.Dispatcher) (err error) {
 	return nil
 }
 
-func (s *served) options(d *sinks.Dispatcher) api.Options {
+func (s *served) options(d *sinks.Dispatcher, keys api.Keys) api.Options {
 	p := s.p
 	o := api.Options{
-		Rules: p.rules, Shadows: s.shadows, Totals: s.totals, Recent: s.recent, Sinks: d,
+		Rules: p.rules, Shadows: s.shadows, Totals: s.totals, Recent: s.recent, Sinks: d, Keys: keys,
 		Letters: deadletter.At(p.verb.DeadLetters), Durable: s.store.Durable(), Traced: p.traces != nil, Ready: s.ready, Reload: p.reload, Resend: s.resend,
 		Decode: p.verb.decoding(), Version: version(), Sources: s.sources, Now: p.world.now, Log: p.log,
 	}

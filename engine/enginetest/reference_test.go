@@ -116,6 +116,11 @@ func expr(e *syntax.Expr) *node {
 // evaluate runs a rule set over streams and returns all alerts in order. final says
 // that the end of the input is the end of time.
 func evaluate(rules string, streams []Stream, final bool) []*alert {
+	return evaluated(rules, streams, final).out
+}
+
+// evaluated is the evaluation after its end: what its rules still remember is in it.
+func evaluated(rules string, streams []Stream, final bool) *evaluation {
 	book := readRules(rules)
 	input := arrive(book.types, streams)
 	ev := &evaluation{book: book, known: input.watermark}
@@ -137,7 +142,7 @@ func evaluate(rules string, streams []Stream, final bool) []*alert {
 		}
 		ev.advance(forever - 1)
 	}
-	return ev.out
+	return ev
 }
 
 // evaluation is a run of the reference.

@@ -61,6 +61,8 @@ type Options struct {
 	Decode   event.Options
 	// See is [engine.Options.Watch].
 	See func(*machine.Sight)
+	// Look is given each engine once it has run.
+	Look func(*engine.Engine)
 	// Swaps are changes of the rule set, in order of their epochs; Late are streams that
 	// are added as inputs.
 	Swaps []Swap
@@ -250,6 +252,9 @@ func runOnce(ctx context.Context, set **plan.Set, streams *[]Stream, o *Options,
 	}
 	res.Alerts = append(res.Alerts, box.rows...)
 	res.Stats = *e.Stats()
+	if o.Look != nil {
+		o.Look(e)
+	}
 	if onlyStopped(err) {
 		return nil
 	}
