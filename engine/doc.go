@@ -48,7 +48,8 @@
 // looks at the files of lists and tables; events that were routed by what they held are
 // routed again. All queues are
 // bounded: a reader is at most jobsAhead batches before the epochs, and Options.Waiting
-// events of a partition wait for their time. The coordinator waits for the bell that
+// events of a partition wait for their time. What is asked of a key is answered by the coordinator, one
+// question at a time, while the shards rest (looks.go). The coordinator waits for the bell that
 // readers and a commit that has ended ring, or for a timer. A panic in a worker
 // or a shard ends the run with an error that names the record or the rule; nothing of its
 // epoch, or batch, is committed.

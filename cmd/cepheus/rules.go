@@ -27,6 +27,7 @@ type rulesVerbs struct {
 	Rm       rulesRmVerb       `cmd:"" help:"Take a rule file out of service."`
 	Diff     rulesDiffVerb     `cmd:"" help:"Show how rule files, or an earlier version, differ from what is in service."`
 	Rollback rulesRollbackVerb `cmd:"" help:"Put an earlier version in service again."`
+	Explain  rulesExplainVerb  `cmd:"" help:"Show what a rule of the running engine remembers of a key: open runs, windows, what suppress keeps back."`
 }
 
 // servedSet is a rule set as the API tells of it.

@@ -82,6 +82,12 @@ func TestLifeOfARuleOverTheAPI(t *testing.T) {
 	wants(said, "1 events sent")
 	wants(p.line(t), `"rule":"event_seen"`)
 
+	out, _ = c.does(t, 0, "", "rules", "explain", "pair", "k")
+	wants(out, "run since 2026-01-01T00:00:01Z; it waits for ")
+	out, _ = c.does(t, 0, "", "rules", "explain", "pair", "none", "--json")
+	wants(out, `"known":false`)
+	c.does(t, 3, "", "rules", "explain", "pear", "k")
+
 	more := filepath.Join(c.dir, "more.txt")
 	put := func(text string, code int, args ...string) string {
 		t.Helper()
