@@ -74,10 +74,10 @@ func start(t testing.TB, more func(*Options)) *rig {
 		t.Fatal(err)
 	}
 	r.bury = func(l deadletter.Letter) error { return writer.Keep(l) }
-	totals, shadows := NewTotals(time.Now), service.NewShadows(10)
+	totals, shadows, timings := NewTotals(time.Now), service.NewShadows(10), NewTimings()
 	eng, err := engine.New(t.Context(), engine.Options{
 		Set: rules.Set(), Store: store, Outbox: outbox, Inputs: []engine.Input{{Source: r.queue}}, Shards: 1, CommitEvery: time.Millisecond,
-		Shadow: shadows.Add, Progress: totals.Progress,
+		Shadow: shadows.Add, Progress: totals.Progress, Timing: timings.Epoch,
 		Dead: func(dead []engine.Dead) error {
 			for _, d := range dead {
 				if err := writer.Write(deadletter.Letter{Reason: d.Reason, Record: d.Record, Source: "http", Offset: d.Offset}); err != nil {
@@ -106,7 +106,7 @@ func start(t testing.TB, more func(*Options)) *rig {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	o := Options{Keys: eng, Rules: rules, Shadows: shadows, Totals: totals, Recent: r.recent, Events: r.queue, Letters: r.letter, Silences: silences, Audit: r.audit, Version: "test", Durable: true, Limits: Limits{Request: 5 * time.Second}}
+	o := Options{Keys: eng, Timings: timings, Rules: rules, Shadows: shadows, Totals: totals, Recent: r.recent, Events: r.queue, Letters: r.letter, Silences: silences, Audit: r.audit, Version: "test", Durable: true, Limits: Limits{Request: 5 * time.Second}}
 	if more != nil {
 		more(&o)
 	}
@@ -269,6 +269,23 @@ func TestWhatIsRememberedOfAKey(t *testing.T) {
 	explain("pair", "a").want(200, `"runs_open":1`, `"n":-1`)
 	r.ask("GET", "/v1/explain?rule=pair", "").want(400, "the key of pair is who string")
 	r.ask("GET", "/v1/explain?rule=pairs&key=a", "").want(404)
+}
+
+// TestTimesAreMeasured: of epochs, of alerts until they are durable, and of deliveries.
+func TestTimesAreMeasured(t *testing.T) {
+	timings := NewTimings()
+	r := start(t, func(o *Options) { timings = o.Timings })
+	r.put(over10).want(200)
+	r.ask("POST", "/v1/events?wait=commit", `[{"type":"e","at":1,"n":11,"who":"a"},{"type":"e","at":1,"n":12,"who":"a"}]`).want(200)
+	timings.Delivered("out", 2, 3*time.Second)
+	timings.Delivered("out", 1, time.Millisecond)
+	for _, line := range []string{
+		"cepheus_event_to_alert_seconds_count 2\n", `cepheus_alert_to_sink_seconds_bucket{sink="out",le="2"} 1` + "\n", `cepheus_alert_to_sink_seconds_bucket{sink="out",le="4"} 3` + "\n",
+		`cepheus_alert_to_sink_seconds_sum{sink="out"} 6.001` + "\n", `cepheus_epoch_duration_seconds_bucket{le="+Inf"} `, "cepheus_commit_duration_seconds_sum ",
+		`cepheus_rule_open_runs{rule="over"} 0`, `cepheus_rule_bytes{rule="over"} 0`, `cepheus_rule_evaluation_seconds_total{rule="over"} `,
+	} {
+		r.until("/metrics", line)
+	}
 }
 
 func TestShadowRules(t *testing.T) {

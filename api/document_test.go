@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -240,5 +241,22 @@ func TestBodiesAreWhole(t *testing.T) {
 	r.ask("OPTIONS", "/v1/rules/versions", "").want(405)
 	if a := r.ask("OPTIONS", "/v1/rules/versions", ""); a.header.Get("Allow") != "GET" {
 		t.Errorf("Allow: %s", a.header.Get("Allow"))
+	}
+}
+
+// TestMetricsAreInTheDocumentation: every one that is scraped has a place in docs/api.md.
+func TestMetricsAreInTheDocumentation(t *testing.T) {
+	text, err := os.ReadFile("../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, nil)
+	r.put(over10).want(200)
+	r.ask("POST", "/v1/events?wait=commit", `{"type":"e","at":1,"n":11,"who":"a"}`).want(200)
+	scraped := r.until("/metrics", `cepheus_rule_alerts_total{rule="over"}`).body
+	for _, m := range regexp.MustCompile(`(?m)^# TYPE (cepheus_\w+) `).FindAllSubmatch(scraped, -1) {
+		if !bytes.Contains(text, append(append([]byte("`"), m[1]...), '`')) {
+			t.Errorf("docs/api.md does not know %s", m[1])
+		}
 	}
 }

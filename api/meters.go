@@ -57,7 +57,10 @@ func (m *meters) Collect(to chan<- prometheus.Metric) {
 	if m.s.o.Sources != nil {
 		p.sources(m.s.o.Sources())
 	}
-	p.rules(summed(t.Rules, m.s.o.Limits.Labels))
+	p.rules(summed(t.Rules, m.s.o.Limits.Labels), m.s.o.Timings != nil)
+	if m.s.o.Timings != nil {
+		p.timings(m.s.o.Timings)
+	}
 	if m.s.o.Sinks != nil {
 		p.sinks(m.s.o.Sinks)
 	}
@@ -92,6 +95,9 @@ func summed(all []engine.RuleStats, most int) []engine.RuleStats {
 		sum.NilKeys += r.NilKeys
 		sum.Errors += r.Errors
 		sum.Keys += r.Keys
+		sum.Runs += r.Runs
+		sum.Bytes += r.Bytes
+		sum.Evaluated += r.Evaluated
 		sum.SilencesDropped += r.SilencesDropped
 		sum.Dropped.Runs += r.Dropped.Runs
 		sum.Dropped.RunEvents += r.Dropped.RunEvents
@@ -105,11 +111,16 @@ func summed(all []engine.RuleStats, most int) []engine.RuleStats {
 type pen struct{ to chan<- prometheus.Metric }
 
 func (p pen) write(kind prometheus.ValueType, name, help string, value float64, labels ...string) {
-	var names, values []string
+	names, values := pairs(labels)
+	p.to <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, names, nil), kind, value, values...)
+}
+
+// pairs takes names and values of labels apart.
+func pairs(labels []string) (names, values []string) {
 	for i := 0; i < len(labels); i += 2 {
 		names, values = append(names, labels[i]), append(values, strings.ToValidUTF8(labels[i+1], "?"))
 	}
-	p.to <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, names, nil), kind, value, values...)
+	return names, values
 }
 
 func (p pen) gauge(name, help string, value float64, labels ...string) {
@@ -134,7 +145,7 @@ func (p pen) totals(s *engine.Stats) {
 	p.count(dead, help, s.Ahead, "reason", "ahead")
 }
 
-func (p pen) rules(all []engine.RuleStats) {
+func (p pen) rules(all []engine.RuleStats, timed bool) {
 	for i := range all {
 		r := &all[i]
 		p.count("cepheus_rule_alerts_total", "Alerts sent, by rule.", r.Alerts, "rule", r.Name)
@@ -143,6 +154,11 @@ func (p pen) rules(all []engine.RuleStats) {
 		p.count("cepheus_rule_errors_total", "Evaluations that failed.", r.Errors, "rule", r.Name)
 		p.count("cepheus_rule_nil_keys_total", "Events passed by because their key was nil.", r.NilKeys, "rule", r.Name)
 		p.gauge("cepheus_rule_keys", "Keys remembered.", float64(r.Keys), "rule", r.Name)
+		if timed {
+			p.gauge("cepheus_rule_open_runs", "Open runs of keys in memory, about.", float64(r.Runs), "rule", r.Name)
+			p.gauge("cepheus_rule_bytes", "What the rule's keys take in memory, about.", float64(r.Bytes), "rule", r.Name)
+			p.write(prometheus.CounterValue, "cepheus_rule_evaluation_seconds_total", "Time that went into the rule's events, from a sample.", r.Evaluated.Seconds(), "rule", r.Name)
+		}
 		for what, n := range droppedOf(r) {
 			p.count("cepheus_rule_dropped_total", "What was forgotten for the sake of limits.", n, "rule", r.Name, "what", what)
 		}

@@ -90,6 +90,7 @@ type Options struct {
 	Shadows  Shadows
 	Totals   *Totals // of the engine
 	Recent   *Recent // alerts
+	Timings  *Timings
 	Sinks    Sinks
 	Events   Events
 	Letters  Letters

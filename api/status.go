@@ -42,6 +42,9 @@ type ruleStatus struct {
 	LastError       string            `json:"last_error,omitempty"`
 	Dropped         map[string]uint64 `json:"dropped" doc:"forgotten for the sake of limits"`
 	SilencesDropped uint64            `json:"silences_dropped"`
+	RunsOpen        int64             `json:"runs_open" doc:"about, of keys in memory"`
+	Bytes           int64             `json:"bytes" doc:"about, of keys in memory"`
+	Evaluation      float64           `json:"evaluation_seconds" doc:"that went into its events, from a sample"`
 }
 
 type health struct {
@@ -126,6 +129,7 @@ func statusOf(r *engine.RuleStats) ruleStatus {
 	return ruleStatus{
 		Name: r.Name, Table: r.Table, Keys: r.Keys, Alerts: r.Alerts, Suppressed: r.Suppressed, Shadowed: r.Shadowed,
 		NilKeys: r.NilKeys, Errors: r.Errors, LastError: r.LastError, SilencesDropped: r.SilencesDropped, Dropped: droppedOf(r),
+		RunsOpen: r.Runs, Bytes: r.Bytes, Evaluation: r.Evaluated.Seconds(),
 	}
 }
 

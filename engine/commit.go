@@ -23,6 +23,8 @@ func (e *Engine) commit(ctx context.Context, ep *epoch) error {
 		e.o.Outbox.Acknowledge(e.commits.batch(), e.o.Delivered())
 	}
 	e.bookFaults()
+	e.bookSpent()
+	e.weigh()
 	e.forgetSilences(ep.worked)
 	if e.store.Durable() {
 		if err := e.dropSome(ctx); err != nil {
@@ -33,7 +35,7 @@ func (e *Engine) commit(ctx context.Context, ep *epoch) error {
 	e.stats.Epochs++
 	e.stats.Watermark = max(e.stats.Watermark, ep.known)
 	if !e.store.Durable() {
-		return e.commitNow(ctx)
+		return e.commitNow(ctx, ep)
 	}
 	if err := e.land(); err != nil {
 		return err
@@ -43,6 +45,7 @@ func (e *Engine) commit(ctx context.Context, ep *epoch) error {
 	}
 	e.commits.launch(ctx, e.o.Outbox.Last())
 	e.changes.launch()
+	e.timing.launch(ep)
 	e.came, e.forgot = ep.taken, 0
 	e.era++
 	for _, sh := range e.shards {
@@ -53,13 +56,15 @@ func (e *Engine) commit(ctx context.Context, ep *epoch) error {
 }
 
 // commitNow commits the batch at hand, and waits for it.
-func (e *Engine) commitNow(ctx context.Context) error {
+func (e *Engine) commitNow(ctx context.Context, ep *epoch) error {
+	e.timing.launch(ep)
 	if err := e.commits.write(ctx, e.commits.batch(), e.o.Outbox.Last()); err != nil {
 		return err
 	}
 	e.commits.batch().Reset()
 	e.changes.launch()
 	e.changes.land(e.store.Epoch())
+	e.timing.land(e.commits.took)
 	if e.o.Progress != nil {
 		e.o.Progress(e.Stats())
 	}
@@ -74,6 +79,7 @@ func (e *Engine) land() error {
 	}
 	e.safe = e.era - 1
 	e.changes.land(e.store.Epoch())
+	e.timing.land(e.commits.took)
 	if e.o.Progress != nil {
 		e.o.Progress(&e.commits.what)
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"github.com/cepheus-cep/cepheus/state"
 )
@@ -18,7 +19,8 @@ type committer struct {
 
 	flying bool // an epoch is being written
 	done   chan error
-	what   Stats // of that epoch and all before it, kept where somebody wants to see them
+	took   time.Duration // the last commit
+	what   Stats         // of that epoch and all before it, kept where somebody wants to see them
 }
 
 func newCommitter(o *Options, c *clock) committer {
@@ -31,6 +33,8 @@ func (c *committer) batch() *state.Batch { return &c.batches[c.filling] }
 // write makes the batch at hand durable and says so. last is the last row of the outbox
 // in it. It may run beside the engine.
 func (c *committer) write(ctx context.Context, b *state.Batch, last uint64) error {
+	from := c.clock.now()
+	defer func() { c.took = c.clock.now().Sub(from) }()
 	if b.Len() > 0 {
 		if err := c.store.Commit(ctx, b); err != nil {
 			return err

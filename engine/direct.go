@@ -111,7 +111,9 @@ func (sh *shard) runStretch(s *stretch) {
 		for n = 1; n < len(items) && items[n].Rule == rule; n++ {
 		}
 		sh.now = cause{event: true, rule: rule}
+		from := sh.stopwatch() // timers that fire meanwhile are the rule's as well
 		sh.unit(rule).stretch(sh, s, items[:n])
+		sh.spend(rule, from)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync/atomic"
+	"time"
 
 	"github.com/cepheus-cep/cepheus/engine/index"
 	"github.com/cepheus-cep/cepheus/event"
@@ -31,7 +32,8 @@ type job struct {
 	common  event.Common
 	dead    []Dead
 	counts  counts
-	after   int64  // position after the batch
+	after   int64 // position after the batch
+	came    time.Time
 	mark    []byte // the source's fingerprint, to go with that position and later ones
 	done    chan struct{}
 	broken  error // a panic of the worker; nothing of the job can be taken

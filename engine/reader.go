@@ -127,7 +127,7 @@ func (r *reader) read(ctx context.Context, j *job) bool {
 	if j.err == nil && len(j.batch.Records) == 0 && !j.batch.AtEnd && !r.atEnd {
 		j.err = errSilent
 	}
-	r.atEnd = j.batch.AtEnd
+	r.atEnd, j.came = j.batch.AtEnd, r.clock.now()
 	j.after, j.mark = r.source.Position(), r.source.Fingerprint()
 	return true
 }

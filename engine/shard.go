@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"runtime/debug"
 	"sort"
+	"time"
 
 	"github.com/cepheus-cep/cepheus/engine/eval"
 	"github.com/cepheus-cep/cepheus/engine/index"
@@ -70,6 +71,9 @@ type shard struct {
 	key    []byte // of the item at hand, where it is made
 	turned int32  // the event of a stretch at hand; -1: none
 
+	tick  func() time.Time // of a round in which the time of rules is taken; else nil
+	spent []time.Duration  // by rule, in those of the epoch
+
 	epoch   *epoch   // at hand
 	work    [][]work // by stratum, in order of position
 	made    made
@@ -131,7 +135,9 @@ func (sh *shard) run(ep *epoch, stratum int) (err error) {
 		if w.made != nil {
 			sh.now.event = w.made.by.event
 		}
+		from := sh.stopwatch()
 		sh.unit(w.item.Rule).event(sh, w.item, w.keys, w.ev)
+		sh.spend(w.item.Rule, from)
 		sh.account(w.item.Rule)
 	}
 	sh.x.End()

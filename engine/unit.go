@@ -125,6 +125,8 @@ type unit interface {
 	// keys is the number of keys the unit remembers, keysCold how many are in the store alone.
 	keys() int
 	keysCold() int
+	// weigh is about how many runs are open of the keys in memory, and what these take.
+	weigh() (runs, bytes int64)
 	// look shows what is remembered of a key: see looks.go.
 	look(sh *shard, hash uint64, key []byte, l *machine.Look) error
 }

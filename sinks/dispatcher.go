@@ -31,6 +31,11 @@ type Options struct {
 	// goroutines and keeps nothing of the rows. Default, nil: nothing is told.
 	Attempt func(ctx context.Context, sink string, rows []Row) (context.Context, func(taken int, err error))
 
+	// Took is told how long rows that a sink has just taken had been durable, for the oldest
+	// of them. It is called from several goroutines, and not while anything is locked.
+	// Default: nothing.
+	Took func(sink string, rows int, since time.Duration)
+
 	// Now is the wall clock, for ages. Default time.Now.
 	Now func() time.Time
 

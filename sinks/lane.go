@@ -73,6 +73,7 @@ func (l *lane) step(ctx context.Context, rows []Row, ats []int) (n int, err erro
 	taken, err := l.w.attempt(ctx, rows)
 	l.spend(taken, err)
 	if taken > 0 {
+		l.w.took(rows[0].Number, taken)
 		l.w.finish(&l.w.stats.Delivered, ats[:taken]...)
 		l.goesWell()
 	}

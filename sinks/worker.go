@@ -272,6 +272,17 @@ func (w *worker) passOver(row uint64) {
 	w.finishLocked(&none, []int{at})
 }
 
+// took tells how long rows that are delivered had waited; first is the oldest of them.
+func (w *worker) took(first uint64, n int) {
+	if w.d.o.Took == nil {
+		return
+	}
+	w.d.mu.Lock()
+	since := w.d.o.Now().Sub(w.d.ages.of(first))
+	w.d.mu.Unlock()
+	w.d.o.Took(w.Name, n, since)
+}
+
 // finish notes that rows are done, by what count counts.
 func (w *worker) finish(count *uint64, ats ...int) {
 	w.d.mu.Lock()

@@ -98,6 +98,7 @@ func (p *pipeline) run(ctx context.Context) (err error) {
 	if err := p.routed(targets); err != nil {
 		return usage(err)
 	}
+	p.api = p.newServed(store, outbox)
 	if p.traces, err = p.newTraces(ctx, outbox); err != nil {
 		return usage(err)
 	}
@@ -107,7 +108,6 @@ func (p *pipeline) run(ctx context.Context) (err error) {
 		return err
 	}
 	bar := newProgress(p.world, p.in.counted())
-	p.api = p.newServed(store, outbox)
 	progress := func(s *engine.Stats) { p.done.CopyFrom(s); bar.show(s); p.api.progress(s) }
 	p.shown = p.newShown(store)
 	eng, err := engine.New(ctx, p.engineOptions(store, outbox, dispatcher, progress))
@@ -177,6 +177,7 @@ func (p *pipeline) engineOptions(store engine.Store, outbox *state.Outbox, d *si
 		Dead:      p.bury,
 		Committed: p.committed(p.api.committed(p.traced(d.Committed))),
 		Shadow:    p.api.shadow(),
+		Timing:    p.api.timing(),
 		Delivered: d.Acks,
 		Progress:  progress,
 		Now:       p.world.now,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"sync/atomic"
+	"time"
 
 	"github.com/cepheus-cep/cepheus/api"
 	"github.com/cepheus-cep/cepheus/config"
@@ -28,6 +29,7 @@ type served struct {
 	store   stateStore
 	totals  *api.Totals
 	recent  *api.Recent
+	timings *api.Timings
 	shadows *service.Shadows
 	runs    atomic.Bool // the engine does
 
@@ -46,7 +48,7 @@ func (p *pipeline) newServed(store stateStore, outbox *state.Outbox) *served {
 		return nil
 	}
 	return &served{
-		p: p, store: store, totals: api.NewTotals(p.world.now),
+		p: p, store: store, totals: api.NewTotals(p.world.now), timings: api.NewTimings(),
 		recent: api.NewRecent(outbox, api.RecentOptions{}), shadows: service.NewShadows(shadowAlerts),
 	}
 }
@@ -57,6 +59,21 @@ func (s *served) shadow() func(*event.Alert) {
 		return nil
 	}
 	return s.shadows.Add
+}
+
+// timing and took are for the engine's and the dispatcher's options; nil where nobody looks.
+func (s *served) timing() func(*engine.Timing) {
+	if s == nil {
+		return nil
+	}
+	return s.timings.Epoch
+}
+
+func (s *served) took() func(string, int, time.Duration) {
+	if s == nil {
+		return nil
+	}
+	return s.timings.Delivered
 }
 
 func (s *served) progress(stats *engine.Stats) {
@@ -109,7 +126,7 @@ func (s *served) open(ctx context.Context, d *sinks.Dispatcher, keys api.Keys) (
 func (s *served) options(d *sinks.Dispatcher, keys api.Keys) api.Options {
 	p := s.p
 	o := api.Options{
-		Rules: p.rules, Shadows: s.shadows, Totals: s.totals, Recent: s.recent, Sinks: d, Keys: keys,
+		Rules: p.rules, Shadows: s.shadows, Totals: s.totals, Recent: s.recent, Sinks: d, Keys: keys, Timings: s.timings,
 		Letters: deadletter.At(p.verb.DeadLetters), Durable: s.store.Durable(), Traced: p.traces != nil, Ready: s.ready, Reload: p.reload, Resend: s.resend,
 		Decode: p.verb.decoding(), Version: version(), Sources: s.sources, Now: p.world.now, Log: p.log,
 	}

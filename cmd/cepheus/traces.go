@@ -39,7 +39,7 @@ func (p *pipeline) tracedInput(in engine.Input) engine.Input {
 }
 
 func (p *pipeline) sinkOptions() sinks.Options {
-	o := sinks.Options{Rejected: p.rejected, Now: p.world.now, Log: p.log}
+	o := sinks.Options{Rejected: p.rejected, Took: p.api.took(), Now: p.world.now, Log: p.log}
 	if p.traces != nil {
 		o.Attempt = p.traces.Attempt
 	}
