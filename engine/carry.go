@@ -117,7 +117,7 @@ func (e *Engine) collect(c *Change) error {
 		if s.carry == nil {
 			continue
 		}
-		was := int32(e.numberOf(s.name))
+		was := int32(s.was)
 		s.carry.keys = make([][]carried, len(e.shards))
 		err := e.eachShard(func(n int, sh *shard) (err error) {
 			s.carry.keys[n], err = sh.gather(was)

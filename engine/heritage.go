@@ -80,37 +80,32 @@ func (sh *shard) succeed(h *heritage, codec *eventCodec) {
 	sh.succeedEvents(h, codec)
 }
 
-// succeedTimers keeps the timers of units that go on, under their new numbers.
+// succeedTimers keeps the timers of units that go on, under their new numbers, where they
+// stand: there may be millions, and the run waits. Those of a rule that is in another stratum
+// now are put in anew.
 func (sh *shard) succeedTimers(h *heritage) {
 	was := sh.timers
 	sh.timers = make([]timers, h.next.strata)
 	var apart []timer
 	for s := range was {
-		if s < len(sh.timers) && h.inPlace(s) {
-			sh.timers[s] = was[s]
-			continue
+		if s >= len(sh.timers) || !h.inPlace(s) {
+			was[s].renumber(func(t *timer) bool {
+				if t.unit = h.to[t.unit]; t.unit < 0 {
+					return false
+				}
+				if sh.strata[t.unit] != s {
+					apart = append(apart, *t)
+					return false
+				}
+				return true
+			})
 		}
-		was[s].each(func(t timer) {
-			if n := h.to[t.unit]; n >= 0 {
-				t.unit = n
-				apart = append(apart, t)
-			}
-		})
+		if s < len(sh.timers) {
+			sh.timers[s] = was[s]
+		}
 	}
 	for _, t := range apart {
 		sh.timers[sh.strata[t.unit]].push(t)
-	}
-}
-
-// each visits all timers, those that do not count any more included.
-func (h *timers) each(visit func(timer)) {
-	for _, t := range h.due {
-		visit(t)
-	}
-	for b := range h.buckets {
-		for _, t := range h.buckets[b] {
-			visit(t)
-		}
 	}
 }
 

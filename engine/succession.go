@@ -11,6 +11,7 @@ import (
 type succession struct {
 	name       string
 	rule       int // its number now; -1: it is gone
+	was        int // of a change of a running engine: its number before
 	generation int // of its records
 	changed    bool
 	touched    []string   // what of its memory is not what it was

@@ -160,7 +160,7 @@ func (c *Change) compare() {
 		c.report.Rules = append(c.report.Rules, RuleChange{Name: rule.Name, Fate: Added, Is: rule.Version})
 	}
 	for name, n := range numbers {
-		c.rules = append(c.rules, succession{name: name, rule: -1})
+		c.rules = append(c.rules, succession{name: name, rule: -1, was: n})
 		c.report.Rules = append(c.report.Rules, RuleChange{Name: name, Fate: Removed, Was: c.base.rules[n].rule.Version})
 	}
 	slices.SortFunc(c.report.Rules, func(a, b RuleChange) int { return compareText(a.Name, b.Name) })
@@ -170,7 +170,7 @@ func (c *Change) compare() {
 // follow compares rule n of the new set with the one of its name in the old.
 func (c *Change) follow(n, was int) {
 	old, rule := c.base.rules[was].rule, c.next.rules[n].rule
-	s := succession{name: rule.Name}
+	s := succession{name: rule.Name, was: was}
 	s.compare(n, &c.next.rules[n], c.base.rules[was].stored(), c.base.rules[was].storedSteps())
 	change := RuleChange{Name: rule.Name, Was: old.Version, Is: rule.Version}
 	switch remembers := c.base.rules[was].filter == nil; {
@@ -297,7 +297,7 @@ func (e *Engine) dropRules(c *Change) {
 	keys := map[string]int{}
 	for i := range c.rules {
 		s := &c.rules[i]
-		was := e.numberOf(s.name)
+		was := s.was
 		for _, sh := range e.shards {
 			if u := sh.units[was]; u != nil {
 				s.keys += u.keys()
@@ -319,11 +319,6 @@ func (e *Engine) dropRules(c *Change) {
 		r.Keys = keys[r.Name]
 	}
 	e.nameRecords(c)
-}
-
-// numberOf is the number of the rule of a name, which must be there.
-func (e *Engine) numberOf(name string) int {
-	return slices.IndexFunc(e.rules, func(c compiled) bool { return c.rule.Name == name })
 }
 
 // nameRecords gives the rules of the new set their generations: those that go on keep it, the

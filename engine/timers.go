@@ -137,6 +137,46 @@ func (h *timers) sweep(counts func(timer) bool) {
 	h.look()
 }
 
+// renumber gives timers other units, and drops those for which it is said that they do not
+// stay. Their times are what they were, and so is where they stand.
+func (h *timers) renumber(stays func(*timer) bool) {
+	h.due = renumbered(h.due, stays)
+	h.n = len(h.due)
+	for some := h.some; some != 0; some &= some - 1 {
+		b := bits.TrailingZeros64(some)
+		before := len(h.buckets[b])
+		h.buckets[b] = renumbered(h.buckets[b], stays)
+		h.n += len(h.buckets[b])
+		if len(h.buckets[b]) < before {
+			h.findLeast(b)
+		}
+	}
+	h.look()
+}
+
+// findLeast finds the earliest time of a bucket again, if there is one.
+func (h *timers) findLeast(b int) {
+	if len(h.buckets[b]) == 0 {
+		h.some &^= 1 << b
+		return
+	}
+	h.least[b] = math.MaxInt64
+	for i := range h.buckets[b] {
+		h.least[b] = min(h.least[b], h.buckets[b][i].at)
+	}
+}
+
+// renumbered is a list with other units, in place and in order.
+func renumbered(list []timer, stays func(*timer) bool) []timer {
+	kept := list[:0]
+	for i := range list {
+		if t := list[i]; stays(&t) {
+			kept = append(kept, t)
+		}
+	}
+	return kept
+}
+
 // swept is a list without what does not count, in order.
 func swept(list []timer, counts func(timer) bool) []timer {
 	list = slices.DeleteFunc(list, func(t timer) bool { return !counts(t) })

@@ -103,3 +103,47 @@ func TestTimersComeInOrder(t *testing.T) {
 		}
 	})
 }
+
+// TestRenumberedTimersFireAsThosePutInAnew, whenever that happens, and whatever goes.
+func TestRenumberedTimersFireAsThosePutInAnew(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var inPlace, anew timers
+		now := int64(0)
+		for range rapid.IntRange(1, 200).Draw(t, "steps") {
+			switch rapid.IntRange(0, 3).Draw(t, "what") {
+			case 0, 1:
+				x := timer{at: now + rapid.Int64Range(-2, 4000).Draw(t, "in"), unit: rapid.Int32Range(0, 9).Draw(t, "unit"), key: rapid.Int32Range(0, 99).Draw(t, "key")}
+				inPlace.push(x)
+				anew.push(x)
+			case 2:
+				to := rapid.SliceOfN(rapid.Int32Range(-1, 9), 10, 10).Draw(t, "to")
+				stays := func(x *timer) bool { x.unit = to[x.unit]; return x.unit >= 0 }
+				inPlace.renumber(stays)
+				was := anew
+				anew = timers{}
+				for was.len() > 0 {
+					if x := was.pop(); stays(&x) {
+						anew.push(x)
+					}
+				}
+			default:
+				now += rapid.Int64Range(0, 500).Draw(t, "passed")
+				if got, want := popped(&inPlace, now), popped(&anew, now); !slices.Equal(got, want) {
+					t.Fatalf("at %d %v, want %v", now, got, want)
+				}
+			}
+			if inPlace.len() != anew.len() || inPlace.next() != anew.next() {
+				t.Fatalf("%d timers, the first at %d; want %d, %d", inPlace.len(), inPlace.next(), anew.len(), anew.next())
+			}
+		}
+	})
+}
+
+// popped are the timers up to a time, those of equal times in order.
+func popped(h *timers, now int64) (all []timer) {
+	for h.next() <= now {
+		all = append(all, h.pop())
+	}
+	inTurn(all)
+	return all
+}
