@@ -180,7 +180,8 @@ func (e *Engine) renewJobs() {
 		}
 	}
 	for _, r := range e.readers {
-		if e.giveBack(r); r.at != nil {
+		// Of a job that is taken to its end there is nothing to route but events that wait.
+		if e.giveBack(r); r.at != nil && r.at.next < r.at.size() {
 			renew(r.at)
 		}
 	}

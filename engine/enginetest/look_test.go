@@ -85,7 +85,7 @@ func asJSON(t tester, views map[string]*engine.KeyView) map[string]string {
 func TestLooksDoNotDependOnHowTheEngineRuns(t *testing.T) {
 	known := 0
 	repeat(t, 4, func(t *rapid.T) { known += sameLooks(t) })
-	if known < 500 {
+	if known < 50 {
 		t.Errorf("%d keys were known", known)
 	}
 }
@@ -119,7 +119,7 @@ func sameLooks(t *rapid.T) int {
 func TestLooksAgreeWithReference(t *testing.T) {
 	compared := 0
 	repeat(t, 4, func(t *rapid.T) { compared += agreeOnLooks(t) })
-	if compared < 150 {
+	if compared < 10 {
 		t.Errorf("%d keys were compared", compared)
 	}
 }
