@@ -11,6 +11,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"github.com/cepheus-cep/cepheus/state/seal"
 )
 
 // Config is one configuration.
@@ -36,6 +38,34 @@ type State struct {
 	Commit Duration `yaml:"commit" default:"1s" min:"1ms" max:"1h" help:"How long an epoch lasts. It ends with one write that survives a crash, and its alerts are sent after that."`
 	Cache  Size     `yaml:"cache" default:"512MiB" min:"1MiB" help:"How much memory the states of keys may take; keys not used for longest are in the folder alone."`
 	Sync   bool     `yaml:"sync" default:"true" help:"Wait for the disk at the end of an epoch. Where false, a killed process still loses nothing; a power cut may."`
+
+	Encryption *Encryption `yaml:"encryption" help:"Encrypt the folder. One that was made without it is refused: cepheus state backup and restore make an encrypted one of it."`
+}
+
+// Encryption says under which key the state is encrypted.
+type Encryption struct {
+	Secret Secret   `yaml:"key" required:"true" help:"16, 24 or 32 bytes, written as hexadecimal digits or in base64, as openssl rand -hex 32 makes them. Who loses it loses the state."`
+	Rotate Duration `yaml:"rotate" default:"10d" min:"1h" help:"How long new files are encrypted under one of the keys that the store makes for itself; the key above is changed by cepheus state rekey."`
+
+	key *seal.Key
+}
+
+func (e *Encryption) check(at section) {
+	if !e.Secret.IsSet() {
+		return // a fault says so
+	}
+	var err error
+	if e.key, err = seal.ParseKey(e.Secret.Reveal()); err != nil {
+		at.fault("key", "%v", err)
+	}
+}
+
+// Key is what the state is encrypted under, nil where it is not.
+func (s *State) Key() *seal.Key {
+	if s.Encryption == nil {
+		return nil
+	}
+	return s.Encryption.key
 }
 
 // Log says how a run tells what it has to tell.

@@ -3,6 +3,7 @@ package state
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -16,6 +17,8 @@ import (
 	"strings"
 
 	"github.com/dgraph-io/badger/v4"
+
+	"github.com/cepheus-cep/cepheus/state/seal"
 )
 
 // A backup is one stream, which does not depend on how Badger keeps the records:
@@ -27,6 +30,9 @@ import (
 //	count                            8 bytes, big-endian
 //	checksum                         SHA-256 of all before it
 //
+// Where the state directory is encrypted, the backup is too, under the same key: the head
+// "cepheus-backup 1 of state 3 encrypted" LF, and a seal stream of all that.
+//
 // Records are in the order of their keys, as of the epoch. The store's own marker is none
 // of them.
 const (
@@ -34,6 +40,8 @@ const (
 	backupVersion = "1"
 	backupHead    = backupMagic + backupVersion + " of state " + Format + "\n"
 	backupBuffer  = 1 << 20
+
+	sealedBackupHead = backupMagic + backupVersion + " of state " + Format + encryptedEnd + "\n"
 )
 
 // BackupStats says what is in a backup, or how much of it so far.
@@ -59,7 +67,11 @@ func (s *Badger) Backup(ctx context.Context, to io.Writer, progress func(BackupS
 		return BackupStats{}, err
 	}
 	defer done()
-	w := newBackupWriter(to, epoch)
+	sealed, end, err := s.sealBackup(to)
+	if err != nil {
+		return BackupStats{}, fmt.Errorf("write a backup of %s: %w", s.dir, err)
+	}
+	w := newBackupWriter(sealed, epoch)
 	for it.Rewind(); it.Valid() && w.err == nil; it.Next() {
 		if err := ctx.Err(); err != nil {
 			return w.stats(), err
@@ -71,10 +83,26 @@ func (s *Badger) Backup(ctx context.Context, to io.Writer, progress func(BackupS
 			progress(w.stats())
 		}
 	}
-	if err := w.end(); err != nil {
+	if err := errors.Join(w.end(), end()); err != nil {
 		return w.stats(), fmt.Errorf("write a backup of %s: %w", s.dir, err)
 	}
 	return w.stats(), nil
+}
+
+// sealBackup begins the stream of an encrypted backup; end is called behind all that is
+// written to it. Of a directory that is not encrypted the backup is not either.
+func (s *Badger) sealBackup(to io.Writer) (sealed io.Writer, end func() error, err error) {
+	if s.opt.Key == nil {
+		return to, func() error { return nil }, nil
+	}
+	if _, err := io.WriteString(to, sealedBackupHead); err != nil {
+		return nil, nil, err
+	}
+	w, err := seal.NewWriter(to, s.opt.Key)
+	if err != nil {
+		return nil, nil, err
+	}
+	return w, w.Close, nil
 }
 
 func (s *Badger) backUp(w *backupWriter, item *badger.Item) error {
@@ -176,9 +204,17 @@ type backupReader struct {
 	key, stored []byte
 }
 
-// newBackupReader reads the head.
-func newBackupReader(from io.Reader) (*backupReader, error) {
-	r := &backupReader{from: bufio.NewReaderSize(from, backupBuffer), sum: sha256.New()}
+// newBackupReader reads the head. The key, which may be nil, opens a backup that is encrypted.
+func newBackupReader(from io.Reader, key *seal.Key) (*backupReader, error) {
+	raw := bufio.NewReaderSize(from, backupBuffer)
+	r := &backupReader{from: raw, sum: sha256.New()}
+	if head, _ := raw.Peek(len(sealedBackupHead)); string(head) == sealedBackupHead {
+		opened, err := openSealed(raw, key)
+		if err != nil {
+			return nil, err
+		}
+		r.from = bufio.NewReaderSize(opened, backupBuffer)
+	}
 	head := make([]byte, len(backupHead))
 	n, err := io.ReadFull(r, head)
 	if err != nil && !atEnd(err) {
@@ -189,6 +225,24 @@ func newBackupReader(from io.Reader) (*backupReader, error) {
 	}
 	r.stats.Epoch, err = r.number()
 	return r, err
+}
+
+// openSealed opens an encrypted backup.
+func openSealed(from *bufio.Reader, key *seal.Key) (io.Reader, error) {
+	if key == nil {
+		return nil, &KeyError{Why: KeyMissing}
+	}
+	if _, err := from.Discard(len(sealedBackupHead)); err != nil {
+		return nil, err
+	}
+	opened, err := seal.NewReader(from, key)
+	switch {
+	case errors.Is(err, seal.ErrKey):
+		return nil, &KeyError{Why: KeyWrong}
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, &BackupError{"it ends early, in its head"}
+	}
+	return opened, err
 }
 
 func headError(found string) error {
@@ -242,11 +296,11 @@ func (r *backupReader) bytes(into []byte, most uint64) ([]byte, error) {
 	case err != nil && atEnd(err):
 		return nil, r.short()
 	case err != nil && !ofDisk(err): // it has no end
-		return nil, r.damaged()
+		return nil, damagedBackup()
 	case err != nil:
 		return nil, err
 	case n > most:
-		return nil, r.damaged()
+		return nil, damagedBackup()
 	}
 	if uint64(cap(into)) < n {
 		into = make([]byte, n, n+n/2)
@@ -288,7 +342,7 @@ func (r *backupReader) end() error {
 		return err
 	}
 	if n != r.stats.Records || !bytes.Equal(sum, want) {
-		return r.damaged()
+		return damagedBackup()
 	}
 	if _, err := r.from.ReadByte(); err == nil {
 		return &BackupError{"it goes on behind its checksum"}
@@ -300,19 +354,27 @@ func (r *backupReader) short() error {
 	return &BackupError{fmt.Sprintf("it ends early, after %d bytes and %d records", r.stats.Bytes, r.stats.Records)}
 }
 
-func (r *backupReader) damaged() error {
+func damagedBackup() error {
 	return &BackupError{"it is damaged: its checksum does not match"}
 }
 
 // CheckBackup reads a backup to its end. The error is a *BackupError where it is not
-// whole.
-func CheckBackup(ctx context.Context, from io.Reader, progress func(BackupStats)) (BackupStats, error) {
-	return readBackup(ctx, from, progress, nil)
+// whole, a *KeyError where the key does not open it; one that is not encrypted needs none.
+func CheckBackup(ctx context.Context, from io.Reader, key *seal.Key, progress func(BackupStats)) (BackupStats, error) {
+	return readBackup(ctx, from, key, progress, nil)
 }
 
 // readBackup reads a backup and gives each record to visit.
-func readBackup(ctx context.Context, from io.Reader, progress func(BackupStats), visit func(r *backupReader) error) (BackupStats, error) {
-	r, err := newBackupReader(from)
+func readBackup(ctx context.Context, from io.Reader, key *seal.Key, progress func(BackupStats), visit func(r *backupReader) error) (BackupStats, error) {
+	stats, err := readRecords(ctx, from, key, progress, visit)
+	if errors.Is(err, seal.ErrKey) { // the key opened its head
+		err = damagedBackup()
+	}
+	return stats, err
+}
+
+func readRecords(ctx context.Context, from io.Reader, key *seal.Key, progress func(BackupStats), visit func(r *backupReader) error) (BackupStats, error) {
+	r, err := newBackupReader(from, key)
 	if err != nil {
 		return BackupStats{}, err
 	}
@@ -325,7 +387,7 @@ func readBackup(ctx context.Context, from io.Reader, progress func(BackupStats),
 			return r.stats, err
 		}
 		if _, err := unframe("", r.key, r.stored); err != nil {
-			return r.stats, r.damaged()
+			return r.stats, damagedBackup()
 		}
 		if visit != nil {
 			if err := visit(r); err != nil {
@@ -341,7 +403,8 @@ func readBackup(ctx context.Context, from io.Reader, progress func(BackupStats),
 // Restore makes dir a state directory that holds what a backup does, as of its epoch. dir
 // must not be there, or be empty. It is made beside where it will be, under another name
 // that begins with a dot, and gets its own when all is there and the checksum matches:
-// what was cut short is never taken for a whole one.
+// what was cut short is never taken for a whole one. It is encrypted under o.Key, or not at
+// all where that is nil, whatever the backup is.
 func Restore(ctx context.Context, from io.Reader, dir string, o Options, progress func(BackupStats)) (stats BackupStats, err error) {
 	if err := checkRoomFor(dir); err != nil {
 		return stats, err
@@ -413,7 +476,7 @@ func restoreInto(ctx context.Context, from io.Reader, dir string, o Options, pro
 func (s *Badger) load(ctx context.Context, from io.Reader, progress func(BackupStats)) (BackupStats, error) {
 	var w *writer
 	var loaded int64
-	stats, err := readBackup(ctx, from, progress, func(r *backupReader) error {
+	stats, err := readBackup(ctx, from, cmp.Or(s.opt.BackupKey, s.opt.Key), progress, func(r *backupReader) error {
 		if w == nil {
 			w = s.newWriter(s.seen + 1)
 		}

@@ -46,7 +46,7 @@ func TestRestoredStoreIsTheOneBackedUp(t *testing.T) {
 	s := openTest(t, filepath.Join(t.TempDir(), "state"), nil)
 	fill(t, s)
 	want, text := records(t, s), backUp(t, s)
-	if stats, err := CheckBackup(t.Context(), bytes.NewReader(text), nil); err != nil || stats.Records != uint64(len(want)) {
+	if stats, err := CheckBackup(t.Context(), bytes.NewReader(text), nil, nil); err != nil || stats.Records != uint64(len(want)) {
 		t.Fatalf("%+v of %d records: %v", stats, len(want), err)
 	}
 	dir := filepath.Join(t.TempDir(), "restored")
@@ -167,7 +167,7 @@ func TestDamagedBackupIsRefused(t *testing.T) {
 	for at := len(text) - 50; at < len(text); at++ {
 		flipped := bytes.Clone(text)
 		flipped[at] ^= 0x10
-		_, err := CheckBackup(t.Context(), bytes.NewReader(flipped), nil)
+		_, err := CheckBackup(t.Context(), bytes.NewReader(flipped), nil, nil)
 		if wrong := (*BackupError)(nil); !errors.As(err, &wrong) {
 			t.Errorf("flipped at %d: got %v", at, err)
 		}
@@ -194,7 +194,7 @@ func FuzzCheckBackup(f *testing.F) {
 	f.Add([]byte(backupHead))
 	f.Add([]byte(backupHead + "\x00\x00\x00\x00\x00\x00\x00\x01\x00"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		_, err := CheckBackup(t.Context(), bytes.NewReader(text), nil)
+		_, err := CheckBackup(t.Context(), bytes.NewReader(text), nil, nil)
 		if wrong := (*BackupError)(nil); err != nil && !errors.As(err, &wrong) {
 			t.Fatalf("%v", err)
 		}
@@ -217,7 +217,7 @@ func TestBackupWhoseWriterFails(t *testing.T) {
 // faults collects what VerifyFiles finds.
 func faults(t *testing.T, dir string) (all []Fault) {
 	t.Helper()
-	if err := VerifyFiles(dir, func(f Fault) { all = append(all, f) }); err != nil {
+	if err := VerifyFiles(dir, nil, func(f Fault) { all = append(all, f) }); err != nil {
 		t.Fatal(err)
 	}
 	return all

@@ -12,6 +12,7 @@ import (
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/cepheus-cep/cepheus/state/journal"
+	"github.com/cepheus-cep/cepheus/state/seal"
 )
 
 // Badger is the store on disk: a journal of epochs, and Badger's tree, into which what
@@ -23,7 +24,8 @@ type Badger struct {
 	db      *badger.DB
 	journal *journal.Journal
 	hasher  journal.Hasher
-	lock    *os.File // of the directory; nil where the system has none
+	ring    *seal.Ring // nil: not encrypted
+	lock    *os.File   // of the directory; nil where the system has none
 	mark    *marker
 
 	recovery Recovery // what opening found

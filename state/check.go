@@ -14,6 +14,8 @@ import (
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/table"
 	"github.com/dgraph-io/badger/v4/y"
+
+	"github.com/cepheus-cep/cepheus/state/seal"
 )
 
 // Fault is damage in a state directory: a file, or a record in one.
@@ -28,16 +30,23 @@ type Fault struct {
 
 // VerifyFiles reads all files of a state directory, as every opening does, but goes on
 // where there is damage: each is given to visit. It opens nothing and changes nothing. The
-// error is that it could not look: *LockedError, *NotStateError, *FormatError, and those of
-// the operating system.
-func VerifyFiles(dir string, visit func(Fault)) error {
+// error is that it could not look: *LockedError, *NotStateError, *FormatError, *KeyError, and
+// those of the operating system.
+func VerifyFiles(dir string, key *seal.Key, visit func(Fault)) error {
 	return whileLocked(dir, func() error {
-		o := Options{}
+		o := Options{Key: key}
 		if err := o.validate(); err != nil {
 			return err
 		}
 		v := verifier{dir: dir, visit: visit}
-		return v.files(o.badger(filepath.Join(dir, treeDir)))
+		if _, err := prepareDir(dir, key); err != nil {
+			return err
+		}
+		ring, err := openRing(dir, key)
+		if failed := v.note(keysFile, err); failed != nil || err != nil {
+			return failed
+		}
+		return v.files(o.badger(filepath.Join(dir, treeDir), ring))
 	})
 }
 
@@ -71,7 +80,7 @@ func IsState(dir string) error {
 		}
 		return &NotStateError{Dir: dir, Found: found}
 	}
-	_, err = prepareDir(dir)
+	_, err = readFormat(dir)
 	return err
 }
 
@@ -79,6 +88,7 @@ func IsState(dir string) error {
 type verifier struct {
 	dir   string
 	visit func(Fault)
+	keys  *dataKeys
 }
 
 // files goes on after each step whose result the next does not need.
@@ -87,17 +97,20 @@ func (v *verifier) files(o badger.Options) error {
 	if failed := v.note("", err); failed != nil {
 		return failed
 	}
+	if v.keys, err = readDataKeys(v.dir, o); err != nil {
+		return v.note("", err) // and nothing can be read
+	}
 	names, manifestErr := verifyManifest(v.dir, known.manifest, o)
 	if failed := v.note("", manifestErr); failed != nil {
 		return failed
 	}
 	if manifestErr != nil { // all that there are
-		if names, err = filepath.Glob(filepath.Join(v.dir, treeDir, "*"+tableExt)); err != nil {
+		if names, err = tablesThere(v.dir, v.keys); err != nil {
 			return err
 		}
 	}
 	reached, whole := v.tables(names)
-	reached, _, err = verifyLogs(v.dir, reached)
+	reached, _, err = verifyLogs(v.dir, v.keys, reached)
 	if !whole || manifestErr != nil {
 		return nil // which epochs there are is not known
 	}
@@ -120,13 +133,26 @@ func (v *verifier) note(file string, err error) error {
 	return err
 }
 
-func (v *verifier) tables(names []string) (reached uint64, whole bool) {
-	var r tableReader
+// tablesThere are the tables in a tree whose MANIFEST does not say which there must be. Under
+// which keys they are is not known either: where there are keys, none are looked at.
+func tablesThere(dir string, keys *dataKeys) (all []tableFile, err error) {
+	if keys != nil {
+		return nil, nil
+	}
+	paths, err := treeFiles(dir, tableExt)
+	for _, path := range paths {
+		all = append(all, tableFile{name: filepath.Base(path)})
+	}
+	return all, err
+}
+
+func (v *verifier) tables(files []tableFile) (reached uint64, whole bool) {
+	r := tableReader{keys: v.keys}
 	whole = true
-	for _, name := range names {
-		file := treeDir + "/" + filepath.Base(name)
+	for _, f := range files {
+		file := treeDir + "/" + f.name
 		var block *tableDamage
-		version, err := r.verify(filepath.Join(v.dir, file), func(d *tableDamage) { v.visit(d.fault(file)) })
+		version, err := r.verify(filepath.Join(v.dir, file), f.key, func(d *tableDamage) { v.visit(d.fault(file)) })
 		if err != nil && !errors.As(err, &block) {
 			v.visit(Fault{File: file, Err: err})
 		}
@@ -187,7 +213,7 @@ func (s *Badger) VerifyRecords(ctx context.Context, visit func(t Table, key, val
 const inValueLog = 1 << 1
 
 // fileOf returns the file that holds a version of a key, empty where it is in memory, or
-// its table is gone meanwhile.
+// its table is gone meanwhile. Where the tree is encrypted, it is one that may hold it.
 func (s *Badger) fileOf(key []byte, version uint64) string {
 	at := y.KeyWithTs(key, version)
 	for _, t := range s.db.Tables() {
@@ -195,6 +221,9 @@ func (s *Badger) fileOf(key []byte, version uint64) string {
 			continue
 		}
 		name := table.IDToFilename(t.ID)
+		if s.ring != nil {
+			return treeDir + "/" + name // the first that may hold it: to look into it takes its key
+		}
 		if value, ok := s.findIn(name, at); ok {
 			if value.Meta&inValueLog != 0 && len(value.Value) >= 4 {
 				return fmt.Sprintf("%s/%06d.vlog", treeDir, binary.NativeEndian.Uint32(value.Value))

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/cepheus-cep/cepheus/state/seal"
 )
 
 // Format is the version of a state directory and of all records in it, whoever writes
@@ -21,6 +23,7 @@ const (
 	formatFile   = "FORMAT"
 	formatTemp   = "FORMAT.tmp"
 	formatPrefix = "cepheus-state "
+	encryptedEnd = " encrypted" // of the text of one that is
 	treeDir      = "tree"
 	journalDir   = "journal"
 )
@@ -82,29 +85,67 @@ func (e *SpaceError) Error() string {
 }
 
 // prepareDir begins to make dir, which is there, a state directory where it is empty,
-// which is fresh, and refuses what is none of ours.
-func prepareDir(dir string) (fresh bool, err error) {
-	text, err := os.ReadFile(filepath.Join(dir, formatFile))
+// which is fresh, and refuses what is none of ours, or not for this key, which may be nil.
+func prepareDir(dir string, key *seal.Key) (fresh bool, err error) {
+	encrypted, err := readFormat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return true, initDir(dir)
+		return true, initDir(dir, key)
 	}
+	if err == nil {
+		err = checkKey(dir, encrypted, key)
+	}
+	return false, err
+}
+
+// readFormat reads FORMAT, and refuses another than ours.
+func readFormat(dir string) (encrypted bool, err error) {
+	text, err := os.ReadFile(filepath.Join(dir, formatFile))
 	if err != nil {
 		return false, fmt.Errorf("open state directory %s: %w", dir, err)
 	}
-	if found := strings.TrimSpace(string(text[:min(len(text), 80)])); found != formatPrefix+Format {
+	found := strings.TrimSpace(string(text[:min(len(text), 80)]))
+	version, encrypted := strings.CutSuffix(found, encryptedEnd)
+	if version != formatPrefix+Format {
 		return false, &FormatError{Dir: dir, Found: found}
 	}
-	return false, nil
+	return encrypted, nil
+}
+
+func formatText(key *seal.Key) []byte {
+	if key == nil {
+		return []byte(formatPrefix + Format + "\n")
+	}
+	return []byte(formatPrefix + Format + encryptedEnd + "\n")
 }
 
 // initDir writes the format file under another name. While it has that, the directory
 // is ours and half made: nothing was ever committed to it.
-func initDir(dir string) error {
-	if err := checkEmpty(dir); err != nil {
+func initDir(dir string, key *seal.Key) error {
+	err := checkEmpty(dir)
+	if err == nil {
+		err = removeOtherKeys(dir, key)
+	}
+	if err != nil {
 		return err
 	}
-	if err := writeSynced(filepath.Join(dir, formatTemp), []byte(formatPrefix+Format+"\n")); err != nil {
+	if err = writeSynced(filepath.Join(dir, formatTemp), formatText(key)); err == nil {
+		err = makeRing(dir, key)
+	}
+	if err != nil {
 		return fmt.Errorf("make state directory %s: %w", dir, err)
+	}
+	return nil
+}
+
+// removeOtherKeys removes what was half made for another key, or for none.
+func removeOtherKeys(dir string, key *seal.Key) error {
+	if _, err := os.Stat(filepath.Join(dir, keysFile)); errors.Is(err, fs.ErrNotExist) && key == nil {
+		return nil
+	}
+	for _, name := range []string{treeDir, journalDir, markFile, keysFile, keysTemp} {
+		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+			return fmt.Errorf("make state directory %s: %w", dir, err)
+		}
 	}
 	return nil
 }
@@ -135,7 +176,7 @@ func checkEmpty(dir string) error {
 	for _, e := range entries {
 		switch name := e.Name(); {
 		case name == "lost+found", name == formatTemp:
-		case halfMade && (name == treeDir || name == journalDir || name == markFile || name == ballastFile):
+		case halfMade && (name == treeDir || name == journalDir || name == markFile || name == ballastFile || name == keysFile || name == keysTemp):
 		default:
 			return &NotStateError{Dir: dir, Found: name}
 		}

@@ -47,7 +47,8 @@
 //
 // # On disk
 //
-//	DIR/FORMAT   "cepheus-state 3": the version of everything below; made last
+//	DIR/FORMAT   "cepheus-state 3", and " encrypted" where it is: the version of everything below; made last
+//	DIR/KEYS     of one that is encrypted: its keys, sealed under the operator's (package seal)
 //	DIR/EPOCH    the mark: the last complete epoch and group, how far Badger's MANIFEST went
 //	DIR/journal/  the journal: see its package
 //	DIR/tree/    Badger's files
@@ -65,6 +66,11 @@
 //
 // Locks are taken in this order: taking (one checkpoint), commit (one commit), mu. Nothing
 // waits for the disk under mu but reads.
+//
+// Of an encrypted directory the tree is encrypted by Badger and the journal by its package, each
+// under a key of KEYS; so is a backup. To verify tables and logs before Badger opens them, they
+// are decrypted here too. FORMAT, EPOCH, MANIFEST and BALLAST hold nothing of records. See
+// encrypt.go.
 //
 // Open state.go first, then badger.go, checkpoint.go and pending.go, then verify.go; check.go has what operators ask for.
 package state

@@ -15,7 +15,7 @@ import (
 // OpenBadger opens the state directory dir, or makes it, reads the journal, and undoes
 // what was written to the tree and is not in the journal any more. All tables are read and
 // verified. The errors that a caller may want to tell apart: *LockedError, *NotStateError,
-// *FormatError, *DamagedError, *CorruptError.
+// *FormatError, *DamagedError, *CorruptError, *KeyError.
 func OpenBadger(dir string, o Options) (*Badger, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
@@ -38,8 +38,11 @@ func (s *Badger) open() error {
 	if s.lock, err = lockDir(s.dir); err != nil {
 		return err
 	}
-	fresh, err := prepareDir(s.dir)
+	fresh, err := prepareDir(s.dir, s.opt.Key)
 	if err != nil {
+		return err
+	}
+	if s.ring, err = openRing(s.dir, s.opt.Key); err != nil {
 		return err
 	}
 	if err := s.roomToOpen(); err != nil {
@@ -67,7 +70,7 @@ func (s *Badger) open() error {
 // openTree opens the tree, unless there is damage in it, and returns the mark. A fresh
 // directory has nothing that could be damaged.
 func (s *Badger) openTree(fresh bool) (known mark, err error) {
-	options := s.opt.badger(filepath.Join(s.dir, treeDir))
+	options := s.opt.badger(filepath.Join(s.dir, treeDir), s.ring)
 	if !fresh {
 		if known, err = readMark(s.dir); err != nil {
 			return known, err
@@ -177,6 +180,9 @@ func (s *Badger) isCovered() (bool, error) {
 // were left there by a Close.
 func (s *Badger) openJournal(taken uint64, closed bool) error {
 	o := journal.Options{NoSync: s.opt.NoSync, Hasher: &s.hasher}
+	if s.ring != nil {
+		o.AEAD = s.ring.Journal()
+	}
 	if s.opt.Step != nil {
 		o.Step = func(name string) error { return s.opt.step(Step(name)) }
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
+
+	"github.com/cepheus-cep/cepheus/state/seal"
 )
 
 // Options of a store on disk. The zero value is good for production.
@@ -31,6 +33,14 @@ type Options struct {
 	// in the journal, and rows of the tables that are read all the time. At it a checkpoint
 	// begins, and at twice as much commits wait for that. Default, and most, 64 MiB.
 	Memory int64
+
+	// Key encrypts the directory, or opens one that is. Nil: it is not encrypted. KeyRotation
+	// is how long Badger encrypts new files under one and the same key of its own; 0: 10 days.
+	Key         *seal.Key
+	KeyRotation time.Duration
+
+	// BackupKey opens the backup that Restore reads. Nil: Key does, where it is encrypted.
+	BackupKey *seal.Key
 
 	// Log gets Badger's messages; its chatter at debug level. Nil discards them.
 	Log *slog.Logger
@@ -101,7 +111,7 @@ func (o *Options) validate() error {
 // not compressed and are read from the mapped files; two write buffers. Badger verifies
 // no checksums of its own: verify has done so, and our frames do; with its checks on, a
 // bad block would end an iteration, and a compaction, as if there were no more keys.
-func (o *Options) badger(dir string) badger.Options {
+func (o *Options) badger(dir string, ring *seal.Ring) badger.Options {
 	b := badger.DefaultOptions(dir)
 	b.SyncWrites = !o.NoSync
 	b.DetectConflicts = false       // one writer, blind writes
@@ -115,6 +125,7 @@ func (o *Options) badger(dir string) badger.Options {
 	b.ValueLogFileSize = MaxValue + 1<<20
 	b.MetricsEnabled = false
 	b.Logger = logger{o.Log}
+	o.encrypt(&b, ring)
 	return b
 }
 

@@ -1,9 +1,11 @@
 package state_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/cepheus-cep/cepheus/state"
+	"github.com/cepheus-cep/cepheus/state/seal"
 	"github.com/cepheus-cep/cepheus/state/storetest"
 )
 
@@ -17,6 +19,31 @@ func TestBadger(t *testing.T) {
 	dirs := map[storetest.Store]string{}
 	open := func(t testing.TB, dir string) storetest.Store {
 		s, err := state.OpenBadger(dir, state.Options{MemTable: 1 << 20, NoSync: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		dirs[s] = dir
+		return s
+	}
+	storetest.Run(t, storetest.Opener{
+		New: func(t testing.TB) storetest.Store { return open(t, t.TempDir()) },
+		Reopen: func(t testing.TB, s storetest.Store) storetest.Store {
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return open(t, dirs[s])
+		},
+	})
+}
+
+func TestEncryptedBadger(t *testing.T) {
+	key, err := seal.ParseKey(strings.Repeat("3c", 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dirs := map[storetest.Store]string{}
+	open := func(t testing.TB, dir string) storetest.Store {
+		s, err := state.OpenBadger(dir, state.Options{MemTable: 1 << 20, NoSync: true, Key: key})
 		if err != nil {
 			t.Fatal(err)
 		}

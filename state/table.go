@@ -14,7 +14,8 @@ import (
 // The tables of Badger v4, as far as verifying them needs, without compression: blocks,
 // then the index, its length, a checksum of it, and the checksum's length. A block ends
 // with a checksum of it and the checksum's length. Lengths are big-endian; a checksum is a
-// protocol buffer of two numbers, its kind (0: CRC-32C) and its value.
+// protocol buffer of two numbers, its kind (0: CRC-32C) and its value. Where a table is
+// encrypted, index and blocks are, each for itself: a block with its checksum, the index without.
 const (
 	tableExt       = ".sst"
 	tableLength    = 4
@@ -24,7 +25,10 @@ const (
 
 // tableReader verifies tables one after the other, and keeps its buffer from one to the
 // next: to read all of a large state is mostly to fill memory.
-type tableReader struct{ text []byte }
+type tableReader struct {
+	keys *dataKeys
+	text []byte
+}
 
 // tableDamage is a block of a table that does not match its checksum.
 type tableDamage struct {
@@ -38,9 +42,14 @@ func (d *tableDamage) Error() string {
 }
 
 // verify reads a table, verifies all checksums in it, and returns its greatest version.
-// Each block that is damaged is given to visit, which may be nil; the first is returned.
-func (r *tableReader) verify(path string, visit func(*tableDamage)) (version uint64, err error) {
+// Each block that is damaged is given to visit, which may be nil; the first is returned. It is
+// encrypted under the key of a number, 0 where it is not.
+func (r *tableReader) verify(path string, number uint64, visit func(*tableDamage)) (version uint64, err error) {
 	if err := r.read(path); err != nil {
+		return 0, err
+	}
+	key, err := r.keys.of(number)
+	if err != nil {
 		return 0, err
 	}
 	defer func() {
@@ -57,8 +66,12 @@ func (r *tableReader) verify(path string, visit func(*tableDamage)) (version uin
 	if crc32.Checksum(body[at:size], castagnoli) != sum {
 		return 0, errors.New("index: checksum does not match")
 	}
-	index := fb.GetRootAsTableIndex(body[at:size], 0)
-	return index.MaxVersion(), verifyBlocks(body[:at], index, visit)
+	plain, err := decryptPart(body[at:size], key)
+	if err != nil {
+		return 0, fmt.Errorf("index: %w", err)
+	}
+	index := fb.GetRootAsTableIndex(plain, 0)
+	return index.MaxVersion(), verifyBlocks(body[:at], key, index, visit)
 }
 
 // read fills the buffer with a file.
@@ -80,7 +93,7 @@ func (r *tableReader) read(path string) error {
 	return err
 }
 
-func verifyBlocks(body []byte, index *fb.TableIndex, visit func(*tableDamage)) (first error) {
+func verifyBlocks(body, key []byte, index *fb.TableIndex, visit func(*tableDamage)) (first error) {
 	var o fb.BlockOffset
 	n := index.OffsetsLength()
 	if n == 0 {
@@ -89,7 +102,7 @@ func verifyBlocks(body []byte, index *fb.TableIndex, visit func(*tableDamage)) (
 	for i := range n {
 		index.Offsets(&o, i)
 		at := int(o.Offset())
-		if blockIsWhole(body, at, int(o.Len())) {
+		if blockIsWhole(body, key, at, int(o.Len())) {
 			continue
 		}
 		d := &tableDamage{block: i + 1, blocks: n, offset: at, first: o.KeyBytes()}
@@ -108,11 +121,15 @@ func verifyBlocks(body []byte, index *fb.TableIndex, visit func(*tableDamage)) (
 	return first
 }
 
-func blockIsWhole(body []byte, at, size int) bool {
+func blockIsWhole(body, key []byte, at, size int) bool {
 	if at > len(body) || size > len(body)-at {
 		return false
 	}
-	sum, text, err := cutChecked(body[at : at+size])
+	block, err := decryptPart(body[at:at+size], key)
+	if err != nil {
+		return false
+	}
+	sum, text, err := cutChecked(block)
 	return err == nil && crc32.Checksum(text, castagnoli) == sum
 }
 

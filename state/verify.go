@@ -56,15 +56,19 @@ func damaged(dir string, err error) error { return &DamagedError{Dir: dir, Err: 
 //
 // It reports whether there is something in the logs: a store that was closed has none.
 func verify(dir string, m mark, o badger.Options) (leftOpen bool, err error) {
-	names, err := verifyManifest(dir, m.manifest, o)
+	keys, err := readDataKeys(dir, o)
 	if err != nil {
 		return false, err
 	}
-	reached, err := verifyTables(dir, names)
+	files, err := verifyManifest(dir, m.manifest, o)
 	if err != nil {
 		return false, err
 	}
-	reached, leftOpen, err = verifyLogs(dir, reached)
+	reached, err := verifyTables(dir, keys, files)
+	if err != nil {
+		return false, err
+	}
+	reached, leftOpen, err = verifyLogs(dir, keys, reached)
 	if err != nil {
 		return false, err
 	}
@@ -79,8 +83,14 @@ func verifyReached(dir string, m mark, reached uint64) error {
 	return nil
 }
 
-// verifyManifest returns the names of the tables there must be.
-func verifyManifest(dir string, end manifestEnd, o badger.Options) ([]string, error) {
+// tableFile is a table that there must be.
+type tableFile struct {
+	name string
+	key  uint64 // number of the key it is encrypted under; 0: it is not
+}
+
+// verifyManifest returns the tables there must be, by name.
+func verifyManifest(dir string, end manifestEnd, o badger.Options) ([]tableFile, error) {
 	path := filepath.Join(dir, treeDir, badger.ManifestFilename)
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -98,32 +108,32 @@ func verifyManifest(dir string, end manifestEnd, o badger.Options) ([]string, er
 	if _, err := f.ReadAt(head[:], manifestMagic); err != nil || head == end.head && whole < end.size {
 		return nil, damaged(dir, fmt.Errorf("%s/%s ends after %d bytes of %d", treeDir, badger.ManifestFilename, whole, end.size))
 	}
-	var names []string
-	for id := range found.Tables {
-		names = append(names, table.IDToFilename(id))
+	var files []tableFile
+	for id, t := range found.Tables {
+		files = append(files, tableFile{table.IDToFilename(id), t.KeyID})
 	}
-	slices.Sort(names)
-	return names, nil
+	slices.SortFunc(files, func(a, b tableFile) int { return cmp.Compare(a.name, b.name) })
+	return files, nil
 }
 
 // verifyTables returns the greatest version in them, and the first table with damage as
 // an error. All cores read.
-func verifyTables(dir string, names []string) (reached uint64, err error) {
-	versions, faults := make([]uint64, len(names)), make([]error, len(names))
+func verifyTables(dir string, keys *dataKeys, files []tableFile) (reached uint64, err error) {
+	versions, faults := make([]uint64, len(files)), make([]error, len(files))
 	var next atomic.Int32
 	var readers sync.WaitGroup
-	for range min(len(names), runtime.GOMAXPROCS(0)) {
+	for range min(len(files), runtime.GOMAXPROCS(0)) {
 		readers.Go(func() {
-			var r tableReader
-			for i := next.Add(1) - 1; int(i) < len(names); i = next.Add(1) - 1 {
-				versions[i], faults[i] = r.verify(filepath.Join(dir, treeDir, names[i]), nil)
+			r := tableReader{keys: keys}
+			for i := next.Add(1) - 1; int(i) < len(files); i = next.Add(1) - 1 {
+				versions[i], faults[i] = r.verify(filepath.Join(dir, treeDir, files[i].name), files[i].key, nil)
 			}
 		})
 	}
 	readers.Wait()
 	for i, err := range faults {
 		if err != nil {
-			return 0, damaged(dir, fmt.Errorf("%s/%s: %w", treeDir, names[i], err))
+			return 0, damaged(dir, fmt.Errorf("%s/%s: %w", treeDir, files[i].name, err))
 		}
 		reached = max(reached, versions[i])
 	}
@@ -132,7 +142,7 @@ func verifyTables(dir string, names []string) (reached uint64, err error) {
 
 // verifyLogs takes reached, the greatest version of the tables, on through the
 // write-ahead logs, and says whether there is something in them.
-func verifyLogs(dir string, reached uint64) (last uint64, some bool, err error) {
+func verifyLogs(dir string, keys *dataKeys, reached uint64) (last uint64, some bool, err error) {
 	paths, err := logsOf(dir)
 	if err != nil {
 		return 0, false, err
@@ -141,7 +151,7 @@ func verifyLogs(dir string, reached uint64) (last uint64, some bool, err error) 
 		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 	})
 	for i, path := range paths {
-		log, err := readLog(path)
+		log, err := readLog(path, keys)
 		if err != nil {
 			return 0, false, fmt.Errorf("open state directory %s: %w", dir, err)
 		}

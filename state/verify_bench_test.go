@@ -42,7 +42,7 @@ func benchmarkOpen(b *testing.B, records int) {
 	}
 	b.Run("verify", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := verify(dir, known, s.opt.badger(dir+"/"+treeDir)); err != nil {
+			if _, err := verify(dir, known, s.opt.badger(dir+"/"+treeDir, nil)); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -13,11 +13,14 @@ import (
 // entries, then zeros. An entry is a byte of flags and one of the user's, the lengths of
 // key and value and an expiry as varints, key, value, CRC-32C. The entries of a
 // transaction carry a flag and its version in their keys; its last entry carries
-// another flag, and the version in decimal as its value.
+// another flag, and the version in decimal as its value. The header is the number of the key
+// that the log is encrypted under (8 bytes, 0: it is not) and most of an initial vector, whose
+// rest is where an entry begins; key and value are encrypted, and the checksum is of that.
 const (
 	logExt       = ".mem"
 	valuesExt    = ".vlog" // of large values: the header is the same
 	logHeader    = 20
+	logKeyNumber = 8 // bytes of it
 	logInTxn     = 1 << 6
 	logEndsTxn   = 1 << 7
 	logMaxKey    = 1 << 16
@@ -32,15 +35,20 @@ type logSpan struct {
 
 // readLog reads a write-ahead log as far as it makes sense. Its size is bounded by twice
 // that of the write buffer.
-func readLog(path string) (span logSpan, err error) {
+func readLog(path string, keys *dataKeys) (span logSpan, err error) {
 	b, err := os.ReadFile(path)
 	if err != nil || len(b) < logHeader {
 		span.whole = len(b) == 0 // Badger empties a log that it is about to delete
 		return span, err
 	}
+	key, err := keys.of(binary.BigEndian.Uint64(b))
+	if err != nil {
+		return span, nil // it makes no sense from the beginning
+	}
+	log := logReader{key: key, iv: b[logKeyNumber:logHeader], at: logHeader}
 	b = b[logHeader:]
 	for len(b) > 0 {
-		version, size := readTxn(b)
+		version, size := log.txn(b)
 		if size == 0 {
 			break
 		}
@@ -49,6 +57,7 @@ func readLog(path string) (span logSpan, err error) {
 		}
 		span.last = max(span.last, version)
 		b = b[size:]
+		log.at += size
 	}
 	span.whole = zero(b)
 	return span, nil
@@ -63,12 +72,19 @@ func zero(b []byte) bool {
 	return true
 }
 
-// readTxn returns version and size of the transaction that b begins with; 0 where it
+// logReader reads a log.
+type logReader struct {
+	key []byte // nil: it is not encrypted
+	iv  []byte
+	at  int // where in the file it stands
+}
+
+// txn returns version and size of the transaction that b begins with; 0 where it
 // begins with no whole one.
-func readTxn(b []byte) (version uint64, size int) {
+func (r *logReader) txn(b []byte) (version uint64, size int) {
 	for {
 		e, ok := readEntry(b[size:])
-		if !ok {
+		if !ok || r.decrypt(&e, r.at+size) != nil {
 			return 0, 0
 		}
 		size += e.size
@@ -93,6 +109,19 @@ func readTxn(b []byte) (version uint64, size int) {
 			return v, size
 		}
 	}
+}
+
+// decrypt opens key and value of the entry at a place in the file.
+func (r *logReader) decrypt(e *logEntry, at int) error {
+	if r.key == nil {
+		return nil
+	}
+	iv := binary.BigEndian.AppendUint32(append(make([]byte, 0, ivBytes), r.iv...), uint32(at))
+	plain, err := y.XORBlockAllocate(append(e.key[:len(e.key):len(e.key)], e.value...), r.key, iv)
+	if err == nil {
+		e.key, e.value = plain[:len(e.key)], plain[len(e.key):]
+	}
+	return err
 }
 
 func versionOf(key []byte) (uint64, bool) {

@@ -55,7 +55,7 @@ func TestReadLogReadsWhatBadgerWrites(t *testing.T) {
 	if err != nil || len(paths) != 1 {
 		t.Fatal(paths, err)
 	}
-	got, err := readLog(paths[0])
+	got, err := readLog(paths[0], nil)
 	if want := (logSpan{first: 1, last: 2, whole: true}); err != nil || got != want {
 		t.Errorf("got %+v, %v; want %+v", got, err, want)
 	}
@@ -79,7 +79,7 @@ func TestReadLogStopsAtTheLastWholeTransaction(t *testing.T) {
 	} {
 		path := filepath.Join(t.TempDir(), "1.mem")
 		write(t, path, string(c.text))
-		if got, err := readLog(path); err != nil || got != c.want {
+		if got, err := readLog(path, nil); err != nil || got != c.want {
 			t.Errorf("%s: got %+v, %v; want %+v", name, got, err, c.want)
 		}
 	}
@@ -114,7 +114,7 @@ func TestLogsThatMissAnEpochAreDamaged(t *testing.T) {
 			for i, text := range c.logs {
 				write(t, filepath.Join(dir, treeDir, strconv.Itoa(99999+i)+logExt), string(text))
 			}
-			got, _, err := verifyLogs(dir, c.tables)
+			got, _, err := verifyLogs(dir, nil, c.tables)
 			var damaged *DamagedError
 			switch {
 			case c.want == 0 && (!errors.As(err, &damaged) || !strings.Contains(err.Error(), logExt)):
@@ -131,7 +131,7 @@ func FuzzReadTxn(f *testing.F) {
 	f.Add(appendEntry(nil, 0, "123456789", ""))
 	f.Add([]byte{0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 0, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if version, size := readTxn(b); size > len(b) || size == 0 && version != 0 {
+		if version, size := (&logReader{}).txn(b); size > len(b) || size == 0 && version != 0 {
 			t.Errorf("version %d in %d bytes of %d", version, size, len(b))
 		}
 	})

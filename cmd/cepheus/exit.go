@@ -91,9 +91,10 @@ func refused(err error) error {
 		locked   *state.LockedError
 		notState *state.NotStateError
 		format   *state.FormatError
+		key      *state.KeyError
 		replaced *file.ReplacedError
 	)
-	if errors.As(err, &locked) || errors.As(err, &notState) || errors.As(err, &format) || errors.As(err, &replaced) {
+	if errors.As(err, &locked) || errors.As(err, &notState) || errors.As(err, &format) || errors.As(err, &key) || errors.As(err, &replaced) {
 		return usage(err)
 	}
 	return err

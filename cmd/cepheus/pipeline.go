@@ -165,9 +165,12 @@ func (p *pipeline) store() (stateStore, error) {
 		return state.NewMemory(), nil
 	}
 	if os.Getenv("GOMEMLIMIT") == "" && p.world.heap != nil {
-		p.world.heap.Bound(2*int64(p.verb.cache()) + besideCache)
+		p.world.heap.Bound(2*int64(p.verb.cache()) + besideCache + p.verb.sealedMemory())
 	}
-	return state.OpenBadger(p.verb.State, state.Options{Log: p.log, NoSync: p.verb.NoSync, Memory: int64(p.verb.cache()) / 8})
+	return state.OpenBadger(p.verb.State, state.Options{
+		Log: p.log, NoSync: p.verb.NoSync, Memory: int64(p.verb.cache()) / 8,
+		Key: p.verb.sealed, KeyRotation: p.verb.keyRotation(),
+	})
 }
 
 func (p *pipeline) engineOptions(store engine.Store, outbox *state.Outbox, d *sinks.Dispatcher, progress func(*engine.Stats)) engine.Options {

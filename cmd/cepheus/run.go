@@ -13,6 +13,7 @@ import (
 	"github.com/cepheus-cep/cepheus/config"
 	"github.com/cepheus-cep/cepheus/lang/plan"
 	"github.com/cepheus-cep/cepheus/lang/source"
+	"github.com/cepheus-cep/cepheus/state/seal"
 )
 
 type runVerb struct {
@@ -34,6 +35,7 @@ type runVerb struct {
 
 	file          *config.Config // nil: there is none
 	given         *runVerb       // the flags alone, where there is a file
+	sealed        *seal.Key      // of the state; nil: it is not encrypted
 	lettersOfFile bool           // DeadLetters is that of the configuration
 }
 
@@ -54,6 +56,9 @@ func (v runVerb) Run(w *world) error {
 	}
 	if err := v.needState(); err != nil {
 		return usage(err)
+	}
+	if v.sealed, err = v.stateKey(); err != nil {
+		return err
 	}
 	if err := errors.Join(v.makeLetterFolder(), v.deadLettersHaveAPlace()); err != nil {
 		return usage(err)

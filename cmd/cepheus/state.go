@@ -17,6 +17,7 @@ import (
 	"github.com/cepheus-cep/cepheus/lang/plan"
 	"github.com/cepheus-cep/cepheus/state"
 	"github.com/cepheus-cep/cepheus/state/control"
+	"github.com/cepheus-cep/cepheus/state/seal"
 )
 
 type stateVerbs struct {
@@ -24,6 +25,7 @@ type stateVerbs struct {
 	Verify  stateVerifyVerb  `cmd:"" help:"Read all of a state folder, and say what is damaged."`
 	Backup  stateBackupVerb  `cmd:"" help:"Write a backup of a state folder, also while a run uses it."`
 	Restore stateRestoreVerb `cmd:"" help:"Make a state folder of a backup."`
+	Rekey   stateRekeyVerb   `cmd:"" help:"Have an encrypted state folder open with another key."`
 	Compact stateCompactVerb `cmd:"" help:"Drop old versions and what was deleted from a state folder."`
 }
 
@@ -35,12 +37,12 @@ const (
 
 // openState opens a state folder that is there. What stands in the way of it is wrong
 // usage, but damage.
-func openState(w *world, dir string) (*state.Badger, error) {
+func openState(w *world, dir string, key *seal.Key) (*state.Badger, error) {
 	if err := isState(dir); err != nil {
 		return nil, err
 	}
 	log := slog.New(slog.NewTextHandler(w.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	s, err := state.OpenBadger(dir, state.Options{Log: log})
+	s, err := state.OpenBadger(dir, state.Options{Log: log, Key: key})
 	if err != nil {
 		return nil, notOpened(err)
 	}
@@ -136,6 +138,7 @@ type stateInfo struct {
 	Dir       string      `json:"dir"`
 	Format    string      `json:"format"`
 	Watermark string      `json:"watermark,omitempty"` // RFC 3339
+	Encrypted bool        `json:"encrypted"`
 	Disk      state.Sizes `json:"disk"`
 	*engine.Description
 	Sources []sourceInfo `json:"sources"`
@@ -161,7 +164,11 @@ func describe(ctx context.Context, dir string, s *state.Badger) (*stateInfo, err
 	if err != nil {
 		return nil, err
 	}
-	info := &stateInfo{Dir: dir, Format: state.Format, Watermark: timeText(d.Watermark), Disk: sizes, Description: d, Sources: []sourceInfo{}, Rules: []ruleInfo{}}
+	encrypted, err := state.IsEncrypted(dir)
+	if err != nil {
+		return nil, err
+	}
+	info := &stateInfo{Dir: dir, Format: state.Format, Watermark: timeText(d.Watermark), Encrypted: encrypted, Disk: sizes, Description: d, Sources: []sourceInfo{}, Rules: []ruleInfo{}}
 	for _, src := range d.Sources {
 		info.Sources = append(info.Sources, sourceInfo{src, timeText(src.Watermark)})
 	}
@@ -179,8 +186,9 @@ func timeText(t *int64) string {
 }
 
 type stateInfoVerb struct {
-	Dir  string `arg:"" help:"The state folder."`
-	JSON bool   `name:"json" help:"Print it as JSON."`
+	Dir string `arg:"" help:"The state folder."`
+	keyFlag
+	JSON bool `name:"json" help:"Print it as JSON."`
 }
 
 // Run prints what is in a state folder, or has the run that uses it say so.
@@ -199,7 +207,11 @@ func (v stateInfoVerb) Run(w *world) (err error) {
 }
 
 func (v stateInfoVerb) info(w *world) (info *stateInfo, err error) {
-	s, err := openState(w, v.Dir)
+	key, err := v.key()
+	if err != nil {
+		return nil, err
+	}
+	s, err := openState(w, v.Dir, key)
 	if err != nil {
 		return v.ask(w, err)
 	}
@@ -233,6 +245,9 @@ func (i *stateInfo) print(to io.Writer) error {
 	}
 	row("folder", i.Dir)
 	row("format", i.Format)
+	if i.Encrypted {
+		row("encrypted", "yes")
+	}
 	row("epoch", i.Epoch)
 	row("watermark", orNone(i.Watermark))
 	row("rule set", orNone(i.Set))
@@ -279,7 +294,8 @@ func bytesText(n int64) string {
 }
 
 type stateVerifyVerb struct {
-	Dir   string   `arg:"" help:"The state folder; no run may be using it."`
+	Dir string `arg:"" help:"The state folder; no run may be using it."`
+	keyFlag
 	Rules []string `name:"rules" type:"given" placeholder:"PATH" sep:"none" help:"Decode also what only the rules know how to: rule file, or folder of rule files (*.cep). May be given more than once."`
 }
 
@@ -292,17 +308,21 @@ func (v stateVerifyVerb) Run(w *world) (err error) {
 	if err != nil {
 		return err
 	}
+	key, err := v.key()
+	if err != nil {
+		return err
+	}
 	if err := isState(v.Dir); err != nil {
 		return err
 	}
 	found := &faults{to: w.stdout, dir: v.Dir}
-	if err := state.VerifyFiles(v.Dir, found.tell); err != nil {
+	if err := state.VerifyFiles(v.Dir, key, found.tell); err != nil {
 		return notOpened(err)
 	}
 	if found.n > 0 { // to open it would fail, or lose what is still there
 		return found.sum()
 	}
-	s, err := openState(w, v.Dir) // which reads the journal
+	s, err := openState(w, v.Dir, key) // which reads the journal
 	var damaged *state.DamagedError
 	if errors.As(err, &damaged) {
 		found.tell(state.Fault{Err: damaged.Err})
@@ -407,10 +427,15 @@ func (f *faults) sum() error {
 
 type stateCompactVerb struct {
 	Dir string `arg:"" help:"The state folder; no run may be using it."`
+	keyFlag
 }
 
 // Run compacts a state folder and prints its sizes before and after.
 func (v stateCompactVerb) Run(w *world) error {
+	key, err := v.key()
+	if err != nil {
+		return err
+	}
 	if err := isState(v.Dir); err != nil {
 		return err
 	}
@@ -418,7 +443,7 @@ func (v stateCompactVerb) Run(w *world) error {
 	if err != nil {
 		return err
 	}
-	s, err := openState(w, v.Dir)
+	s, err := openState(w, v.Dir, key)
 	if err != nil {
 		return err
 	}

@@ -10,11 +10,13 @@ import (
 	"syscall"
 
 	"github.com/cepheus-cep/cepheus/state"
+	"github.com/cepheus-cep/cepheus/state/seal"
 )
 
 type stateBackupVerb struct {
 	Dir string `arg:"" help:"The state folder; a run may be using it."`
-	Out string `arg:"" help:"The backup: a file that is not there yet."`
+	Out string `arg:"" help:"The backup: a file that is not there yet. Of an encrypted folder it is encrypted under the same key."`
+	keyFlag
 }
 
 // Run writes a backup under another name, reads it again, and gives it its name: what has
@@ -23,7 +25,11 @@ func (v stateBackupVerb) Run(w *world) (err error) {
 	if err := v.outIsFree(); err != nil {
 		return err
 	}
-	from, err := v.open(w)
+	key, err := v.key()
+	if err != nil {
+		return err
+	}
+	from, err := v.open(w, key)
 	if err != nil {
 		return err
 	}
@@ -38,7 +44,7 @@ func (v stateBackupVerb) Run(w *world) (err error) {
 			err = gone
 		}
 	}()
-	stats, err := v.write(w, f, from)
+	stats, err := v.write(w, f, from, key)
 	if err != nil {
 		return err
 	}
@@ -60,7 +66,7 @@ func (v stateBackupVerb) outIsFree() error {
 }
 
 // write fills the file and reads it again.
-func (v stateBackupVerb) write(w *world, f *os.File, from backupSource) (state.BackupStats, error) {
+func (v stateBackupVerb) write(w *world, f *os.File, from backupSource, key *seal.Key) (state.BackupStats, error) {
 	line := newLine(w)
 	defer line.clear()
 	if err := from.copyTo(f, line); err != nil {
@@ -72,9 +78,12 @@ func (v stateBackupVerb) write(w *world, f *os.File, from backupSource) (state.B
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return state.BackupStats{}, err
 	}
-	stats, err := state.CheckBackup(w.ctx, f, func(s state.BackupStats) { line.show("reading it again: " + bytesText(s.Bytes)) })
+	stats, err := state.CheckBackup(w.ctx, f, key, func(s state.BackupStats) { line.show("reading it again: " + bytesText(s.Bytes)) })
 	if wrong := (*state.BackupError)(nil); errors.As(err, &wrong) {
 		err = fmt.Errorf("backup of %s: %w; %s", v.Dir, err, from.blame())
+	}
+	if wrong := (*state.KeyError)(nil); errors.As(err, &wrong) { // of a folder that a run has open
+		err = usage(&state.KeyError{Dir: v.Dir, Why: wrong.Why})
 	}
 	return stats, errors.Join(err, f.Close())
 }
@@ -95,8 +104,8 @@ type backupSource interface {
 }
 
 // open opens the state folder, or asks the run that has it open.
-func (v stateBackupVerb) open(w *world) (backupSource, error) {
-	s, err := openState(w, v.Dir)
+func (v stateBackupVerb) open(w *world, key *seal.Key) (backupSource, error) {
+	s, err := openState(w, v.Dir, key)
 	if err == nil {
 		return ownStore{w, s}, nil
 	}
@@ -140,6 +149,24 @@ func (answerOf) blame() string { return "the run that uses it has ended meanwhil
 type stateRestoreVerb struct {
 	Out string `arg:"" name:"backup" help:"The backup."`
 	Dir string `arg:"" help:"The state folder to be made: one that is empty or not there."`
+	keyFlag
+	BackupKey string `name:"backup-key" type:"given" placeholder:"FILE" help:"The key of the backup, where it is encrypted under another than --state-key, which is that of the folder made."`
+	Plain     bool   `name:"plain" help:"Make a folder that is not encrypted, though a key is given or the backup is encrypted."`
+}
+
+// options are those of the folder that is made.
+func (v stateRestoreVerb) options() (o state.Options, err error) {
+	if o.Key, err = v.key(); err != nil {
+		return o, err
+	}
+	o.BackupKey = o.Key
+	if v.BackupKey != "" {
+		o.BackupKey, err = readKey("--backup-key", v.BackupKey)
+	}
+	if v.Plain {
+		o.Key = nil
+	}
+	return o, err
 }
 
 // Run makes a state folder of a backup.
@@ -149,8 +176,12 @@ func (v stateRestoreVerb) Run(w *world) error {
 		return err
 	}
 	defer f.Close()
+	o, err := v.options()
+	if err != nil {
+		return err
+	}
 	line := newLine(w)
-	stats, err := state.Restore(w.ctx, f, v.Dir, state.Options{}, func(s state.BackupStats) { line.show(fmt.Sprintf("%d records", s.Records)) })
+	stats, err := state.Restore(w.ctx, f, v.Dir, o, func(s state.BackupStats) { line.show(fmt.Sprintf("%d records", s.Records)) })
 	line.clear()
 	var wrong *state.BackupError
 	var exists *state.ExistsError
@@ -163,7 +194,7 @@ func (v stateRestoreVerb) Run(w *world) error {
 	case errors.As(err, &exists), errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.ENOTDIR):
 		return usage(err)
 	case err != nil:
-		return err
+		return refused(err)
 	}
 	_, err = fmt.Fprintf(w.stdout, "%s: epoch %d, %d records\n", v.Dir, stats.Epoch, stats.Records)
 	return err

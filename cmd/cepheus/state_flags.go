@@ -15,7 +15,8 @@ type stateFlags struct {
 	Cache  size   `name:"cache" placeholder:"SIZE" help:"With --state: how much memory the states of keys may take, as 256MiB or 2GiB; keys not used for longest are in the folder alone. Default 512MiB."`
 	Commit every  `name:"commit" placeholder:"DURATION" help:"With --state: how long an epoch lasts, as 500ms or 2s. It ends with one write that survives a crash, and its alerts are sent after that. Default 1s."`
 	NoSync bool   `name:"no-sync" help:"With --state: do not wait for the disk. A killed process still loses nothing, but after a power cut or a crash of the machine the last epochs can be gone, or the folder is refused as damaged."`
-	Epoch  int    `name:"epoch" hidden:"" help:"With --state: how many records an epoch has at most."`
+	keyFlag
+	Epoch int `name:"epoch" hidden:"" help:"With --state: how many records an epoch has at most."`
 }
 
 // needState refuses flags that would do nothing.
@@ -26,7 +27,7 @@ func (f *stateFlags) needState() error {
 	for _, flag := range []struct {
 		name  string
 		given bool
-	}{{"--cache", f.Cache > 0}, {"--commit", f.Commit > 0}, {"--no-sync", f.NoSync}} {
+	}{{"--cache", f.Cache > 0}, {"--commit", f.Commit > 0}, {"--no-sync", f.NoSync}, {"--state-key", f.StateKey != ""}} {
 		if flag.given {
 			return fmt.Errorf("%s says how state is kept on disk, and this run keeps it in memory; name a folder with --state DIR", flag.name)
 		}

@@ -39,7 +39,7 @@ func TestCommitIntervals(t *testing.T) {
 
 func TestFlagsOfStateNeedState(t *testing.T) {
 	rules := rulesFile(t)
-	for _, flags := range [][]string{{"--cache", "64MiB"}, {"--commit", "2s"}, {"--no-sync"}} {
+	for _, flags := range [][]string{{"--cache", "64MiB"}, {"--commit", "2s"}, {"--no-sync"}, {"--state-key", rules}} {
 		args := append([]string{"run", "--rules", rules, "--input", "/dev/null"}, flags...)
 		if _, messages, code := cepheusOutput(t, args...); code != exitUsage || !strings.Contains(messages, "--state DIR") {
 			t.Errorf("%v without --state: exit code %d: %s", flags, code, messages)

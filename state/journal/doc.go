@@ -31,9 +31,10 @@
 //	record       header, blocks
 //	header       "CepR", CRC-32C of the rest of the header, CRC-32C of the blocks,
 //	             count of writes (4 bytes each), epoch, length of the blocks (8 bytes each)
-//	block        length (4 bytes), then as many bytes of S2, which hold writes
+//	block        length (4 bytes), then as many bytes of S2, which hold writes; where the
+//	             journal is encrypted: nonce, sealed S2, tag
 //	write        length of key, 1 + length of value or 0 where deleted (varints), key, value
 //
-// Numbers are little-endian. Open record.go first, then journal.go; open.go and pipe.go
+// Numbers are little-endian. Headers are not encrypted: they tell how much each epoch wrote. Open record.go first, then journal.go; open.go and pipe.go
 // read a journal that is there.
 package journal

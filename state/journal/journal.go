@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"crypto/cipher"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -16,6 +17,9 @@ type Options struct {
 	// Segment is the size in bytes at which a segment is closed; one record may be
 	// longer. Default 32 MiB.
 	Segment int64
+
+	// AEAD encrypts blocks, under random nonces. Nil: they are not encrypted.
+	AEAD cipher.AEAD
 
 	// Hasher makes the hashes of what Open finds. Nil: none are wanted.
 	Hasher *Hasher
@@ -96,7 +100,7 @@ func (j *Journal) Append(n int, op func(i int) Op, places []Place) error {
 		o := op(i)
 		places[i] = newPlace(s.base+uint64(at)+uint64(len(j.out)), len(j.raw), o.Stored == nil)
 		if j.raw = appendOp(j.raw, o); len(j.raw) >= blockBytes || i == n-1 {
-			j.out, j.raw = compress(j.out, j.raw), j.raw[:0]
+			j.out, j.raw = compress(j.out, j.raw, j.opt.AEAD), j.raw[:0]
 		}
 		if len(j.out) >= writeAt {
 			if at, err = j.flush(s, &h, at); err != nil {

@@ -2,6 +2,8 @@ package journal
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -384,3 +386,95 @@ const golden = "CepR\x83\fq`\xd5\f\xf0\x86\x02\x00\x00\x00\x01\x00\x00\x00\x00\x
 	"\x05\x00\x00\x00\x03\b\x01\x00a" +
 	"CepR\x03\x89 \x06\x96!\x9by\x02\x00\x00\x00\x03\x00\x00\x00\x00\x00\x00\x00\r\x00\x00\x00\x00\x00\x00\x00" +
 	"\t\x00\x00\x00\a\x18\x01\x02b3\x01\x01c"
+
+// TestEncryptedJournal writes the same into a journal that is encrypted and one that is not,
+// and expects the same of both, but on the disk.
+func TestEncryptedJournal(t *testing.T) {
+	aead := testAEAD(t)
+	rapid.Check(t, func(t *rapid.T) {
+		dirs := [2]string{makeDir(t), makeDir(t)}
+		opts := [2]Options{{Segment: 3000, NoSync: true}, {Segment: 3000, NoSync: true, AEAD: aead}}
+		var back [2][]string
+		records := rapid.SliceOfN(rapid.SliceOfN(rapid.IntRange(0, 9000), 0, 8), 1, 12).Draw(t, "sizes of values, by record")
+		for i, dir := range dirs {
+			j, _, err := Open(dir, opts[i], 0, func(Op, Hash, Place) error { return nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+			for e, sizes := range records {
+				ops := make([]Op, len(sizes))
+				for k, n := range sizes {
+					ops[k] = put(fmt.Sprintf("secret %d", k), fmt.Sprintf("secret %d %s", e, bytes.Repeat([]byte{'x', byte(k)}, n/2)))
+				}
+				places := make([]Place, len(ops))
+				if err := j.Append(len(ops), func(i int) Op { return ops[i] }, places); err != nil {
+					t.Fatal(err)
+				}
+				for k, p := range places {
+					got, err := j.Read(p, ops[k].Key, nil)
+					if err != nil || !bytes.Equal(got, ops[k].Stored) {
+						t.Fatalf("read %d of record %d: %d bytes, %v", k, e, len(got), err)
+					}
+				}
+			}
+			if err := j.Close(); err != nil {
+				t.Fatal(err)
+			}
+			again, _, err := Open(dir, opts[i], 0, func(o Op, _ Hash, _ Place) error {
+				back[i] = append(back[i], text(o))
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			again.Close()
+		}
+		if d := cmp.Diff(back[0], back[1]); d != "" {
+			t.Errorf("(-plain +encrypted):\n%s", d)
+		}
+		paths, _ := filepath.Glob(filepath.Join(dirs[1], "*"))
+		for _, path := range paths {
+			if b, err := os.ReadFile(path); err != nil || bytes.Contains(b, []byte("secret")) {
+				t.Errorf("%s: plain text, or %v", path, err)
+			}
+		}
+	})
+}
+
+func makeDir(t *rapid.T) string {
+	dir, err := os.MkdirTemp("", "journal-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+func testAEAD(t testing.TB) cipher.AEAD {
+	block, err := aes.NewCipher(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return aead
+}
+
+// TestAnotherCipherIsDamage opens an encrypted journal as a plain one, and the other way about.
+func TestAnotherCipherIsDamage(t *testing.T) {
+	ciphers := []cipher.AEAD{nil, testAEAD(t)}
+	for i, aead := range ciphers {
+		dir := t.TempDir()
+		j := mustOpen(t, dir, Options{AEAD: aead})
+		appendOps(t, j, put("a", "1"))
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		var damage *Damage
+		if _, _, _, err := open(t, dir, Options{AEAD: ciphers[1-i]}, 0); !errors.As(err, &damage) {
+			t.Errorf("encrypted %t: %v", aead != nil, err)
+		}
+	}
+}

@@ -29,7 +29,7 @@ type Opened struct {
 func Open(dir string, o Options, applied uint64, visit func(Op, Hash, Place) error) (*Journal, Opened, error) {
 	o.fill()
 	j := &Journal{dir: dir, opt: o, last: applied, end: leastBase}
-	r := reader{journal: j, pipe: newPipe(o.Hasher, visit)}
+	r := reader{journal: j, pipe: newPipe(o.Hasher, o.AEAD, visit)}
 	err := os.MkdirAll(dir, 0o700)
 	if err == nil {
 		err = r.open()

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"crypto/cipher"
 	"encoding/binary"
 	"fmt"
 	"runtime"
@@ -10,7 +11,8 @@ import (
 // order. The reader sends it pieces; nothing of a record is sent before its checksum was
 // verified.
 type pipe struct {
-	hasher *Hasher // nil: hashes are not wanted
+	hasher *Hasher     // nil: hashes are not wanted
+	aead   cipher.AEAD // nil: blocks are not encrypted
 	visit  func(Op, Hash, Place) error
 	work   chan *piece // to be decoded
 	order  chan *piece // to be visited, each when it is done
@@ -43,13 +45,13 @@ type placed struct {
 // pieceBytes is how much of a record is decoded at once, or a block where that is longer.
 const pieceBytes = 256 << 10
 
-func newPipe(hasher *Hasher, visit func(Op, Hash, Place) error) *pipe {
+func newPipe(hasher *Hasher, aead cipher.AEAD, visit func(Op, Hash, Place) error) *pipe {
 	n := runtime.GOMAXPROCS(0)
-	p := &pipe{hasher: hasher, visit: visit, work: make(chan *piece, n), order: make(chan *piece, n), spare: make(chan *piece, 2*n+2), ended: make(chan error, 1)}
+	p := &pipe{hasher: hasher, aead: aead, visit: visit, work: make(chan *piece, n), order: make(chan *piece, n), spare: make(chan *piece, 2*n+2), ended: make(chan error, 1)}
 	for range n {
 		go func() {
 			for c := range p.work {
-				c.decode(p.hasher)
+				c.decode(p.hasher, p.aead)
 				c.done <- struct{}{}
 			}
 		}()
@@ -120,10 +122,10 @@ func (p *pipe) visitAll(c *piece) error {
 }
 
 // decode finds the writes in the blocks.
-func (c *piece) decode(hasher *Hasher) {
+func (c *piece) decode(hasher *Hasher, aead cipher.AEAD) {
 	for i := 0; i < len(c.blocks); {
 		length := lengthBytes + blockLength(c.blocks[i:])
-		if err := c.block(c.at+int64(i), c.blocks[i+lengthBytes:i+length], hasher); err != nil {
+		if err := c.block(c.at+int64(i), c.blocks[i+lengthBytes:i+length], hasher, aead); err != nil {
 			c.err = &Damage{c.segment.name(), c.at + int64(i), err.Error()}
 			return
 		}
@@ -132,8 +134,8 @@ func (c *piece) decode(hasher *Hasher) {
 }
 
 // block finds the writes in a block, which lies at an offset in the file.
-func (c *piece) block(at int64, block []byte, hasher *Hasher) error {
-	raw, err := c.decompress(block)
+func (c *piece) block(at int64, block []byte, hasher *Hasher, aead cipher.AEAD) error {
+	raw, err := c.decompress(block, aead)
 	if err != nil {
 		return err
 	}
@@ -153,9 +155,9 @@ func (c *piece) block(at int64, block []byte, hasher *Hasher) error {
 }
 
 // decompress returns what a block holds, in memory that the piece keeps.
-func (c *piece) decompress(block []byte) ([]byte, error) {
+func (c *piece) decompress(block []byte, aead cipher.AEAD) ([]byte, error) {
 	free := c.raw[len(c.raw):]
-	raw, err := decompress(free, block)
+	raw, err := decompress(free, block, aead)
 	switch {
 	case err != nil:
 		return nil, err

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"crypto/cipher"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -30,7 +31,7 @@ func (j *Journal) Read(p Place, key, into []byte) ([]byte, error) {
 	slot.mu.Lock()
 	defer slot.mu.Unlock()
 	s := j.at(p.block())
-	o, err := slot.op(s, p)
+	o, err := slot.op(s, p, j.opt.AEAD)
 	if err == nil && (o.Stored == nil || !bytes.Equal(o.Key, key)) {
 		err = errBlock
 	}
@@ -65,7 +66,7 @@ func (w *Walker) View(p Place) (Op, error) {
 	w.journal.mu.RLock()
 	s := w.journal.at(p.block())
 	w.journal.mu.RUnlock()
-	o, err := w.block.op(s, p)
+	o, err := w.block.op(s, p, w.journal.opt.AEAD)
 	if err != nil {
 		err = s.damage(p, err)
 	}
@@ -73,8 +74,8 @@ func (w *Walker) View(p Place) (Op, error) {
 }
 
 // op reads the write at a place of s.
-func (c *cacheSlot) op(s *segment, p Place) (o Op, err error) {
-	if err = c.load(s, p.block()); err == nil {
+func (c *cacheSlot) op(s *segment, p Place, aead cipher.AEAD) (o Op, err error) {
+	if err = c.load(s, p.block(), aead); err == nil {
 		o, _, err = parseOp(c.raw, p.at())
 	}
 	return o, err
@@ -103,7 +104,7 @@ func (c *cache) of(position uint64) *cacheSlot {
 }
 
 // load fills the slot with the block at a position of s.
-func (c *cacheSlot) load(s *segment, position uint64) error {
+func (c *cacheSlot) load(s *segment, position uint64, aead cipher.AEAD) error {
 	if c.position == position {
 		return nil
 	}
@@ -118,14 +119,17 @@ func (c *cacheSlot) load(s *segment, position uint64) error {
 	if err != nil {
 		return err
 	}
-	if c.raw, err = decompress(c.raw, block); err == nil {
+	if c.raw, err = decompress(c.raw, block, aead); err == nil {
 		c.position = position
 	}
 	return err
 }
 
 // usualBlock is what a block takes in the file, or more.
-const usualBlock = lengthBytes + blockBytes + blockBytes/4
+const usualBlock = lengthBytes + blockBytes + blockBytes/4 + mostSeal
+
+// mostSeal is about what a nonce and a tag take.
+const mostSeal = 64
 
 // block reads the block at an offset, without its length, into the memory of buf, or into
 // new memory where that is too short.

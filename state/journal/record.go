@@ -2,6 +2,8 @@ package journal
 
 import (
 	"bytes"
+	"crypto/cipher"
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -120,19 +122,55 @@ func parseOp(raw []byte, at int) (o Op, next int, err error) {
 	return o, end, nil
 }
 
-// compress appends a block, with its length, to b.
-func compress(b, raw []byte) []byte {
-	at, need := len(b), lengthBytes+s2.MaxEncodedLen(len(raw))
+// compress appends a block, with its length, to b, encrypted where there is a cipher.
+func compress(b, raw []byte, aead cipher.AEAD) []byte {
+	before, after := sealBytes(aead)
+	at, need := len(b), lengthBytes+before+s2.MaxEncodedLen(len(raw))+after
 	if cap(b)-at < need {
 		b = append(make([]byte, 0, 2*cap(b)+need), b...)
 	}
-	enc := s2.Encode(b[at+lengthBytes:at+need], raw)
-	binary.LittleEndian.PutUint32(b[at:at+lengthBytes], uint32(len(enc)))
-	return b[:at+lengthBytes+len(enc)]
+	block := b[at+lengthBytes : at+need]
+	n := before + len(s2.Encode(block[before:need-lengthBytes-after], raw)) + after
+	if aead != nil {
+		nonce, text := block[:before], block[before:n-after]
+		rand.Read(nonce) //nolint:errcheck // it never returns one
+		aead.Seal(text[:0], nonce, text, nil)
+	}
+	binary.LittleEndian.PutUint32(b[at:at+lengthBytes], uint32(n))
+	return b[:at+lengthBytes+n]
 }
 
-// decompress fills into, whose memory it uses, with what a block holds.
-func decompress(into, block []byte) ([]byte, error) {
+// sealBytes is what encryption adds to a block: the nonce before it, the tag behind it.
+func sealBytes(aead cipher.AEAD) (before, after int) {
+	if aead == nil {
+		return 0, 0
+	}
+	return aead.NonceSize(), aead.Overhead()
+}
+
+// unseal opens a block in its place.
+func unseal(block []byte, aead cipher.AEAD) ([]byte, error) {
+	if aead == nil {
+		return block, nil
+	}
+	n := aead.NonceSize()
+	if len(block) < n {
+		return nil, errBlock
+	}
+	text, err := aead.Open(block[n:n], block[:n], block[n:], nil)
+	if err != nil {
+		return nil, errBlock
+	}
+	return text, nil
+}
+
+// decompress fills into, whose memory it uses, with what a block holds. A block that is
+// encrypted is opened in its place.
+func decompress(into, block []byte, aead cipher.AEAD) ([]byte, error) {
+	block, err := unseal(block, aead)
+	if err != nil {
+		return into, err
+	}
 	n, err := s2.DecodedLen(block)
 	if err != nil {
 		return into, errBlock
