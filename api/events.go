@@ -224,7 +224,7 @@ func listLetters(c *call) (*answer, error) {
 			out.Next = out.Letters[most-1].ID
 			return enough
 		default:
-			out.Letters = append(out.Letters, letterOf(l))
+			out.Letters = append(out.Letters, c.letterOf(l))
 		}
 		return nil
 	})
@@ -235,6 +235,16 @@ func listLetters(c *call) (*answer, error) {
 		return nil, wrong(http.StatusNotFound, "cursor", "begin at the first page again", "the letter of the cursor is not there any more")
 	}
 	return ok(out)
+}
+
+// letterOf redacts the letter: it may be from before that was asked for.
+func (c *call) letterOf(l *deadletter.Stored) letter {
+	out := letterOf(l)
+	if r := c.s.o.Redact; r != nil {
+		record, reason := r.Letter(l.Record, l.Reason)
+		out.Record, out.Reason = string(record), reason
+	}
+	return out
 }
 
 func letterOf(l *deadletter.Stored) letter {

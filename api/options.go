@@ -9,6 +9,7 @@ import (
 	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/lang/plan"
 	"github.com/cepheus-cep/cepheus/lang/source"
+	"github.com/cepheus-cep/cepheus/redact"
 	"github.com/cepheus-cep/cepheus/rules/service"
 	"github.com/cepheus-cep/cepheus/sinks"
 	"github.com/cepheus-cep/cepheus/sinks/deadletter"
@@ -110,6 +111,9 @@ type Options struct {
 	// Resend hands alerts to a sink again that it has refused, and returns those that it took;
 	// it tells why it did not take the others. The error is about all those.
 	Resend func(ctx context.Context, sink string, letters []*deadletter.Stored, tell func(*deadletter.Stored, error)) ([]*deadletter.Stored, error)
+
+	// Redact takes people's data out of answers, where the engine has not done so. Nil: nobody's.
+	Redact *redact.Redactor
 	// Decode is how the records of a trial are read; the zero value reads JSON.
 	Decode event.Options
 	// Files looks at the files of lists and tables in a trial; nil: as they were at load.

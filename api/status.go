@@ -119,10 +119,18 @@ func getRuleStatus(c *call) (*answer, error) {
 	t := c.s.o.Totals.read()
 	for i := range t.Rules {
 		if r := &t.Rules[i]; r.Name == c.Param("name") {
-			return ok(statusOf(r))
+			return ok(c.statusOf(r))
 		}
 	}
 	return nil, wrong(http.StatusNotFound, "not-found", "see GET /v1/rules for those there are; a new rule has a status after its first commit", "no rule that runs is named "+clip(c.Param("name")))
+}
+
+func (c *call) statusOf(r *engine.RuleStats) ruleStatus {
+	s := statusOf(r)
+	if redactor := c.s.o.Redact; redactor != nil && s.LastError != "" {
+		s.LastError = redactor.Reason(s.LastError)
+	}
+	return s
 }
 
 func statusOf(r *engine.RuleStats) ruleStatus {

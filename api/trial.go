@@ -103,6 +103,9 @@ func (c *call) trialOptions(set *plan.Set, events []json.RawMessage, shadow func
 		Set: set, Inputs: []engine.Input{{Source: records, Decode: c.s.o.Decode}}, Shards: 1, Final: true,
 		Steps: []engine.IdleStep{}, Files: c.s.o.Files, Now: c.s.o.Now, Shadow: shadow, RoundEvents: 1024,
 	}
+	if r := c.s.o.Redact; r != nil {
+		o.Redact = r.Alert
+	}
 	o.Limits.KeysPerRule, o.Limits.RunsPerKey, o.Limits.EventsPerRun, o.Limits.EventsPerWindow = trialKeys, trialRuns, trialEvents, trialEvents
 	return o
 }
@@ -124,7 +127,7 @@ func explain(c *call) (*answer, error) {
 	if c.Query("rule") == "" {
 		return nil, wrong(http.StatusBadRequest, "query", "ask for ?rule=NAME&key=VALUE, with a key for each part of the rule's", "of which rule is not said")
 	}
-	return told(c.s.o.Keys.Explain(c.Request.Context(), c.Query("rule"), c.QueryArray("key")))
+	return c.told(c.Query("rule"))(c.s.o.Keys.Explain(c.Request.Context(), c.Query("rule"), c.QueryArray("key")))
 }
 
 // tableRow is GET /v1/tables/{name}/{key}.
@@ -132,14 +135,25 @@ func tableRow(c *call) (*answer, error) {
 	if c.s.o.Keys == nil {
 		return nil, notServed("way to look into tables")
 	}
-	return told(c.s.o.Keys.Row(c.Request.Context(), c.Param("name"), []string{c.Param("key")}))
+	return c.told(c.Param("name"))(c.s.o.Keys.Row(c.Request.Context(), c.Param("name"), []string{c.Param("key")}))
 }
 
-func told(view *engine.KeyView, err error) (*answer, error) {
+// told answers with what is remembered of a key of a rule, or of a table, of a name.
+func (c *call) told(name string) func(view *engine.KeyView, err error) (*answer, error) {
+	return func(view *engine.KeyView, err error) (*answer, error) {
+		if err != nil || c.s.o.Redact == nil {
+			return shown(view, err)
+		}
+		text, err := json.Marshal(view)
+		return shown(json.RawMessage(c.s.o.Redact.Told(c.s.o.Rules.Set(), name, text)), err)
+	}
+}
+
+func shown(what any, err error) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ok(view)
+	return ok(what)
 }
 
 // reload is POST /v1/config:reload.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -24,6 +25,7 @@ type Config struct {
 	Sinks      map[string]*Sink   `yaml:"sinks" help:"Where alerts go, by names of your own, which the state knows them by, and to which rules send with to. Without any: standard output, under the name stdout."`
 	Routing    *Routing           `yaml:"routing" help:"Which alerts go to which sink, together, or not at all."`
 	DeadLetter *DeadLetter        `yaml:"dead_letter" help:"Where records are kept that cannot be decoded, and alerts that a receiver refuses for good."`
+	Redact     *Redact            `yaml:"redact" help:"People's data that is kept out of alerts, dead letters and what the API shows. Rules see it, and the state has it as it is."`
 	Limits     Limits             `yaml:"limits" help:"Bounds of what the engine remembers."`
 	API        *API               `yaml:"api" help:"The HTTP API. Without it, and without --listen, none is served."`
 	Log        *Log               `yaml:"log" help:"What a run has to tell, on standard error."`
@@ -72,6 +74,28 @@ func (s *State) Key() *seal.Key {
 type Log struct {
 	Format string `yaml:"format" default:"text" enum:"text,json" help:"Lines of key=value pairs, or of JSON."`
 	Level  string `yaml:"level" default:"info" enum:"debug,info,warn,error" help:"The least that is told."`
+}
+
+// Redact says what people's data is, and what stands in its place.
+type Redact struct {
+	Key   Secret              `yaml:"key" required:"true" help:"Any text, kept secret: equal values have equal hashes under one key. With another one, alerts have other hashes and other ids."`
+	Mode  string              `yaml:"mode" default:"hash" enum:"hash,mask" help:"hash: redacted- and 20 hexadecimal digits, by which equal values are still known as equal. mask: ***."`
+	Types map[string][]string `yaml:"types" required:"true" help:"Members, as [card, customer.email], by event type. A member counts wherever it stands in a record; those of events that rules make follow."`
+}
+
+// leastRedactKey is how long a key of hashes is at least, in bytes: who guesses it finds values
+// by trying.
+const leastRedactKey = 16
+
+func (r *Redact) check(at section) {
+	if r.Key.IsSet() && len(r.Key.Reveal()) < leastRedactKey {
+		at.fault("key", "is shorter than %d bytes, and could be guessed; make one by openssl rand -hex 32", leastRedactKey)
+	}
+	for name, members := range r.Types {
+		if slices.ContainsFunc(members, func(m string) bool { return slices.Contains(strings.Split(m, "."), "") }) {
+			at.fault("types."+name, "write members as card or customer.email")
+		}
+	}
 }
 
 // DeadLetter says where dead letters are kept.

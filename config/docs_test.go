@@ -86,7 +86,7 @@ func TestConfigurationsOfTheDocumentsAreRead(t *testing.T) {
 		t.Fatal("no configuration in the page")
 	}
 	for _, m := range found {
-		if _, err := parse(m[1], "KAFKA_PASSWORD", "p", "HOOK_TOKEN", "t", "conf/secrets/hook-url", "https://h/x", "conf/conf/state.key", strings.Repeat("a7", 32)); err != nil {
+		if _, err := parse(m[1], "KAFKA_PASSWORD", "p", "HOOK_TOKEN", "t", "conf/secrets/hook-url", "https://h/x", "conf/conf/redact.key", strings.Repeat("a7", 32), "conf/conf/state.key", strings.Repeat("a7", 32)); err != nil {
 			t.Errorf("%v\nof\n%s", err, m[1])
 		}
 	}

@@ -86,6 +86,9 @@ func plural(name string) string {
 	if name == "keys" || strings.Contains(name, ",") {
 		return name
 	}
+	if rest, ok := strings.CutPrefix(name, "list of "); ok {
+		return "lists of " + rest
+	}
 	return name + "s"
 }
 

@@ -145,6 +145,9 @@ type Options struct {
 	// Dead takes the records of an epoch that could not be taken, before it commits.
 	// Default: they are counted only.
 	Dead func([]Dead) error
+	// Redact takes people's data out of every alert that is made, in its place, before anything
+	// else sees it. What it makes of an alert must be the same each time. Default: nothing.
+	Redact func(*plan.Set, *plan.Rule, *event.Alert)
 	// Shadow is shown the alerts of `mode shadow` rules, which are not sent, as they are made
 	// and before their epoch is durable: after a crash they are made again. An alert is valid
 	// until it returns. Default: they are counted only.

@@ -11,7 +11,8 @@ import (
 	"github.com/cepheus-cep/cepheus/windows"
 )
 
-// render makes the alert of an effect, valid until the next is made.
+// render makes the alert of an effect, valid until the next is made. No alert is made elsewhere:
+// what is redacted here is redacted wherever alerts go.
 func (e *Engine) render(c *effect, suppressed uint64) *event.Alert {
 	rule := e.rules[c.rule].rule
 	a := &e.alert
@@ -40,6 +41,9 @@ func (e *Engine) render(c *effect, suppressed uint64) *event.Alert {
 	for i := range c.evidence {
 		ev := &c.evidence[i]
 		a.Events = append(a.Events, event.Evidence{Step: stepName(rule, ev.step), Time: ev.time, JSON: ev.json})
+	}
+	if e.o.Redact != nil {
+		e.o.Redact(e.o.Set, rule, a)
 	}
 	return a
 }

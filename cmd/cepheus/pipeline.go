@@ -12,6 +12,7 @@ import (
 
 	"github.com/cepheus-cep/cepheus/engine"
 	"github.com/cepheus-cep/cepheus/lang/plan"
+	"github.com/cepheus-cep/cepheus/redact"
 	"github.com/cepheus-cep/cepheus/rules/lookup"
 	"github.com/cepheus-cep/cepheus/rules/service"
 	"github.com/cepheus-cep/cepheus/sinks"
@@ -42,6 +43,8 @@ type pipeline struct {
 	reloads sync.Mutex              // one at a time
 	next    atomic.Pointer[runVerb] // the configuration that is being read again; nil: none, or its rules are others
 
+	redactor *redact.Redactor // nil: nothing is
+
 	refusals atomic.Int64 // alerts that receivers refused for good
 	done     engine.Stats // of what is committed
 }
@@ -53,7 +56,7 @@ type stateStore interface {
 }
 
 func newPipeline(v runVerb, w *world, set *plan.Set, in *reading, to []sinkFlag) *pipeline {
-	return &pipeline{verb: v, world: w, set: set, in: in, sinks: to, log: w.log()}
+	return &pipeline{verb: v, world: w, set: set, in: in, sinks: to, log: w.log(), redactor: v.redactor()}
 }
 
 // run opens the state, runs, and closes what it opened, the state last.
@@ -178,6 +181,7 @@ func (p *pipeline) engineOptions(store engine.Store, outbox *state.Outbox, d *si
 		Set: p.set, Store: store, Outbox: outbox,
 		Final:     p.verb.State == "" || p.verb.Final,
 		Dead:      p.bury,
+		Redact:    p.redacts(),
 		Committed: p.committed(p.api.committed(p.traced(d.Committed))),
 		Shadow:    p.api.shadow(),
 		Timing:    p.api.timing(),
@@ -280,6 +284,9 @@ func (p *pipeline) bury(letters []engine.Dead) error {
 	}
 	for i := range letters {
 		l := &letters[i]
+		if p.redactor != nil {
+			l.Record, l.Reason = p.redactor.Letter(l.Record, l.Reason)
+		}
 		err := dead.Write(deadletter.Letter{Kind: kindOf(l.Reason), Reason: l.Reason, Source: string(l.Partition.AppendName(nil)), Offset: l.Offset, Time: l.Time, Record: l.Record})
 		if err != nil {
 			return err

@@ -128,7 +128,7 @@ func (s *served) options(d *sinks.Dispatcher, keys api.Keys) api.Options {
 	o := api.Options{
 		Rules: p.rules, Shadows: s.shadows, Totals: s.totals, Recent: s.recent, Sinks: d, Keys: keys, Timings: s.timings,
 		Letters: deadletter.At(p.verb.DeadLetters), Durable: s.store.Durable(), Traced: p.traces != nil, Ready: s.ready, Reload: p.reload, Resend: s.resend,
-		Decode: p.verb.decoding(), Version: version(), Sources: s.sources, Now: p.world.now, Log: p.log,
+		Redact: p.redactor, Decode: p.verb.decoding(), Version: version(), Sources: s.sources, Now: p.world.now, Log: p.log,
 	}
 	if p.in.queue != nil {
 		o.Events = p.in.queue

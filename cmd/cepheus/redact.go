@@ -1,0 +1,30 @@
+package main
+
+import (
+	"log/slog"
+	"strings"
+
+	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/lang/plan"
+	"github.com/cepheus-cep/cepheus/redact"
+)
+
+// redactor is what the configuration says of people's data; nil: nothing.
+func (v *runVerb) redactor() *redact.Redactor {
+	if v.file == nil || v.file.Redact == nil {
+		return nil
+	}
+	c := v.file.Redact
+	return redact.New(redact.Options{Key: []byte(c.Key.Reveal()), Mask: c.Mode == "mask", Fields: c.Types})
+}
+
+// redacts is for engine.Options.
+func (p *pipeline) redacts() func(*plan.Set, *plan.Rule, *event.Alert) {
+	if p.redactor == nil {
+		return nil
+	}
+	if names := p.redactor.Undeclared(p.set); len(names) > 0 {
+		p.log.Warn("redact names event types that no rule file declares: nothing of them is redacted", slog.String("types", strings.Join(names, ", ")))
+	}
+	return p.redactor.Alert
+}
