@@ -404,7 +404,7 @@ func TestTokensAndScopes(t *testing.T) {
 	for range failuresAtOnce {
 		r.ask("GET", "/v1/rules", "")
 	}
-	r.ask("GET", "/v1/rules", "").want(429, "unknown tokens")
+	r.ask("GET", "/v1/rules", "").want(429, "unknown one")
 	log, _ := os.ReadFile(r.audit)
 	if !bytes.Contains(log, []byte(`"who":"reader"`)) || !bytes.Contains(log, []byte(`"status":401`)) || bytes.Contains(log, []byte("guess")) {
 		t.Errorf("the audit log does not say who was refused, or says a token:\n%s", log)

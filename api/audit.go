@@ -65,10 +65,31 @@ func (l *ledger) close() error {
 	return l.file.Close()
 }
 
+// refusal says how a request was refused for who asked, or from where.
+type refusal int
+
+const (
+	notRefused refusal = iota
+	refused
+	refusedAtOnce // without a look at who asks
+)
+
+func (c *call) refusal(status int) refusal {
+	switch {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden && c.who != nil:
+		return refused
+	case c.who == nil && (status == http.StatusTooManyRequests || status == http.StatusMisdirectedRequest || status == http.StatusForbidden):
+		return refusedAtOnce
+	}
+	return notRefused
+}
+
 // audit notes what was changed, or refused for who asked.
 func (c *call) audit(status int, why string) {
-	refused := status == http.StatusUnauthorized || status == http.StatusForbidden
-	if !c.route.audited && !refused {
+	switch refused := c.refusal(status); {
+	case refused == refusedAtOnce && !c.s.gate.noted(address(c.Request)):
+		return
+	case refused == notRefused && !c.route.audited:
 		return
 	}
 	e := &c.note

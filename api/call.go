@@ -167,9 +167,18 @@ func (s *Server) misdirected(r *http.Request) error {
 	}
 	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
 	if host == "localhost" || err == nil && ip.IsLoopback() {
-		return nil
+		return crossed(r)
 	}
 	return wrong(http.StatusMisdirectedRequest, "host", "ask for localhost or 127.0.0.1, or give tokens", "without tokens only requests for this machine are answered, not for %q", clip(host))
+}
+
+// crossed refuses a change that a page of another origin sends from a browser on this machine: a
+// request with no body needs nobody's permission for that.
+func crossed(r *http.Request) error {
+	if http.NewCrossOriginProtection().Check(r) == nil {
+		return nil
+	}
+	return wrong(http.StatusForbidden, "origin", "send it from a program, or give tokens", "without tokens no change is taken from a page of another origin")
 }
 
 // address is where a request came from, without its port.

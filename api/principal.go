@@ -32,7 +32,8 @@ const (
 	anonymous         = "anonymous"
 	failuresPerSecond = 1 // of one address
 	failuresAtOnce    = 10
-	mostRemembered    = 10_000 // addresses and tokens
+	notesPerSecond    = 1.0 / 60 // of an address, of what is refused without a look at who asks
+	mostRemembered    = 10_000   // addresses and tokens
 )
 
 // principal is who asks.
@@ -52,8 +53,8 @@ func (p *principal) may(scope string) bool {
 }
 
 // gate knows who may ask. To check a token costs what its hash is meant to cost, so a token
-// that was right is remembered, by a keyed hash of it; wrong ones are taken from an
-// address so many a second.
+// that was right is remembered, by a keyed hash of it; wrong ones, and none, are taken from
+// an address so many a second.
 type gate struct {
 	tokens []Token
 	certs  bool // clients have certificates
@@ -64,12 +65,14 @@ type gate struct {
 	mu       sync.Mutex
 	known    map[[32]byte]*principal
 	failures map[string]*rate.Limiter // by address
+	notes    map[string]*rate.Limiter // likewise
 	rates    map[string]*rate.Limiter // by principal
 }
 
 func newGate(o *Options) (*gate, error) {
 	g := &gate{tokens: o.Tokens, certs: o.TLS != nil && o.TLS.ClientCA != "", limits: o.Limits, hash: make(chan struct{}, 2)}
 	g.known, g.failures, g.rates = map[[32]byte]*principal{}, map[string]*rate.Limiter{}, map[string]*rate.Limiter{}
+	g.notes = map[string]*rate.Limiter{}
 	if _, err := rand.Read(g.secret[:]); err != nil {
 		return nil, err
 	}
@@ -129,9 +132,6 @@ func unknown(detail string) *problem {
 }
 
 func (g *gate) byToken(ctx context.Context, from, token string) (*principal, error) {
-	if token == "" {
-		return nil, unknown("no token was sent")
-	}
 	mac := hmac.New(sha256.New, g.secret[:])
 	mac.Write([]byte(token))
 	id := [32]byte(mac.Sum(nil))
@@ -142,7 +142,10 @@ func (g *gate) byToken(ctx context.Context, from, token string) (*principal, err
 		return p, nil
 	}
 	if !g.limiter(g.failures, from, failuresPerSecond, failuresAtOnce).Allow() {
-		return nil, tooMany("too many unknown tokens come from %s", from)
+		return nil, tooMany("too many requests without a token, or with an unknown one, come from %s", from)
+	}
+	if token == "" {
+		return nil, unknown("no token was sent")
 	}
 	p, err := g.check(ctx, token)
 	if err != nil {
@@ -174,6 +177,12 @@ func (g *gate) check(ctx context.Context, token string) (found *principal, err e
 		return nil, unknown("the token is not known")
 	}
 	return found, nil
+}
+
+// noted reports whether one more attempt from an address is to be noted that was refused without
+// a look at who asks: such attempts cost who makes them nothing.
+func (g *gate) noted(from string) bool {
+	return g.limiter(g.notes, from, notesPerSecond, 1).Allow()
 }
 
 func (g *gate) limiter(of map[string]*rate.Limiter, name string, perSecond float64, burst int) *rate.Limiter {

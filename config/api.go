@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // API says how the HTTP API is served.
@@ -40,6 +41,9 @@ func (a *API) check(at section) {
 		at.fault("listen", "it would be open to the network: give tokens or tls.client_ca, listen on 127.0.0.1, or say insecure: true")
 	}
 	for i, t := range a.Tokens {
+		if hash := t.Hash.Reveal(); t.Hash.IsSet() && !strings.HasPrefix(hash, "$2") && !strings.HasPrefix(hash, "$argon2id$") {
+			at.fault("tokens", "the hash of %q is neither by argon2id ($argon2id$…) nor by bcrypt ($2…); cepheus token makes a token and its hash", clip(t.Name))
+		}
 		if slices.ContainsFunc(a.Tokens[:i], func(other Token) bool { return other.Name == t.Name }) {
 			at.fault("tokens", "two are named %q", clip(t.Name))
 		}

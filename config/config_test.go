@@ -345,6 +345,7 @@ func TestAPIIsValidated(t *testing.T) {
 		"listen: nowhere":      "write it as",
 		"tokens: [{ name: a, hash: h, scopes: [rule:read] }]": "did you mean \"rules:read\"?",
 		"tokens: [{ name: a, hash: h }]":                      "the key scopes is missing",
+		"tokens: [{ name: a, hash: h, scopes: [admin] }]":     "is neither by argon2id",
 	} {
 		if _, err := parse(least + "api: { " + text + " }"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
@@ -352,7 +353,7 @@ func TestAPIIsValidated(t *testing.T) {
 	}
 	for _, text := range []string{
 		"", "listen: 'localhost:1'", "listen: '[::1]:1'", "listen: '0.0.0.0:80', insecure: true",
-		"listen: ':80', tokens: [{ name: a, hash: h, scopes: [admin] }]",
+		"listen: ':80', tokens: [{ name: a, hash: '$2a$10$x', scopes: [admin] }]",
 	} {
 		if _, err := parse(least + "api: { " + text + " }"); err != nil {
 			t.Errorf("%s: %v", text, err)

@@ -49,6 +49,8 @@ func surroundings(t *testing.T) string {
 		"rules/fraud/e.cep":    "event payment (time: at) { at time }\n",
 		"rules/security/e.cep": "rule r { from payment }\n",
 		"secrets/hook-url":     "https://hooks.example.com/x\n",
+		"conf/state.key":       strings.Repeat("a7", 32),
+		"conf/redact.key":      strings.Repeat("a8", 32),
 		"ca.pem":               "",
 	} {
 		path := filepath.Join(dir, filepath.FromSlash(name))

@@ -47,6 +47,7 @@ type verbs struct {
 	Sink        sinkVerbs        `cmd:"" help:"Try a sink: show what it would send, or send a test alert."`
 	DeadLetters deadLettersVerbs `cmd:"" name:"dead-letters" help:"List, show, correct, send again and remove what came to nothing."`
 	State       stateVerbs       `cmd:"" help:"Look at, back up, restore and mend a state folder."`
+	Token       tokenVerb        `cmd:"" help:"Make a token for the API, and its line for the configuration."`
 	Config      configVerbs      `cmd:"" help:"About the configuration file."`
 	Demo        demoVerb         `cmd:"" help:"Show rules at work on made-up payments, through Kafka; nothing needs to be installed."`
 	Bench       benchVerb        `cmd:"" help:"Measure throughput, latency and memory."`

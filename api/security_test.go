@@ -1,0 +1,145 @@
+package api
+
+import (
+	"bytes"
+	"crypto/tls"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestNewTokens(t *testing.T) {
+	token, hash := NewToken()
+	if same, err := matches(hash, token); err != nil || !same {
+		t.Errorf("the hash is not that of the token: %v", err)
+	}
+	if same, _ := matches(hash, token+"x"); same {
+		t.Error("the hash is that of another too")
+	}
+	if other, otherHash := NewToken(); other == token || otherHash == hash {
+		t.Error("two tokens are the same")
+	}
+}
+
+// lines are those of the audit log with a text in them.
+func (r *rig) lines(text string) (n int) {
+	r.t.Helper()
+	log, err := os.ReadFile(r.audit)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for line := range bytes.Lines(log) {
+		if strings.Contains(string(line), text) {
+			n++
+		}
+	}
+	return n
+}
+
+// TestAFloodDoesNotFillTheAuditLog: who has no token can send requests for nothing.
+func TestAFloodDoesNotFillTheAuditLog(t *testing.T) {
+	r := start(t, func(o *Options) { o.Tokens = []Token{{"writer", hashed(t, "w"), []string{scopeAdmin}}} })
+	for range 200 {
+		r.ask("GET", "/v1/rules", "")
+	}
+	if n := r.lines(`"status":401`); n < failuresAtOnce || n > failuresAtOnce+5 {
+		t.Errorf("%d lines of requests without a token, want about %d", n, failuresAtOnce)
+	}
+	if n := r.lines(`"status":429`); n != 1 {
+		t.Errorf("%d lines of what came beyond the rate, want 1", n)
+	}
+	if log, _ := os.ReadFile(r.audit); !bytes.Contains(log, []byte(`"from":"`)) {
+		t.Errorf("the log does not say from where:\n%s", log)
+	}
+}
+
+func TestTheAuditLogHasVersions(t *testing.T) {
+	r := start(t, func(*Options) {})
+	r.put(over10).want(200)
+	r.put("rule broken {").want(422)
+	if r.lines(`"what":"putRuleFile"`) != 2 || r.lines(`"before":1,"after":2`) != 1 || r.lines(`"status":422`) != 1 {
+		log, _ := os.ReadFile(r.audit)
+		t.Errorf("the audit log is\n%s", log)
+	}
+}
+
+// TestPagesOfOtherOrigins: without tokens a page in a browser of this machine can send
+// requests as anybody here; it must change nothing.
+func TestPagesOfOtherOrigins(t *testing.T) {
+	r := start(t, func(o *Options) { o.Tokens = nil })
+	for name, c := range map[string]struct {
+		method string
+		header http.Header
+		host   string
+		want   int
+	}{
+		"a page of another origin":           {"POST", http.Header{"Origin": {"https://evil.example"}}, "localhost:8080", 403},
+		"as browsers say it now":             {"POST", http.Header{"Sec-Fetch-Site": {"cross-site"}}, "localhost:8080", 403},
+		"of another origin of this machine":  {"POST", http.Header{"Sec-Fetch-Site": {"same-site"}}, "localhost:8080", 403},
+		"no page":                            {"POST", nil, "localhost:8080", 404},
+		"a page that looks":                  {"GET", http.Header{"Origin": {"https://evil.example"}}, "localhost:8080", 405},
+		"a name that leads here":             {"POST", nil, "evil.example", 421},
+		"a name that leads here, to look by": {"GET", nil, "evil.example:8080", 421},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), c.method, "http://"+c.host+"/v1/config:reload", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header, req.RemoteAddr = c.header, "127.0.0.1:5"
+		if req.Header == nil {
+			req.Header = http.Header{}
+		}
+		got := httptest.NewRecorder()
+		r.s.ServeHTTP(got, req)
+		if got.Code != c.want {
+			t.Errorf("%s: status %d, want %d: %s", name, got.Code, c.want, got.Body)
+		}
+		if h := got.Header().Get("Access-Control-Allow-Origin"); h != "" {
+			t.Errorf("%s: CORS gives %q", name, h)
+		}
+	}
+}
+
+// TestTheCertificatesOfClientsAreReadAgain: one that another authority signed is known when that
+// is, and the former is no more.
+func TestTheCertificatesOfClientsAreReadAgain(t *testing.T) {
+	ca, other := newAuthority(t), newAuthority(t)
+	ca.issue("server")
+	ca.issue("client")
+	other.issue("client")
+	clock := time.Now()
+	r := start(t, func(o *Options) {
+		o.TLS = &TLS{Cert: ca.path("server.pem"), Key: ca.path("server.key"), ClientCA: ca.path("ca.pem")}
+	})
+	r.s.certs.clock = func() time.Time { clock = clock.Add(time.Minute); return clock }
+	url := strings.Replace(r.serve(), "http:", "https:", 1)
+	answers := func(of *authority) bool {
+		t.Helper()
+		pair, err := tls.LoadX509KeyPair(of.path("client.pem"), of.path("client.key"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: ca.pool, Certificates: []tls.Certificate{pair}}}}
+		a, err := client.Get(url + "/v1/status")
+		if err == nil {
+			_ = a.Body.Close()
+		}
+		return err == nil && a.StatusCode == 200
+	}
+	if !answers(ca) || answers(other) {
+		t.Error("at first, not the one and the other alone is answered")
+	}
+	text, err := os.ReadFile(other.path("ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(ca.path("ca.pem"), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if answers(ca) || !answers(other) {
+		t.Error("after the change, not the other alone is answered")
+	}
+}
