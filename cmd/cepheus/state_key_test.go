@@ -51,7 +51,10 @@ func TestLifeOfAnEncryptedFolder(t *testing.T) {
 	p.ends(t, 0)
 
 	for _, args := range [][]string{
-		{"state", "info", dir}, {"state", "info", dir, "--state-key", other}, {"state", "verify", dir}, {"state", "compact", dir},
+		{"state", "info", dir},
+		{"state", "info", dir, "--state-key", other},
+		{"state", "verify", dir},
+		{"state", "compact", dir},
 		{"state", "rekey", dir, "--to", other},
 		{"run", "--rules", rules, "--input", "/dev/null", "--state", dir},
 		{"run", "--rules", rules, "--input", "/dev/null", "--state", dir, "--state-key", other},
