@@ -47,7 +47,10 @@ type rig struct {
 	who    string // token
 }
 
-func start(t testing.TB, more func(*Options)) *rig {
+func start(t testing.TB, more func(*Options)) *rig { t.Helper(); return startKeeping(t, nil, more) }
+
+// startKeeping is start of an engine that keeps the last records.
+func startKeeping(t testing.TB, kept *engine.Recent, more func(*Options)) *rig {
 	t.Helper()
 	store, err := state.OpenBadger(t.TempDir(), state.Options{NoSync: true})
 	if err != nil {
@@ -77,7 +80,7 @@ func start(t testing.TB, more func(*Options)) *rig {
 	totals, shadows, timings := NewTotals(time.Now), service.NewShadows(10), NewTimings()
 	eng, err := engine.New(t.Context(), engine.Options{
 		Set: rules.Set(), Store: store, Outbox: outbox, Inputs: []engine.Input{{Source: r.queue}}, Shards: 1, CommitEvery: time.Millisecond,
-		Shadow: shadows.Add, Progress: totals.Progress, Timing: timings.Epoch,
+		Recent: kept, Shadow: shadows.Add, Progress: totals.Progress, Timing: timings.Epoch,
 		Dead: func(dead []engine.Dead) error {
 			for _, d := range dead {
 				if err := writer.Write(deadletter.Letter{Reason: d.Reason, Record: d.Record, Source: "http", Offset: d.Offset}); err != nil {
@@ -106,7 +109,7 @@ func start(t testing.TB, more func(*Options)) *rig {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	o := Options{Keys: eng, Timings: timings, Rules: rules, Shadows: shadows, Totals: totals, Recent: r.recent, Events: r.queue, Letters: r.letter, Silences: silences, Audit: r.audit, Version: "test", Durable: true, Limits: Limits{Request: 5 * time.Second}}
+	o := Options{Keys: eng, Timings: timings, Rules: rules, Kept: kept, Shadows: shadows, Totals: totals, Recent: r.recent, Events: r.queue, Letters: r.letter, Silences: silences, Audit: r.audit, Version: "test", Durable: true, Limits: Limits{Request: 5 * time.Second}}
 	if more != nil {
 		more(&o)
 	}

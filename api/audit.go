@@ -65,16 +65,16 @@ func (l *ledger) close() error {
 	return l.file.Close()
 }
 
-// refusal says how a request was refused for who asked, or from where.
-type refusal int
+// denial says how a request was refused for who asked, or from where.
+type denial int
 
 const (
-	notRefused refusal = iota
+	notRefused denial = iota
 	refused
 	refusedAtOnce // without a look at who asks
 )
 
-func (c *call) refusal(status int) refusal {
+func (c *call) denial(status int) denial {
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden && c.who != nil:
 		return refused
@@ -86,7 +86,7 @@ func (c *call) refusal(status int) refusal {
 
 // audit notes what was changed, or refused for who asked.
 func (c *call) audit(status int, why string) {
-	switch refused := c.refusal(status); {
+	switch refused := c.denial(status); {
 	case refused == refusedAtOnce && !c.s.gate.noted(address(c.Request)):
 		return
 	case refused == notRefused && !c.route.audited:

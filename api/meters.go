@@ -53,6 +53,12 @@ func (m *meters) Collect(to chan<- prometheus.Metric) {
 		p.gauge("cepheus_watermark_timestamp_seconds", "Up to when events are worked.", float64(t.Watermark)/1e9)
 		p.gauge("cepheus_watermark_lag_seconds", "How far the watermark is behind the clock.", m.s.o.Now().Sub(time.Unix(0, t.Watermark)).Seconds())
 	}
+	if m.s.o.Kept != nil {
+		kept := m.s.o.Kept.Stats()
+		p.gauge("cepheus_recent_records", "Records kept in memory, to try rules over.", float64(kept.Records))
+		p.gauge("cepheus_recent_bytes", "Memory that they take.", float64(kept.Bytes))
+		p.gauge("cepheus_recent_limit_bytes", "Memory that they may take.", float64(kept.Most))
+	}
 	p.gauge("cepheus_ready", "1 while the process can do its work; GET /readyz says why not.", oneIf(len(m.s.reasons()) == 0))
 	if m.s.o.Sources != nil {
 		p.sources(m.s.o.Sources())

@@ -116,6 +116,8 @@ type Options struct {
 	Redact *redact.Redactor
 	// Decode is how the records of a trial are read; the zero value reads JSON.
 	Decode event.Options
+	// Kept are the last records that the engine has read, for trials; nil: none are kept.
+	Kept *engine.Recent
 	// Files looks at the files of lists and tables in a trial; nil: as they were at load.
 	Files engine.Files
 
@@ -156,6 +158,7 @@ type Limits struct {
 	Rate        float64       // requests a second of a principal; default 1,000
 	Burst       int           // of them at once; default twice a second's
 	Trials      int           // at once; default 1
+	TrialBytes  int64         // that the rules of a trial may remember; default 256 MiB
 	Labels      int           // rules that have metrics of their own, the others are summed up; default 200
 }
 
@@ -188,6 +191,7 @@ func (l *Limits) fill() {
 	l.Rate = or(l.Rate, 1000)
 	l.Burst = or(l.Burst, max(1, int(2*l.Rate)))
 	l.Trials = or(l.Trials, 1)
+	l.TrialBytes = or(l.TrialBytes, 256<<20)
 	l.Labels = or(l.Labels, 200)
 }
 

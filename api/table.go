@@ -67,7 +67,7 @@ func ruleEndpoints() []endpoint {
 		{method: "GET", path: "/v1/rules/{name}/status", id: "getRuleStatus", summary: "What a rule has done and remembers; by the rule's name.", scope: scopeRulesRead, out: ruleStatus{}, problems: []int{404}, serve: getRuleStatus},
 		{method: "GET", path: "/v1/rules/versions", id: "listVersions", summary: "The versions that are kept.", scope: scopeRulesRead, out: versionList{}, problems: []int{404}, serve: listVersions},
 		{method: "POST", path: "/v1/rules:check", id: "checkRules", summary: "Check a change and make none.", scope: scopeRulesRead, body: draft{}, out: checked{}, problems: []int{400, 404, 413, 415}, serve: checkRules},
-		{method: "POST", path: "/v1/rules:try", id: "tryRules", summary: "What a change would alert over the events of the request.", scope: scopeRulesWrite, body: trialOf{}, out: tried{}, problems: []int{400, 404, 413, 415, 422}, serve: tryRules},
+		{method: "POST", path: "/v1/rules:try", id: "tryRules", summary: "What a change would alert over the events of the request, or over recent ones.", scope: scopeRulesWrite, body: trialOf{}, out: tried{}, problems: []int{400, 404, 413, 415, 422}, serve: tryRules},
 		{method: "POST", path: "/v1/rules:rollback", id: "rollbackRules", summary: "Put an earlier version in service again.", scope: scopeRulesWrite, audited: true, precondition: true, body: rollback{}, out: change{}, problems: changeProblems, serve: rollBack},
 		{method: "GET", path: "/v1/shadows", id: "listShadows", summary: "The last alerts that shadow rules would have sent.", scope: scopeAlertsRead, query: []param{ruleParam, limitParam}, out: shadowList{}, problems: []int{400, 404}, serve: listShadows},
 	}

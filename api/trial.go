@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
 
@@ -17,7 +18,8 @@ type trialOf struct {
 	Delete []string          `json:"delete,omitempty" doc:"names"`
 	Whole  bool              `json:"whole,omitempty" doc:"files are all there is to be"`
 	Rules  []string          `json:"rules,omitempty" doc:"whose alerts are wanted; none: of all"`
-	Events []json.RawMessage `json:"events"`
+	Events []json.RawMessage `json:"events,omitempty" doc:"to try the change over"`
+	Recent bool              `json:"recent,omitempty" doc:"over the last events that the engine has read, in place of events"`
 	Limit  int               `json:"limit,omitempty" doc:"alerts that are shown; default 100" min:"0" max:"1000"`
 }
 
@@ -43,6 +45,12 @@ func tryRules(c *call) (*answer, error) {
 	}
 	if in.Limit < 0 || in.Limit > pageMost {
 		return nil, wrong(http.StatusBadRequest, "body", "ask for fewer", "limit is 0 to %d", pageMost)
+	}
+	if !in.Recent && in.Events == nil {
+		return nil, wrong(http.StatusBadRequest, "body", "give events, none is []; or recent: true", "events is missing")
+	}
+	if in.Recent && (len(in.Events) > 0 || c.s.o.Kept == nil) {
+		return nil, c.noRecent(&in)
 	}
 	set, _, err := rules.Check((&draft{in.Files, in.Delete, in.Whole}).edit())
 	if err != nil {
@@ -75,9 +83,16 @@ func (c *call) try(set *plan.Set, in *trialOf) (*answer, error) {
 			out.Alerts = append(out.Alerts, a.AppendJSON(nil))
 		}
 	}
-	stats, err := trial.Run(c.Request.Context(), c.trialOptions(set, in.Events, take), take)
+	o := c.trialOptions(set, take)
+	if o.Inputs = c.given(in.Events); in.Recent {
+		o.Inputs = c.s.o.Kept.Inputs()
+	}
+	stats, err := trial.RunWithin(c.Request.Context(), c.s.o.Limits.TrialBytes, o, take)
 	if late := c.Request.Context().Err(); late != nil {
 		return nil, tookTooLong(late, c.s.o.Limits.Request)
+	}
+	if large := (*trial.MemoryError)(nil); errors.As(err, &large) {
+		return nil, wrong(http.StatusUnprocessableEntity, "trial-memory", "try fewer events, or a rule that remembers less of them", large.Error())
 	}
 	if err != nil {
 		return nil, wrong(http.StatusUnprocessableEntity, "trial", "see whether a rule or the events are to be mended", err.Error())
@@ -93,14 +108,27 @@ func tookTooLong(err error, limit time.Duration) error {
 	return wrong(http.StatusUnprocessableEntity, "trial-time", "try fewer events, or a cheaper rule", "the trial took longer than %s", limit)
 }
 
-func (c *call) trialOptions(set *plan.Set, events []json.RawMessage, shadow func(*event.Alert)) engine.Options {
+// noRecent says why a trial cannot be over recent events.
+func (c *call) noRecent(in *trialOf) error {
+	if len(in.Events) > 0 {
+		return wrong(http.StatusBadRequest, "body", "give one of the two", "a trial is over events, or over recent ones")
+	}
+	return notServed("recent events; see api.recent in docs/configuration.md")
+}
+
+// given is a source of the events of a request.
+func (c *call) given(events []json.RawMessage) []engine.Input {
 	records := &trial.Records{Name: "trial"}
 	now := c.s.o.Now().UnixNano()
 	for _, e := range events {
 		records.Texts, records.Times = append(records.Texts, e), append(records.Times, now)
 	}
+	return []engine.Input{{Source: records, Decode: c.s.o.Decode}}
+}
+
+func (c *call) trialOptions(set *plan.Set, shadow func(*event.Alert)) engine.Options {
 	o := engine.Options{
-		Set: set, Inputs: []engine.Input{{Source: records, Decode: c.s.o.Decode}}, Shards: 1, Final: true,
+		Set: set, Shards: 1, Final: true,
 		Steps: []engine.IdleStep{}, Files: c.s.o.Files, Now: c.s.o.Now, Shadow: shadow, RoundEvents: 1024,
 	}
 	if r := c.s.o.Redact; r != nil {

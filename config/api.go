@@ -13,6 +13,7 @@ type API struct {
 	Tokens   []Token    `yaml:"tokens" help:"Who may do what."`
 	TLS      *ServerTLS `yaml:"tls" help:"Encrypt. Without it, connections are not."`
 	Audit    Path       `yaml:"audit" help:"A file to which every change and refused attempt is appended, a line of JSON each. Without it they are in the log."`
+	Recent   Size       `yaml:"recent" default:"16MiB" max:"16GiB" help:"How much memory the last records may take that were read, of all sources together, for POST /v1/rules:try; 0B: none are kept."`
 	Insecure bool       `yaml:"insecure" default:"false" help:"Listen beyond this machine though anybody may ask."`
 }
 

@@ -142,6 +142,10 @@ type Options struct {
 	// Default, nil: they stay as they were at load.
 	Files Files
 
+	// Recent keeps the last records that were read, for rules to be tried over. Default, nil:
+	// none are kept, which costs nothing.
+	Recent *Recent
+
 	// Dead takes the records of an epoch that could not be taken, before it commits.
 	// Default: they are counted only.
 	Dead func([]Dead) error

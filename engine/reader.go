@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync/atomic"
 	"time"
+
+	"github.com/cepheus-cep/cepheus/event"
 )
 
 // reader reads one source, ahead of the epochs by a bounded number of jobs.
@@ -12,6 +14,9 @@ type reader struct {
 	number int
 	source Source
 	base   int32 // global number of the source's partition
+	name   event.Partition
+	decode event.Options
+	recent *Recent // keeps what is read; nil: nothing is kept
 	clock  *clock
 	asking atomic.Int64 // when it began to ask the source, by clock.elapsed; notAsking: it does not
 	free   chan *job
@@ -124,6 +129,7 @@ func (r *reader) read(ctx context.Context, j *job) bool {
 	if ctx.Err() != nil {
 		return false
 	}
+	r.recent.add(r, &j.batch)
 	if j.err == nil && len(j.batch.Records) == 0 && !j.batch.AtEnd && !r.atEnd {
 		j.err = errSilent
 	}

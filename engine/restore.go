@@ -143,6 +143,8 @@ func (e *Engine) addInput(ctx context.Context, i int, in Input) error {
 	}
 	number := e.partitionNumber(name)
 	e.readers = append(e.readers, newReader(i, in.Source, number, e.clock, jobsAhead(len(e.shards))))
+	r := e.readers[len(e.readers)-1]
+	r.name, r.decode, r.recent = name, in.Decode, e.o.Recent
 	p := &partition{Partition: name, source: i, number: number, lateness: e.latenessOf(in.Decode), greatest: math.MinInt64, at: math.MinInt64}
 	p.idleWait = cmp.Or(in.Idle, e.o.Idle)
 	p.unsaved.noted = e.store.Durable()

@@ -184,6 +184,7 @@ func (p *pipeline) engineOptions(store engine.Store, outbox *state.Outbox, d *si
 		Redact:    p.redacts(),
 		Committed: p.committed(p.api.committed(p.traced(d.Committed))),
 		Shadow:    p.api.shadow(),
+		Recent:    p.api.records(),
 		Timing:    p.api.timing(),
 		Delivered: d.Acks,
 		Progress:  progress,

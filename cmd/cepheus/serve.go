@@ -31,7 +31,8 @@ type served struct {
 	recent  *api.Recent
 	timings *api.Timings
 	shadows *service.Shadows
-	runs    atomic.Bool // the engine does
+	kept    *engine.Recent // nil: none
+	runs    atomic.Bool    // the engine does
 
 	held func() []string // sinks for which too much waits
 
@@ -49,8 +50,31 @@ func (p *pipeline) newServed(store stateStore, outbox *state.Outbox) *served {
 	}
 	return &served{
 		p: p, store: store, totals: api.NewTotals(p.world.now), timings: api.NewTimings(),
-		recent: api.NewRecent(outbox, api.RecentOptions{}), shadows: service.NewShadows(shadowAlerts),
+		recent: api.NewRecent(outbox, api.RecentOptions{}), shadows: service.NewShadows(shadowAlerts), kept: p.verb.recent(),
 	}
+}
+
+// recentBytes is how much of the last records is kept where there is no configuration.
+const recentBytes = 16 << 20
+
+// recent is where the last records are kept for trials; nil: they are not.
+func (v *runVerb) recent() *engine.Recent {
+	most := int64(recentBytes)
+	if v.file != nil && v.file.API != nil {
+		most = int64(v.file.API.Recent)
+	}
+	if most == 0 {
+		return nil
+	}
+	return engine.NewRecent(most)
+}
+
+// records is for engine.Options; nil where nobody tries anything.
+func (s *served) records() *engine.Recent {
+	if s == nil {
+		return nil
+	}
+	return s.kept
 }
 
 // shadow is for engine.Options; nil where nobody looks.
@@ -126,7 +150,7 @@ func (s *served) open(ctx context.Context, d *sinks.Dispatcher, keys api.Keys) (
 func (s *served) options(d *sinks.Dispatcher, keys api.Keys) api.Options {
 	p := s.p
 	o := api.Options{
-		Rules: p.rules, Shadows: s.shadows, Totals: s.totals, Recent: s.recent, Sinks: d, Keys: keys, Timings: s.timings,
+		Rules: p.rules, Shadows: s.shadows, Totals: s.totals, Recent: s.recent, Kept: s.kept, Sinks: d, Keys: keys, Timings: s.timings,
 		Letters: deadletter.At(p.verb.DeadLetters), Durable: s.store.Durable(), Traced: p.traces != nil, Ready: s.ready, Reload: p.reload, Resend: s.resend,
 		Redact: p.redactor, Decode: p.verb.decoding(), Version: version(), Sources: s.sources, Now: p.world.now, Log: p.log,
 	}

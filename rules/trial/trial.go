@@ -3,6 +3,7 @@ package trial
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/cepheus-cep/cepheus/engine"
@@ -107,6 +108,37 @@ func (r *Records) Position() int64 { return int64(r.at) }
 
 // Fingerprint implements [engine.Source].
 func (r *Records) Fingerprint() []byte { return nil }
+
+// MemoryError says that a trial came to hold more than it may.
+type MemoryError struct{ Most int64 }
+
+// Error says so.
+func (e *MemoryError) Error() string {
+	return fmt.Sprintf("the rules remember more than %d MiB of these events", e.Most>>20)
+}
+
+// RunWithin is Run of a set that nobody has tried yet: where what it remembers takes more than
+// so many bytes, looked at after each round, it ends with a [*MemoryError], and where ctx is
+// done first with the cause of that.
+func RunWithin(ctx context.Context, most int64, o engine.Options, alerts Alerts) (*engine.Stats, error) {
+	o.Store, o.Outbox = state.NewMemory(), alerts
+	bounded, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var e *engine.Engine
+	o.Progress = func(*engine.Stats) {
+		if e.Holds() > most {
+			stop(&MemoryError{most})
+		}
+	}
+	e, err := engine.New(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if err = e.Run(bounded); err == nil {
+		err = context.Cause(bounded)
+	}
+	return e.Stats(), err
+}
 
 // Run runs a rule set in memory over the inputs of the options to their end; Store and
 // Outbox are made here. It returns the engine's totals.
