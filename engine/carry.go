@@ -81,14 +81,7 @@ func (sh *shard) gather(rule int32) (all []carried, err error) {
 			u.loadSlot(sh, byte(slot))
 		}
 	}
-	for id := range u.table.keys.n {
-		if u.table.isKey(id) {
-			c := u.table.at(id)
-			sh.x.Key, sh.x.Since = u.table.key(id), c.seen
-			all = append(all, carried{slices.Clone(sh.x.Key), c.seen, u.machine.Append(&sh.x, nil, &c.state)})
-		}
-	}
-	return all, nil
+	return u.carryOut(sh), nil
 }
 
 // plant gives a rule a key of its old form, if a run of it goes on.

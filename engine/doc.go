@@ -65,6 +65,11 @@
 // by the workers, or by the coordinator when its turn comes (again.go). A change is durable with the epoch that
 // it begins, and which is committed at once.
 //
+// A rule that begins with nothing remembered can be given the past first (warm.go): an engine
+// beside this one runs it over records of before, and goes along with this one, place by place
+// (follow.go), until a change takes what it remembers over; what is between two shows of where
+// the one stands the other reads by itself.
+//
 // # The law
 //
 // The same records in each partition, the same changes of rules at the same places and the

@@ -321,6 +321,8 @@ type Engine struct {
 	named    bool     // names are in the store
 
 	lives     atomic.Pointer[generation] // what workers go by
+	warming   atomic.Pointer[fed]        // goes along with the engine; nil: nobody does
+	fed       *fed                       // what the engine goes along with; nil: nothing
 	changes   changes
 	timing    timing
 	questions chan *question // about keys: see looks.go
@@ -514,6 +516,7 @@ func (e *Engine) step(ctx context.Context, ep *epoch) error {
 	e.let(ep)
 	if over {
 		ep.end()
+		e.show()
 	}
 	return nil
 }

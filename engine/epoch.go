@@ -113,7 +113,7 @@ func (e *Engine) gather(ctx context.Context, ep *epoch) (more bool, err error) {
 		if e.jumps(ep) {
 			return true, nil
 		}
-		if e.failed != nil || e.merge.ended() {
+		if e.failed != nil || e.merge.ended() || e.fed.isOver() {
 			return false, nil
 		}
 		p, next, err := e.turn(ctx, ep)
@@ -157,10 +157,20 @@ func (e *Engine) turn(ctx context.Context, ep *epoch) (*partition, verdict, erro
 		}
 		return nil, again, e.takeChange(ctx, ep)
 	}
+	if e.isAsked() {
+		if !ep.fresh() {
+			return nil, closeEpoch, nil
+		}
+		e.show()
+		return nil, again, nil
+	}
 	if e.commits.landed() {
 		if err := e.land(); err != nil {
 			return nil, closeEpoch, err
 		}
+	}
+	if e.fed != nil {
+		return e.goOn(ctx, ep)
 	}
 	if e.quiet.given != nil {
 		p, next := e.follow(ep)
@@ -286,6 +296,9 @@ func (e *Engine) feed(ep *epoch, p *partition, j *job) error {
 	}
 	j.taken++
 	ev := &j.events[at]
+	if p.whole && ev.Time >= p.until {
+		return nil
+	}
 	if e.isCopy(p, ev) || e.dropAhead(ep, p, ev, r, j) {
 		return nil
 	}
@@ -403,6 +416,9 @@ func (e *Engine) leave(p *partition, j *job) {
 		return
 	}
 	p.mark, p.atEnd = j.mark, j.err == nil && j.batch.AtEnd
+	if e.fed != nil {
+		p.next = max(p.next, j.after) // also where there was nothing
+	}
 	switch {
 	case j.err == nil:
 	case errors.Is(j.err, io.EOF):

@@ -190,6 +190,7 @@ func (e *Engine) standsAt(p *partition, s *IdleStep) bool {
 func (e *Engine) noteStep(ep *epoch) {
 	ep.stepped = true
 	e.stats.IdleSteps++
+	e.showStep()
 	if !e.store.Durable() {
 		return
 	}

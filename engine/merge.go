@@ -27,6 +27,11 @@ type partition struct {
 	arrived  uint64   // events that have come to wait
 	unsaved  unsaved  // where the store is durable
 	marks    []*marks // by type, of dedup; nil: the type, or every type, has none
+
+	// Of an engine that follows another (see follow.go): the other one does not have it, and
+	// events of it from a time on are left out.
+	whole bool
+	until int64
 }
 
 // out reports whether the partition is left out of the least.

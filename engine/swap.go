@@ -53,6 +53,10 @@ type RuleChange struct {
 	// Of an InPart one: how many parts of its pattern's sequence are what they were, and how
 	// many runs went on and did not.
 	Steps, RunsKept, RunsDropped int
+
+	// Warm says that the rule begins with what it remembers of the past, of WarmKeys keys.
+	Warm     bool
+	WarmKeys int
 }
 
 // Report says what a change of the rule set did.
@@ -71,6 +75,7 @@ type Change struct {
 	engine     *Engine
 	base, next *generation
 	input      *Input // instead of a set: see AddInput
+	warm       *Warmup
 	rules      []succession
 	from       []int32 // by rule of next: the rule at hand whose units it takes over; -1: none
 	report     Report
@@ -277,6 +282,9 @@ func (e *Engine) apply(ctx context.Context, c *Change) error {
 	if c.input != nil {
 		return e.applyInput(ctx, c)
 	}
+	if c.err = e.meet(c); c.err != nil {
+		return nil
+	}
 	if err := e.collect(c); err != nil {
 		return err
 	}
@@ -288,7 +296,10 @@ func (e *Engine) apply(ctx context.Context, c *Change) error {
 	for _, p := range e.merge.parts {
 		e.succeedMarks(p, c.base.set)
 	}
-	return e.plant(c)
+	if err := e.plant(c); err != nil {
+		return err
+	}
+	return e.takeWarm(c)
 }
 
 // dropRules dooms the records of rules that are gone, or remember something else now (see

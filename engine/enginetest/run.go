@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
+	"time"
 
 	"github.com/cepheus-cep/cepheus/engine"
 	"github.com/cepheus-cep/cepheus/engine/machine"
@@ -74,6 +76,15 @@ type Options struct {
 type Swap struct {
 	Epoch int
 	Set   *plan.Set
+	Warm  *Warm // rules that begin anew are warmed; nil: they are not
+}
+
+// Warm says how rules are warmed: by the streams from their begin.
+type Warm struct {
+	Ahead int // epochs before that of the swap
+	Only  func(set *plan.Set, names []string) *plan.Set
+	// Alerts is how many alerts of the past were not sent, once the swap is made.
+	Alerts uint64
 }
 
 // Late is a stream that becomes an input after the epoch of a number.
@@ -125,6 +136,37 @@ type changer struct {
 	err    error
 	swaps  []begun[Swap]
 	late   []begun[Late]
+
+	streams *[]Stream
+	warm    *engine.Warmup // of the next swap
+	stopped func()         // ends its run, and waits for that
+}
+
+// warmed begins to warm the rules of a swap, or goes on.
+func (c *changer) warmed(s *Swap) error {
+	if s.Warm == nil || c.warm != nil || *c.epochs < s.Epoch-s.Warm.Ahead {
+		return nil
+	}
+	past := engine.Past{Set: s.Set, Only: s.Warm.Only, Until: math.MinInt64, Pause: time.Minute}
+	for _, stream := range *c.streams {
+		past.Again = append(past.Again, engine.Input{Source: &memory{stream: stream, size: c.size, left: -1}, Decode: c.o.Decode})
+	}
+	w, err := c.engine.Warm(context.Background(), past, func(w engine.WarmStats) { s.Warm.Alerts = w.Alerts })
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { _ = w.Run(ctx) }() // the swap says what is wrong with it
+	c.warm, c.stopped = w, func() { cancel(); <-w.Done() }
+	return nil
+}
+
+// prepare prepares a swap.
+func (c *changer) prepare(s *Swap) (*engine.Change, error) {
+	if s.Warm == nil {
+		return c.engine.Prepare(s.Set)
+	}
+	return c.engine.PrepareWarm(s.Set, c.warm)
 }
 
 // begun is a change that the engine has been given.
@@ -136,8 +178,11 @@ type begun[T any] struct {
 // delivered is that of [engine.Options].
 func (c *changer) delivered() map[string]uint64 {
 	*c.epochs++
+	if len(c.o.Swaps) > 0 && c.err == nil {
+		c.err = c.warmed(&c.o.Swaps[0])
+	}
 	if swaps := c.o.Swaps; len(swaps) > 0 && *c.epochs >= swaps[0].Epoch && c.err == nil {
-		change, err := c.engine.Prepare(swaps[0].Set)
+		change, err := c.prepare(&swaps[0])
 		if c.err = err; err == nil && change.Begin() == nil {
 			c.swaps, c.o.Swaps = append(c.swaps, begun[Swap]{swaps[0], change}), swaps[1:]
 		}
@@ -153,6 +198,9 @@ func (c *changer) delivered() map[string]uint64 {
 
 // ended takes note of what was made; what was not is for the next engine.
 func (c *changer) ended(ctx context.Context, set **plan.Set, streams *[]Stream, res *Result) error {
+	if c.stopped != nil {
+		c.stopped()
+	}
 	for i, s := range c.swaps {
 		r, err := s.change.Wait(ctx)
 		if errors.Is(err, engine.ErrEnded) {
@@ -233,7 +281,7 @@ func runOnce(ctx context.Context, set **plan.Set, streams *[]Stream, o *Options,
 	if o.Beside {
 		eo.Inputs = append(eo.Inputs, engine.Input{Source: &memory{stream: Stream{Name: "nothing"}, size: 1, left: -1}, Decode: o.Decode})
 	}
-	c := &changer{o: o, epochs: &res.epochs, size: size, stop: stop}
+	c := &changer{o: o, epochs: &res.epochs, size: size, stop: stop, streams: streams}
 	if len(o.Swaps)+len(o.Late) > 0 {
 		eo.Delivered = c.delivered
 	}

@@ -1,0 +1,190 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cepheus-cep/cepheus/engine"
+	"github.com/cepheus-cep/cepheus/event"
+)
+
+// log is a source over records that are there: of a file of the past, or, where it does not
+// end, of a topic that is read again.
+type log struct {
+	name    string
+	records []string
+	at      int
+	grows   bool
+}
+
+func (l *log) Partition() event.Partition                  { return event.Partition{Source: l.name} }
+func (l *log) Resume(context.Context, int64, []byte) error { return nil }
+func (l *log) Position() int64                             { return int64(l.at) }
+func (l *log) Fingerprint() []byte                         { return nil }
+func (l *log) Next(ctx context.Context, b *event.Batch) error {
+	if l.at == len(l.records) {
+		if !l.grows {
+			return io.EOF
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	b.Add(0, int64(l.at), 0, []byte(l.records[l.at]))
+	l.at++
+	return nil
+}
+
+const three = swapEvents + "rule three {\n from e by k\n window last 3\n having count() == 3\n emit { sum: sum(n) }\n}\n"
+
+// warm begins to warm the rules of a set, and runs it.
+func warm(t *testing.T, e *engine.Engine, rules string, p engine.Past) *engine.Warmup {
+	t.Helper()
+	p.Set = compile(t, rules)
+	w, err := e.Warm(t.Context(), p, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	go func() { _ = w.Run(ctx) }()
+	t.Cleanup(func() { stop(); <-w.Done() })
+	return w
+}
+
+// TestFilesOfThePastWarmARule up to the time that the engine has come to.
+func TestFilesOfThePastWarmARule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, in, rows := running(t, swapEvents, engine.Options{})
+		in.records <- swapRecord(100, 1, 1)
+		time.Sleep(2 * time.Second)
+		past := &log{name: "past", records: []string{swapRecord(10, 1, 5), swapRecord(20, 1, 7), swapRecord(100, 1, 1), swapRecord(130, 1, 1000)}}
+		w := warm(t, e, three, engine.Past{Whole: []engine.Input{{Source: past}}, Until: math.MinInt64})
+		<-w.Near()
+		in.records <- swapRecord(101, 1, 2) // it is read between the two
+		time.Sleep(2 * time.Second)
+		if missing := w.Missing(); len(missing) != 1 || missing[0].Source != "p" {
+			t.Errorf("missing %v", missing)
+		}
+		r, err := e.SwapWarm(t.Context(), compile(t, three), w)
+		if err != nil || len(r.Rules) != 1 || !r.Rules[0].Warm || r.Rules[0].WarmKeys != 1 {
+			t.Fatal(err, r.Rules)
+		}
+		in.records <- swapRecord(140, 1, 11)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if len(rows.list) != 1 || !strings.Contains(rows.list[0], `"sum":23`) {
+			t.Errorf("alerts %s", rows.list)
+		}
+		if _, err := e.SwapWarm(t.Context(), compile(t, three+strings.Replace(three, swapEvents+"rule three", "rule four", 1)), w); err == nil {
+			t.Error("what was warmed was taken twice")
+		}
+	})
+}
+
+// TestWarmingWaitsUntilTheEngineHasComeToThePastsEnd: before that, events would count twice.
+func TestWarmingWaitsUntilTheEngineHasComeToThePastsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, in, rows := running(t, swapEvents, engine.Options{})
+		in.records <- swapRecord(1, 1, 1)
+		past := &log{name: "past", records: []string{swapRecord(1, 1, 1), swapRecord(5, 1, 2), swapRecord(60, 1, 3)}}
+		w := warm(t, e, three, engine.Past{Whole: []engine.Input{{Source: past}}, Until: 50e9})
+		time.Sleep(time.Minute)
+		select {
+		case <-w.Near():
+			t.Error("it is near before its time")
+		default:
+		}
+		if _, err := e.SwapWarm(t.Context(), compile(t, three), w); !errors.Is(err, engine.ErrNotThere) {
+			t.Error(err)
+		}
+		in.records <- swapRecord(5, 1, 2)
+		in.records <- swapRecord(50, 1, 0)
+		<-w.Near()
+		if _, err := e.SwapWarm(t.Context(), compile(t, three), w); err != nil {
+			t.Fatal(err)
+		}
+		in.records <- swapRecord(60, 1, 3)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if len(rows.list) != 1 || !strings.Contains(rows.list[0], `"sum":6`) {
+			t.Errorf("alerts %s", rows.list)
+		}
+	})
+}
+
+// TestAPartitionIsReadAgainUpToWhereTheEngineStands: what it reads afterwards counts once.
+func TestAPartitionIsReadAgainUpToWhereTheEngineStands(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, in, rows := running(t, swapEvents, engine.Options{})
+		again := &log{name: "p", grows: true}
+		for n := range 6 {
+			again.records = append(again.records, swapRecord(n, 1, n))
+		}
+		for _, r := range again.records[:2] {
+			in.records <- r
+		}
+		time.Sleep(2 * time.Second)
+		w := warm(t, e, three, engine.Past{Again: []engine.Input{{Source: again}, {Source: &log{name: "other", grows: true}}}})
+		if _, err := e.Warm(t.Context(), engine.Past{Set: compile(t, three)}, nil); !errors.Is(err, engine.ErrWarming) {
+			t.Error(err)
+		}
+		<-w.Near()
+		if _, err := e.SwapWarm(t.Context(), compile(t, three), w); err != nil || len(w.Missing()) > 0 {
+			t.Fatal(err, w.Missing())
+		}
+		<-w.Done()
+		for _, r := range again.records[2:4] {
+			in.records <- r
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if len(rows.list) != 2 || !strings.Contains(rows.list[0], `"sum":3`) || !strings.Contains(rows.list[1], `"sum":6`) {
+			t.Errorf("alerts %s", rows.list)
+		}
+		if _, err := e.Warm(t.Context(), engine.Past{Set: compile(t, three)}, nil); !errors.Is(err, engine.ErrNothingToWarm) {
+			t.Error(err)
+		}
+	})
+}
+
+// TestAPastThatCannotBeReadInTime leaves what runs as it is, and can be asked for again.
+func TestAPastThatCannotBeReadInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, in, _ := running(t, swapEvents, engine.Options{})
+		in.records <- swapRecord(1, 1, 1)
+		time.Sleep(2 * time.Second)
+		slow := newTap("p")
+		w := warm(t, e, three, engine.Past{Again: []engine.Input{{Source: slow}}, Pause: time.Second})
+		if _, err := e.SwapWarm(t.Context(), compile(t, three), w); !errors.Is(err, engine.ErrNotThere) {
+			t.Error(err)
+		}
+		slow.records <- swapRecord(1, 1, 1)
+		if _, err := e.SwapWarm(t.Context(), compile(t, three), w); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestAPastThatTakesTooMuchMemory ends the warming, not the engine.
+func TestAPastThatTakesTooMuchMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, in, _ := running(t, swapEvents, engine.Options{})
+		in.records <- swapRecord(1000, 1, 1)
+		time.Sleep(2 * time.Second)
+		past := &log{name: "past"}
+		for k := range 2000 {
+			past.records = append(past.records, swapRecord(10, k, 1))
+		}
+		w := warm(t, e, three, engine.Past{Whole: []engine.Input{{Source: past}}, Until: math.MinInt64, Bytes: 10_000})
+		<-w.Done()
+		large := (*engine.MemoryError)(nil)
+		if _, err := e.SwapWarm(t.Context(), compile(t, three), w); !errors.As(err, &large) {
+			t.Error(err)
+		}
+	})
+}
