@@ -56,7 +56,7 @@ func startKeeping(t testing.TB, kept *engine.Recent, more func(*Options)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules, messages, err := service.Open(t.Context(), service.Options{Store: store})
+	rules, messages, err := service.Open(t.Context(), service.Options{Store: store, Past: somePast})
 	if err != nil {
 		t.Fatal(err, messages)
 	}
@@ -103,6 +103,11 @@ func startKeeping(t testing.TB, kept *engine.Recent, more func(*Options)) *rig {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- eng.Run(ctx) }()
+	warmed := make(chan struct{})
+	go func() {
+		defer close(warmed)
+		rules.RunWarmings(ctx)
+	}()
 	for {
 		if _, err := r.queue.Push(nil); err == nil {
 			break // the engine reads
@@ -118,6 +123,7 @@ func startKeeping(t testing.TB, kept *engine.Recent, more func(*Options)) *rig {
 	}
 	t.Cleanup(func() {
 		cancel()
+		<-warmed
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}

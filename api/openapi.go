@@ -136,6 +136,9 @@ func (s *schemas) responses(e *endpoint) object {
 		success["content"] = object{e.outMedia: object{"schema": object{"type": "string"}}}
 	}
 	all := object{strconv.Itoa(or(e.status, 200)): success}
+	for status, out := range e.other {
+		all[strconv.Itoa(status)] = object{"description": http.StatusText(status), "content": object{"application/json": object{"schema": s.of(reflect.TypeOf(out))}}}
+	}
 	if e.id == "pushEvents" {
 		all["200"] = success
 	}

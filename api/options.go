@@ -26,6 +26,10 @@ type Rules interface {
 	Trouble() string
 	Check(e service.Edit) (*plan.Set, source.Errors, error)
 	Edit(ctx context.Context, e service.Edit) (service.Result, error)
+	// Warm begins to warm the rules of a change, which is made once they are.
+	Warm(ctx context.Context, e service.Edit, p service.Past) (service.Warming, error)
+	Warmings() []service.Warming
+	EndWarming(number uint64) error
 	Rollback(ctx context.Context, number uint64, author string, expected uint64) (service.Result, error)
 }
 

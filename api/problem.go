@@ -120,6 +120,8 @@ func ofRules(err error) *problem {
 		return wrong(http.StatusBadRequest, "file-name", "name it as in fraud/cards.cep", name.Error())
 	case errors.As(err, &limit):
 		return wrong(http.StatusRequestEntityTooLarge, "too-large", "make the set smaller", limit.Error())
+	case ofPast(err) != nil:
+		return ofPast(err)
 	case errors.Is(err, service.ErrNoFile), errors.Is(err, service.ErrNoVersion):
 		return wrong(http.StatusNotFound, "not-found", "see GET /v1/rules and GET /v1/rules/versions", err.Error())
 	}

@@ -72,6 +72,9 @@ type fate struct {
 	Steps       int `json:"steps,omitempty" doc:"where the state was kept in part: how many first steps are what they were"`
 	RunsKept    int `json:"runs_kept,omitempty" doc:"that had not gone past these steps"`
 	RunsDropped int `json:"runs_dropped,omitempty" doc:"that had"`
+
+	Warm     bool `json:"warm,omitempty" doc:"it begins with what it remembers of the past"`
+	WarmKeys int  `json:"warm_keys,omitempty" doc:"of so many keys"`
 }
 
 type change struct {
@@ -218,6 +221,21 @@ func (c *call) edit(e service.Edit) (*answer, error) {
 	})
 }
 
+// editOrWarm makes a change, or begins to warm its rules.
+func (c *call) editOrWarm(e service.Edit) (*answer, error) {
+	past, given, err := c.past()
+	if err != nil {
+		return nil, err
+	}
+	if !given {
+		return c.edit(e)
+	}
+	if note := c.Query("note"); note != "" {
+		e.Note = note
+	}
+	return c.warm(e, past)
+}
+
 func (c *call) changed(make func(ctx context.Context, rules Rules, expected uint64) (service.Result, error)) (*answer, error) {
 	rules, err := c.rules()
 	if err != nil {
@@ -248,7 +266,7 @@ func changeOf(r *service.Result) change {
 }
 
 func fateOf(r *engine.RuleChange) fate {
-	return fate{Rule: r.Name, Fate: r.Fate.String(), Why: r.Why, Keys: r.Keys, Steps: r.Steps, RunsKept: r.RunsKept, RunsDropped: r.RunsDropped}
+	return fate{Rule: r.Name, Fate: r.Fate.String(), Why: r.Why, Keys: r.Keys, Steps: r.Steps, RunsKept: r.RunsKept, RunsDropped: r.RunsDropped, Warm: r.Warm, WarmKeys: r.WarmKeys}
 }
 
 // putFile is PUT /v1/rules/{name}.
@@ -262,7 +280,7 @@ func putFile(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.edit(service.Edit{Put: map[string]string{c.Param("name"): string(text)}})
+	return c.editOrWarm(service.Edit{Put: map[string]string{c.Param("name"): string(text)}})
 }
 
 // putSet is PUT /v1/rules.
@@ -275,7 +293,7 @@ func putSet(c *call) (*answer, error) {
 		return nil, wrong(http.StatusBadRequest, "body", `send {"files": {"a.cep": "…"}}; {"files": {}} is the empty set`, "files is missing")
 	}
 	c.note.Note = in.Note
-	return c.edit(service.Edit{Put: in.Files, Whole: true, Note: in.Note})
+	return c.editOrWarm(service.Edit{Put: in.Files, Whole: true, Note: in.Note})
 }
 
 // deleteFile is DELETE /v1/rules/{name}.

@@ -17,12 +17,13 @@ type endpoint struct {
 	precondition bool // it needs If-Match
 	stream       bool
 	query        []param
-	body         any      // an empty value of its type; nil: none
-	bodyMedia    []string // default application/json
-	status       int      // of success; default 200
-	out          any      // an empty value of its type; nil: no body, or text
-	outMedia     string   // default application/json
-	problems     []int    // beside those that any route has
+	body         any         // an empty value of its type; nil: none
+	bodyMedia    []string    // default application/json
+	status       int         // of success; default 200
+	out          any         // an empty value of its type; nil: no body, or text
+	outMedia     string      // default application/json
+	other        map[int]any // of other statuses of success
+	problems     []int       // beside those that any route has
 	serve        func(*call) (*answer, error)
 }
 
@@ -60,15 +61,18 @@ func endpoints() []endpoint {
 func ruleEndpoints() []endpoint {
 	return []endpoint{
 		{method: "GET", path: "/v1/rules", id: "listRules", summary: "The rule set: its files and rules.", scope: scopeRulesRead, query: []param{versionParam, {name: "text", doc: "true: with the texts of the files.", values: []string{"true", "false"}}}, out: ruleSet{}, problems: []int{400, 404}, serve: listRules},
-		{method: "PUT", path: "/v1/rules", id: "putRules", summary: "Put a whole set in service.", scope: scopeRulesWrite, audited: true, precondition: true, query: []param{noteParam}, body: wholeSet{}, out: change{}, problems: changeProblems, serve: putSet},
+		{method: "PUT", path: "/v1/rules", id: "putRules", summary: "Put a whole set in service.", scope: scopeRulesWrite, audited: true, precondition: true, query: append([]param{noteParam}, warmParams...), body: wholeSet{}, out: change{}, other: map[int]any{http.StatusAccepted: warming{}}, problems: append([]int{409}, changeProblems...), serve: putSet},
 		{method: "GET", path: "/v1/rules/{name}", id: "getRuleFile", summary: "The text of a rule file; a / in its name is written as %2F.", scope: scopeRulesRead, query: []param{versionParam}, outMedia: "text/plain", problems: []int{400, 404}, serve: getRules},
-		{method: "PUT", path: "/v1/rules/{name}", id: "putRuleFile", summary: "Put one rule file in service.", scope: scopeRulesWrite, audited: true, precondition: true, query: []param{noteParam}, body: "", bodyMedia: []string{"text/plain", "application/octet-stream"}, out: change{}, problems: changeProblems, serve: putFile},
+		{method: "PUT", path: "/v1/rules/{name}", id: "putRuleFile", summary: "Put one rule file in service.", scope: scopeRulesWrite, audited: true, precondition: true, query: append([]param{noteParam}, warmParams...), body: "", bodyMedia: []string{"text/plain", "application/octet-stream"}, out: change{}, other: map[int]any{http.StatusAccepted: warming{}}, problems: append([]int{409}, changeProblems...), serve: putFile},
 		{method: "DELETE", path: "/v1/rules/{name}", id: "deleteRuleFile", summary: "Take a rule file out of service.", scope: scopeRulesWrite, audited: true, precondition: true, query: []param{noteParam}, out: change{}, problems: changeProblems, serve: deleteFile},
 		{method: "GET", path: "/v1/rules/{name}/status", id: "getRuleStatus", summary: "What a rule has done and remembers; by the rule's name.", scope: scopeRulesRead, out: ruleStatus{}, problems: []int{404}, serve: getRuleStatus},
 		{method: "GET", path: "/v1/rules/versions", id: "listVersions", summary: "The versions that are kept.", scope: scopeRulesRead, out: versionList{}, problems: []int{404}, serve: listVersions},
 		{method: "POST", path: "/v1/rules:check", id: "checkRules", summary: "Check a change and make none.", scope: scopeRulesRead, body: draft{}, out: checked{}, problems: []int{400, 404, 413, 415}, serve: checkRules},
 		{method: "POST", path: "/v1/rules:try", id: "tryRules", summary: "What a change would alert over the events of the request, or over recent ones.", scope: scopeRulesWrite, body: trialOf{}, out: tried{}, problems: []int{400, 404, 413, 415, 422}, serve: tryRules},
 		{method: "POST", path: "/v1/rules:rollback", id: "rollbackRules", summary: "Put an earlier version in service again.", scope: scopeRulesWrite, audited: true, precondition: true, body: rollback{}, out: change{}, problems: changeProblems, serve: rollBack},
+		{method: "GET", path: "/v1/warmings", id: "listWarmings", summary: "Changes whose rules are given the past first: those under way, and the last that have ended.", scope: scopeRulesRead, out: warmingList{}, problems: []int{404}, serve: listWarmings},
+		{method: "GET", path: "/v1/warmings/{number}", id: "getWarming", summary: "How far a warming has come.", scope: scopeRulesRead, out: warming{}, problems: []int{404}, serve: getWarming},
+		{method: "DELETE", path: "/v1/warmings/{number}", id: "endWarming", summary: "End a warming; its change is not made.", scope: scopeRulesWrite, audited: true, status: http.StatusNoContent, problems: []int{404}, serve: endWarming},
 		{method: "GET", path: "/v1/shadows", id: "listShadows", summary: "The last alerts that shadow rules would have sent.", scope: scopeAlertsRead, query: []param{ruleParam, limitParam}, out: shadowList{}, problems: []int{400, 404}, serve: listShadows},
 	}
 }

@@ -14,6 +14,7 @@ type API struct {
 	TLS      *ServerTLS `yaml:"tls" help:"Encrypt. Without it, connections are not."`
 	Audit    Path       `yaml:"audit" help:"A file to which every change and refused attempt is appended, a line of JSON each. Without it they are in the log."`
 	Recent   Size       `yaml:"recent" default:"16MiB" max:"16GiB" help:"How much memory the last records may take that were read, of all sources together, for POST /v1/rules:try; 0B: none are kept."`
+	Past     []Path     `yaml:"past" help:"Folders of files that rules may be given before they are in service. Without any, none may be."`
 	Insecure bool       `yaml:"insecure" default:"false" help:"Listen beyond this machine though anybody may ask."`
 }
 

@@ -23,7 +23,7 @@ func (p *pipeline) takeRules(ctx context.Context, store stateStore) error {
 	if !p.verb.changes() {
 		return nil
 	}
-	s, messages, err := service.Open(ctx, service.Options{Store: store, Folders: p.verb.Rules, Now: p.world.now, Log: p.log})
+	s, messages, err := service.Open(ctx, service.Options{Store: store, Folders: p.verb.Rules, Past: p.openPast, Now: p.world.now, Log: p.log})
 	switch {
 	case messages.HasErrors():
 		return p.verb.judge(p.world, nil, messages)
@@ -39,9 +39,7 @@ func (p *pipeline) takeRules(ctx context.Context, store stateStore) error {
 }
 
 // swapper is what runs the rules: an [engine.Engine].
-type swapper interface {
-	Swap(ctx context.Context, set *plan.Set) (engine.Report, error)
-}
+type swapper interface{ service.Warmer }
 
 // live is the set that runs, which another can take the place of: it joins what must follow.
 type live struct {
@@ -52,11 +50,28 @@ type live struct {
 // Swap has the engine run another set, and sends its alerts where it says. One that does
 // not fit the sources is refused.
 func (l *live) Swap(ctx context.Context, set *plan.Set) (engine.Report, error) {
+	return l.swap(set, func() (engine.Report, error) { return l.engine.Swap(ctx, set) })
+}
+
+// Warm has the engine make ready to give rules the past.
+func (l *live) Warm(ctx context.Context, p engine.Past, progress func(engine.WarmStats)) (*engine.Warmup, error) {
+	if err := l.fits(p.Set); err != nil {
+		return nil, err
+	}
+	return l.engine.Warm(ctx, p, progress)
+}
+
+// SwapWarm is Swap of a set with rules that have been given the past.
+func (l *live) SwapWarm(ctx context.Context, set *plan.Set, w *engine.Warmup) (engine.Report, error) {
+	return l.swap(set, func() (engine.Report, error) { return l.engine.SwapWarm(ctx, set, w) })
+}
+
+func (l *live) swap(set *plan.Set, run func() (engine.Report, error)) (engine.Report, error) {
 	if err := l.fits(set); err != nil {
 		return engine.Report{}, err
 	}
 	forget := l.to.expect(set)
-	r, err := l.engine.Swap(ctx, set)
+	r, err := run()
 	if err != nil {
 		forget()
 		return r, err

@@ -110,6 +110,7 @@ func (p *pipeline) listen(ctx context.Context, eng *engine.Engine) (stop func())
 	}
 	if p.rules != nil {
 		p.rules.Begin(&live{p, eng})
+		all.Go(func() { p.rules.RunWarmings(ctx) })
 		all.Go(func() { each(ctx, p.hangups, func() { p.reread(ctx) }) })
 	}
 	if p.api != nil {

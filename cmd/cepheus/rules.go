@@ -26,6 +26,7 @@ type rulesVerbs struct {
 	Put      rulesPutVerb      `cmd:"" help:"Put a rule file in service, or a whole set."`
 	Rm       rulesRmVerb       `cmd:"" help:"Take a rule file out of service."`
 	Diff     rulesDiffVerb     `cmd:"" help:"Show how rule files, or an earlier version, differ from what is in service."`
+	Warmings rulesWarmingsVerb `cmd:"" help:"List changes whose rules are given the past before they are in service, or end one."`
 	Rollback rulesRollbackVerb `cmd:"" help:"Put an earlier version in service again."`
 	Explain  rulesExplainVerb  `cmd:"" help:"Show what a rule of the running engine remembers of a key: open runs, windows, what suppress keeps back."`
 }
@@ -151,6 +152,8 @@ type changeFlags struct {
 	Expect uint64 `name:"expect" placeholder:"N" help:"Only where this version is in service: nobody's change is lost that you have not seen."`
 	Note   string `name:"note" type:"given" placeholder:"TEXT" help:"Why, for the list of versions."`
 	JSON   bool   `name:"json" help:"Print what the server says."`
+
+	warm warmFlags
 }
 
 // change asks for a change, and tells what became of each rule.
@@ -163,12 +166,23 @@ func (v *changeFlags) change(w *world, q request) error {
 	if v.Expect > 0 {
 		q.header["If-Match"] = strconv.Quote(strconv.FormatUint(v.Expect, 10))
 	}
+	query := v.warm.query()
 	if v.Note != "" {
-		q.path += "?note=" + url.QueryEscape(v.Note)
+		query.Set("note", v.Note)
+	}
+	if len(query) > 0 {
+		q.path += "?" + query.Encode()
 	}
 	var text json.RawMessage
 	if err := r.into(w.ctx, q, &text); err != nil {
 		return refusedRules(w.stderr, err)
+	}
+	if v.warm.given() && !v.warm.NoWait {
+		if text, err = r.await(w.ctx, w, text); err != nil {
+			return err
+		}
+	} else if v.warm.given() && !v.JSON {
+		return begun(w, text)
 	}
 	if v.JSON {
 		_, err := fmt.Fprintln(w.stdout, string(text))
@@ -224,6 +238,7 @@ func (c *setChange) print(to io.Writer) error {
 
 type rulesPutVerb struct {
 	changeFlags
+	warmFlags
 	Paths []string `arg:"" name:"path" help:"A rule file. With --all: files and folders of them."`
 	Name  string   `name:"name" type:"given" placeholder:"NAME" help:"The name that the file gets, or has; without it, the path as it is given."`
 	All   bool     `name:"all" help:"These files are all that there is to be; others are taken out of service."`
@@ -231,6 +246,7 @@ type rulesPutVerb struct {
 
 // Run puts one file in service, or all.
 func (v rulesPutVerb) Run(w *world) error {
+	v.warm = v.warmFlags
 	if v.All {
 		return v.putAll(w)
 	}

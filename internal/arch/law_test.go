@@ -43,7 +43,7 @@ var roomLaw = map[string][]string{
 	"rules/infer":       {"event"},
 	"rules/packs":       {},
 	"rules/tester":      {"rules/story", "rules/trial", "engine/...", "lang", "lang/source", "lang/plan", "event"},
-	"rules/service":     {"rules/lookup", "engine", "state", "lang", "lang/source", "lang/plan", "event"},
+	"rules/service":     {"rules/lookup", "rules/trial", "engine", "state", "lang", "lang/source", "lang/plan", "event"},
 	"rules/ruletest":    {"rules", "rules/lookup", "engine/...", "state", "lang", "lang/source", "lang/plan", "event"},
 	"api":               {"rules/service", "rules/trial", "redact", "engine", "lang", "lang/plan", "lang/source", "sinks", "sinks/route", "sinks/deadletter", "event"},
 	"config":            {"sources/...", "sinks/...", "internal/wire", "engine", "lang/source", "event", "state/seal"},

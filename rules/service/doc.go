@@ -25,6 +25,13 @@
 // Rules with `mode shadow` run, and what they would have alerted can be looked at in a
 // [Shadows].
 //
+// # Warming
+//
+// Rules that would begin with nothing remembered can be given the past first (warm.go): Warm
+// checks a change and begins, RunWarmings has the rules run over the past beside the engine,
+// and makes the change when they have caught up. It is then a change like any other: what is
+// wrong with it by then, another version among it, fails the warming, and nothing has changed.
+//
 // # Files of lists and tables
 //
 // Rules that come over an API must not read whatever file there is: those of lists and
@@ -33,8 +40,9 @@
 //
 // # Goroutines
 //
-// Run watches the folders in one goroutine of its own, the caller's, and ends with its ctx.
+// Run watches the folders in one goroutine of its own, the caller's, and ends with its ctx;
+// so does RunWarmings, which has one more for the rules that are given the past.
 // All methods are safe for several goroutines.
 //
-// Open service.go first, then edit.go, versions.go and watch.go.
+// Open service.go first, then edit.go, versions.go, watch.go and warm.go.
 package service

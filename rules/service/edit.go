@@ -21,6 +21,8 @@ type Edit struct {
 	Put      map[string]string // texts by name
 	Delete   []string
 	Whole    bool // Put is all there is to be: what else there is is deleted
+
+	warm *engine.Warmup // of its rules; nil: they begin with nothing remembered
 }
 
 // Result says what a change did.
@@ -154,7 +156,7 @@ func (s *Service) change(ctx context.Context, folders, edits layer, e Edit) (Res
 	}
 	r := Result{Version: v, Changed: true, Warnings: messages}
 	if s.applier != nil {
-		if r.Report, err = s.applier.Swap(ctx, set); err != nil {
+		if r.Report, err = s.swap(ctx, set, &e); err != nil {
 			return Result{}, errors.Join(err, s.forget(context.WithoutCancel(ctx), v, err))
 		}
 	}

@@ -46,8 +46,10 @@ type Options struct {
 	// default 200 ms. Poll is how often they are looked at though nothing was said of them,
 	// for not all file systems say so; default 30 s.
 	Settle, Poll time.Duration
-	Now          func() time.Time // wall clock; default time.Now
-	Log          *slog.Logger     // default: nothing is logged
+	// Past opens what rules are given before they are in service; nil: they are given nothing.
+	Past OpenPast
+	Now  func() time.Time // wall clock; default time.Now
+	Log  *slog.Logger     // default: nothing is logged
 }
 
 func (o *Options) validate() error {
@@ -75,6 +77,7 @@ type Service struct {
 	applier  Applier    // nil: it has not begun
 	compiler lang.Compiler
 	lists    *lookup.Files
+	warm     warms
 
 	look     sync.RWMutex // leaf: guards what follows, for those who look
 	folders  layer
@@ -94,7 +97,7 @@ func Open(ctx context.Context, o Options) (*Service, source.Errors, error) {
 	if err := o.validate(); err != nil {
 		return nil, nil, err
 	}
-	s := &Service{o: o, lists: lookup.New(lookup.Options{Now: o.Now, Every: -1}), edits: layer{}}
+	s := &Service{o: o, lists: lookup.New(lookup.Options{Now: o.Now, Every: -1}), edits: layer{}, warm: warms{todo: make(chan *warming, 1)}}
 	if err := s.restore(ctx); err != nil {
 		return nil, nil, err
 	}
