@@ -12,6 +12,7 @@ import (
 
 	"github.com/cepheus-cep/cepheus/engine"
 	"github.com/cepheus-cep/cepheus/event"
+	"github.com/cepheus-cep/cepheus/state"
 )
 
 // log is a source over records that are there: of a file of the past, or, where it does not
@@ -185,6 +186,76 @@ func TestAPastThatTakesTooMuchMemory(t *testing.T) {
 		large := (*engine.MemoryError)(nil)
 		if _, err := e.SwapWarm(t.Context(), compile(t, three), w); !errors.As(err, &large) {
 			t.Error(err)
+		}
+	})
+}
+
+// TestWhatIsKeptOfThePastKnowsWhereItIsFrom: partitions have numbers of their own beside the
+// engine, and in it.
+func TestWhatIsKeptOfThePastKnowsWhereItIsFrom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const rules = swapEvents + "rule pair {\n by k\n match a: e[n == 1] -> b: e[n == 2]\n within 1h\n emit { of: a.meta.source  to: b.meta.source }\n}\n"
+		e, in, rows := running(t, swapEvents, engine.Options{})
+		in.records <- swapRecord(100, 1, 0)
+		time.Sleep(2 * time.Second)
+		past := &log{name: "past", records: []string{swapRecord(10, 1, 1)}}
+		w := warm(t, e, rules, engine.Past{Whole: []engine.Input{{Source: past}}, Until: math.MinInt64})
+		<-w.Near()
+		if _, err := e.SwapWarm(t.Context(), compile(t, rules), w); err != nil {
+			t.Fatal(err)
+		}
+		in.records <- swapRecord(110, 1, 2)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if len(rows.list) != 1 || !strings.Contains(rows.list[0], `{"of":"past","to":"p"}`) {
+			t.Errorf("alerts %s", rows.list)
+		}
+	})
+}
+
+// TestTheRestOfAnEngineIsGoneAlongWith: partitions that fell idle, before warming began as the
+// store knows, and since; a partition that is not read again holds the others' events up.
+func TestTheRestOfAnEngineIsGoneAlongWith(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memoryStore{state.NewMemory()}
+		p, q, rows := newTap("p"), newTap("q"), &texts{}
+		const idle = time.Second
+		e, err := engine.New(t.Context(), engine.Options{
+			Set: compile(t, swapEvents), Store: store, Outbox: rows,
+			Inputs: []engine.Input{{Source: p, Idle: idle}, {Source: q, Idle: idle}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- e.Run(ctx) }()
+		defer func() {
+			stop()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}()
+		again := &log{name: "p", grows: true, records: []string{swapRecord(10, 1, 1), swapRecord(20, 1, 2), swapRecord(30, 1, 4), swapRecord(40, 1, 8)}}
+		give := func(from *tap, record string) {
+			from.records <- record
+			time.Sleep(3 * time.Second) // both fall idle
+		}
+		give(p, again.records[0])
+		give(q, swapRecord(15, 2, 0))
+		give(p, again.records[1])
+		w := warm(t, e, three, engine.Past{Again: []engine.Input{{Source: again}}})
+		<-w.Near()
+		give(p, again.records[2])
+		if len(w.Missing()) != 1 {
+			t.Errorf("missing %v", w.Missing())
+		}
+		if _, err := e.SwapWarm(t.Context(), compile(t, three), w); err != nil {
+			t.Fatal(err)
+		}
+		give(p, again.records[3])
+		if len(rows.list) != 1 || !strings.Contains(rows.list[0], `"sum":14`) {
+			t.Errorf("alerts %s", rows.list)
 		}
 	})
 }

@@ -83,6 +83,7 @@ type Swap struct {
 type Warm struct {
 	Ahead int // epochs before that of the swap
 	Only  func(set *plan.Set, names []string) *plan.Set
+	First bool // by the first stream alone
 	// Alerts is how many alerts of the past were not sent, once the swap is made.
 	Alerts uint64
 }
@@ -148,7 +149,11 @@ func (c *changer) warmed(s *Swap) error {
 		return nil
 	}
 	past := engine.Past{Set: s.Set, Only: s.Warm.Only, Until: math.MinInt64, Pause: time.Minute}
-	for _, stream := range *c.streams {
+	streams := *c.streams
+	if s.Warm.First {
+		streams = streams[:1]
+	}
+	for _, stream := range streams {
 		past.Again = append(past.Again, engine.Input{Source: &memory{stream: stream, size: c.size, left: -1}, Decode: c.o.Decode})
 	}
 	w, err := c.engine.Warm(context.Background(), past, func(w engine.WarmStats) { s.Warm.Alerts = w.Alerts })
