@@ -23,6 +23,7 @@ import (
 type rulesVerbs struct {
 	Ls       rulesLsVerb       `cmd:"" help:"List the rule files in service, or the versions."`
 	Get      rulesGetVerb      `cmd:"" help:"Print a rule file in service."`
+	Try      rulesTryVerb      `cmd:"" help:"Print what rule files would have alerted, over the last events that the server has read or events of your own; nothing changes."`
 	Put      rulesPutVerb      `cmd:"" help:"Put a rule file in service, or a whole set."`
 	Rm       rulesRmVerb       `cmd:"" help:"Take a rule file out of service."`
 	Diff     rulesDiffVerb     `cmd:"" help:"Show how rule files, or an earlier version, differ from what is in service."`

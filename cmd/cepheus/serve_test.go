@@ -98,6 +98,18 @@ func TestLifeOfARuleOverTheAPI(t *testing.T) {
 		return out + said
 	}
 	over := func(n int) string { return fmt.Sprintf("rule high { from e where n > %d emit { n: n } }\n", n) }
+	draft := filepath.Join(c.dir, "draft.cep")
+	if err := os.WriteFile(draft, []byte("rule high { from e where n > 0 emit { n: n } }\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, said = c.does(t, 0, "", "rules", "try", "draft.cep", "--rule", "high")
+	wants(out, `"rule":"high"`)
+	wants(said, "1 events\nhigh: 1 alerts")
+	out, _ = c.does(t, 0, eventLine(7)+eventLine(8), "rules", "try", "draft.cep", "--name", "x.cep", "--events", "-", "--rule", "high", "--limit", "1", "--json")
+	wants(out, `"alerts_by_rule":{"high":2}`)
+	if err := os.Remove(draft); err != nil {
+		t.Fatal(err)
+	}
 	wants(put(over(5), 0, "--note", "try it"), "high  added")
 	wants(put("rule high { from e where m > 5 }", 1), "nothing has changed")
 	wants(put(over(1), 3, "--expect", "1"), "version 2 is in service")
