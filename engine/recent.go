@@ -73,9 +73,13 @@ func (r *Recent) add(from *reader, b *event.Batch) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	at := r.open[from.name]
 	for i := r.first(b); i < len(b.Records); i++ {
+		if at == nil || at.batch.Stamped != b.Stamped || at.size() >= r.most/pagesHeld {
+			at = r.turn(at, from, b)
+		}
 		if rec := &b.Records[i]; int64(rec.End-rec.Start) <= r.most/longestKept {
-			r.pageFor(from, b).add(b, i)
+			at.add(b, i)
 		}
 	}
 	r.count()
@@ -97,16 +101,26 @@ func (r *Recent) first(b *event.Batch) int {
 	return 0
 }
 
-// pageFor is where the next record of a batch goes.
-func (r *Recent) pageFor(from *reader, b *event.Batch) *page {
-	p := r.open[from.name]
-	if p == nil || p.batch.Stamped != b.Stamped || p.size() >= r.most/pagesHeld {
-		p = &page{partition: from.name, decode: from.decode}
-		p.batch.Stamped, p.batch.Header = b.Stamped, b.Header
-		r.open[from.name], r.pages = p, append(r.pages, p)
-	}
+// turn opens the page after one of the same partition, nil where there is none.
+func (r *Recent) turn(p *page, from *reader, b *event.Batch) *page {
+	p = p.next(from)
+	p.batch.Stamped, p.batch.Header = b.Stamped, b.Header
+	r.open[from.name], r.pages = p, append(r.pages, p)
 	return p
 }
+
+// next makes a page with as much room as the one before it has taken, so that it need not grow;
+// nil: there was none.
+func (p *page) next(from *reader) *page {
+	n := &page{partition: from.name, decode: from.decode}
+	if p != nil {
+		n.batch.Text = make([]byte, 0, withSlack(len(p.batch.Text)))
+		n.batch.Records = make([]event.RecordRef, 0, withSlack(len(p.batch.Records)))
+	}
+	return n
+}
+
+func withSlack(n int) int { return n + n/16 }
 
 func (p *page) size() int64 {
 	return int64(len(p.batch.Text)) + int64(len(p.batch.Records))*recordTakesBeside
