@@ -37,7 +37,7 @@ func TestFaults(t *testing.T) {
 	go back.Serve(l)
 	t.Cleanup(func() { back.Close() })
 	sinktest.Faults(t, sinktest.Receiver{
-		Name: "email", Addr: l.Addr().String(), How: sinks.Delivery{Concurrency: 8},
+		Name: "email", InProcess: true, Addr: l.Addr().String(), How: sinks.Delivery{Concurrency: 8},
 		Open: func(t testing.TB, addr string) sinks.Sink {
 			s, err := New(Options{Host: addr, From: "a@example.org", To: []string{"b@example.org"}, Encryption: None})
 			if err != nil {

@@ -40,7 +40,7 @@ func TestFaults(t *testing.T) {
 			r := newRig(t, c.ListenAddrs())
 			topic := r.topic(t, 3)
 			sinktest.Faults(t, sinktest.Receiver{
-				Name: name, Door: door, Once: transactional, Patient: true,
+				Name: name, Door: door, Once: transactional, Patient: true, InProcess: true,
 				Open: func(t testing.TB, _ string) sinks.Sink {
 					o := r.options(topic)
 					if transactional {

@@ -12,7 +12,7 @@ import (
 
 func TestFaults(t *testing.T) {
 	server := servers.StartRedis(t)
-	client := redis.NewClient(&redis.Options{Addr: server.Addr()})
+	client := redis.NewClient(&redis.Options{Addr: server.Addr(), ReadTimeout: -1})
 	t.Cleanup(func() { client.Close() })
 	sinktest.Faults(t, sinktest.Receiver{
 		Name: "redis", Addr: server.Addr(), Once: true,

@@ -22,6 +22,10 @@ type Receiver struct {
 	Door *Door  // to it, where it must know its door; nil: each fault makes one
 	Once bool   // it keeps ids itself, so that none may come again
 
+	// InProcess says that the server is in this process and keeps what it is sent, so that
+	// memory is not that of the sink alone, and has no bound.
+	InProcess bool
+
 	// Patient says that the sink tries again itself for a while, which no one counts.
 	Patient bool
 
@@ -106,8 +110,8 @@ func (f fault) prove(t *testing.T, r Receiver, nth int) {
 		t.Fatal(err)
 	}
 	after := time.Since(passed)
+	p99, peak := beside.p99(), memory() // before the receiver is read, which takes more
 	all, different := box.own(t, r.IDs(t))
-	p99, peak := beside.p99(), memory()
 	Tell(t, r.Name, f.name, n, n-different, all-different, fmt.Sprintf("%d MiB", peak>>20), p99.Round(10*time.Microsecond).String(), after.Round(10*time.Millisecond).String())
 	stats := d.Stats()[1]
 	if different != n || r.Once && all != n || stats.Delivered != uint64(n) || f.fails && !r.Patient && stats.Retries == 0 {
@@ -116,7 +120,7 @@ func (f fault) prove(t *testing.T, r Receiver, nth int) {
 	if len(beside.took) != n || beside.outOfTurn != 0 {
 		t.Errorf("the sink beside it has %d alerts, %d out of turn", len(beside.took), beside.outOfTurn)
 	}
-	if peak > mostMemory {
+	if peak > mostMemory && !r.InProcess {
 		t.Errorf("%d MiB of memory are in use more than before", peak>>20)
 	}
 }
