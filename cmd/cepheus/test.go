@@ -196,7 +196,7 @@ func (r *testReport) total(took time.Duration) {
 	if r.failed > 0 {
 		what = fmt.Sprintf("FAIL  %d of", r.failed)
 	}
-	fmt.Fprintf(r.to, "%-5s %d tests, %s\n", what, r.ran, took.Round(time.Millisecond))
+	fmt.Fprintf(r.to, "%-5s %s, %s\n", what, number(uint64(r.ran), "test", "tests"), took.Round(time.Millisecond))
 }
 
 // cover tells what is not covered, rule by rule.
