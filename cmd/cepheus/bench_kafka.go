@@ -350,23 +350,33 @@ func (b *kafkaBench) latency(every time.Duration) (late []time.Duration, err err
 	go func() { running <- b.pipe(ctx, from, to, every) }()
 	read, warm := make(chan error, 1), make(chan struct{})
 	go func() { read <- b.readAlerts(ctx, to, warm, &late) }()
-	if _, err = feed.Deliver(ctx, []sinks.Row{{Alert: kafkaEvent(0, b.w.now(), 1)}}); err == nil {
-		select {
-		case <-warm:
-			err = b.pace(ctx, feed)
-		case err = <-running:
-			running <- nil
-		}
-	}
-	if err == nil {
-		select {
-		case err = <-read:
-		case err = <-running:
-			running <- nil
-		}
-	}
+	err = b.feed(ctx, feed, warm, read, running)
 	stop()
 	return late, errors.Join(err, <-running)
+}
+
+// feed sends one event, when its alert has come those at a pace, and waits until their alerts
+// are read. What ends the pipe before is left to be read again.
+func (b *kafkaBench) feed(ctx context.Context, to *sinkkafka.Sink, warm <-chan struct{}, read <-chan error, running chan error) error {
+	if _, err := to.Deliver(ctx, []sinks.Row{{Alert: kafkaEvent(0, b.w.now(), 1)}}); err != nil {
+		return err
+	}
+	select {
+	case <-warm:
+	case err := <-running:
+		running <- nil
+		return err
+	}
+	if err := b.pace(ctx, to); err != nil {
+		return err
+	}
+	select {
+	case err := <-read:
+		return err
+	case err := <-running:
+		running <- nil
+		return err
+	}
 }
 
 // pipe is the engine between two topics, until ctx ends.
