@@ -16,8 +16,7 @@ GOSEC_EXCLUDED := G104
 
 GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: help build run demo demo-kafka test check fuzz bench bench-profile bench-growth bench-peers bench-memory bench-state soak faults chaos load go-ok format-ok lint race
-.PHONY: help build run demo demo-kafka test check fuzz bench bench-profile bench-growth bench-peers bench-memory bench-state soak faults chaos go-ok format-ok lint race security
+.PHONY: help build run demo demo-kafka test check fuzz bench bench-profile bench-growth bench-peers bench-memory bench-state soak faults chaos load go-ok format-ok lint race security
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile

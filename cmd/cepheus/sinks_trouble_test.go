@@ -243,16 +243,16 @@ func shakeHands(c net.Conn, config *tls.Config) {
 		c.Write([]byte("S"))
 		first = nil
 	}
-	tls.Server(&begun{c, first}, config).Handshake() //nolint:errcheck // the other end breaks it off
+	tls.Server(&halfRead{c, first}, config).Handshake() //nolint:errcheck // the other end breaks it off
 }
 
-// begun is a connection of which the first bytes were read.
-type begun struct {
+// halfRead is a connection of which the first bytes were read.
+type halfRead struct {
 	net.Conn
 	first []byte
 }
 
-func (b *begun) Read(p []byte) (int, error) {
+func (b *halfRead) Read(p []byte) (int, error) {
 	if len(b.first) > 0 {
 		n := copy(p, b.first)
 		b.first = b.first[n:]
