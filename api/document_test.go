@@ -264,9 +264,9 @@ func TestBodiesAreWhole(t *testing.T) {
 	}
 }
 
-// TestMetricsAreInTheDocumentation: every one that is scraped has a place in docs/api.md.
+// TestMetricsAreInTheDocumentation: every one that is scraped has a place in docs/operate.md.
 func TestMetricsAreInTheDocumentation(t *testing.T) {
-	text, err := os.ReadFile("../docs/api.md")
+	text, err := os.ReadFile("../docs/operate.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,7 +276,7 @@ func TestMetricsAreInTheDocumentation(t *testing.T) {
 	scraped := r.until("/metrics", `cepheus_rule_alerts_total{rule="over"}`).body
 	for _, m := range regexp.MustCompile(`(?m)^# TYPE (cepheus_\w+) `).FindAllSubmatch(scraped, -1) {
 		if !bytes.Contains(text, append(append([]byte("`"), m[1]...), '`')) {
-			t.Errorf("docs/api.md does not know %s", m[1])
+			t.Errorf("docs/operate.md does not know %s", m[1])
 		}
 	}
 }

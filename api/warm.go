@@ -14,8 +14,8 @@ import (
 // Query parameters of a change whose rules are to be warmed.
 var warmParams = []param{
 	{name: "warm_file", doc: "Warm the rules that begin anew before they are in service: give them the events of this file; once for each file. The answer is 202.", many: true},
-	{name: "warm_until", doc: "Events of warm_file from this time on are left out, for the engine reads them; the rules are in service once it has come there. Default: what it has come to."},
-	{name: "warm_from", doc: "Warm them by reading the Kafka topics again that the engine reads, from this time on. The answer is 202."},
+	{name: "warm_until", doc: "Events of warm_file from this time on are left out, for the engine reads them; the rules are in service once it has come there. Default: what it has come to.", time: true},
+	{name: "warm_from", doc: "Warm them by reading the Kafka topics again that the engine reads, from this time on. The answer is 202.", time: true},
 }
 
 type warmingList struct {
