@@ -13,8 +13,8 @@ import (
 
 // blocksTested says, by the language of a block, which pages' blocks are tested and where.
 var blocksTested = map[string][]string{
-	"console": append([]string{"api.md"}, consolePages...), // TestCommandsOfDocuments, TestCommandsOfTheAPI
-	"file":    append([]string{"language.md"}, consolePages...),
+	"console": append([]string{"api.md", "life-of-a-rule.md"}, consolePages...), // TestCommandsOfDocuments, TestCommandsOfTheAPI, TestLifeOfARuleInTheDocuments
+	"file":    append([]string{"language.md", "life-of-a-rule.md"}, consolePages...),
 	"yaml":    configurationPages, // TestConfigurationsOfDocuments
 	// rules/ruletest runs these, in order of their page.
 	"cep": rulePages, "alert": rulePages, "alerts": rulePages, "counts": rulePages, "errors": rulePages, "events": rulePages,
@@ -28,6 +28,10 @@ var blocksShown = map[string]string{
 	"configuration.md: cepheus check -c cepheus.yaml --probe": "a list of commands; the configuration names brokers that are nowhere",
 	"configuration.md: level=INFO":                            "lines of the log; live_test.go and engine/crashtest look for them",
 	"errors.md: card_testing.cep:13:26":                       "the README's error, which TestErrorOfTheReadmeIsWhatCheckSays has",
+	"life-of-a-rule.md: cepheus run":                          "TestLifeOfARuleInTheDocuments starts it, on a free port",
+	"operate.md: $ curl":                                      "over a run that is served elsewhere; serve_test.go asks for both",
+	"operate.md: $ OTEL":                                      "to a collector that is elsewhere; traces_test.go has one",
+	"state.md: openssl":                                       "makes a key, for commands that state_key_test.go runs",
 	"state.md: DIR/FORMAT":                                    "a list of files",
 	"state.md: the last run over data did not end":            "after a kill; engine/crashtest kills",
 	"state.md: data/tree/000001.sst":                          "of a damaged disk; testdata/state_verify.txtar damages one",
