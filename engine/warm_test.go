@@ -240,6 +240,7 @@ func TestTheRestOfAnEngineIsGoneAlongWith(t *testing.T) {
 		give := func(from *tap, record string) {
 			from.records <- record
 			time.Sleep(3 * time.Second) // both fall idle
+			synctest.Wait()
 		}
 		give(p, again.records[0])
 		give(q, swapRecord(15, 2, 0))
