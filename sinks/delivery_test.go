@@ -191,6 +191,28 @@ func TestRateIsOfWhatIsTaken(t *testing.T) {
 	})
 }
 
+// TestRateHoldsAfterTrouble: what the rate let go for attempts that came to nothing is not
+// added to what it lets go once the receiver is back.
+func TestRateHoldsAfterTrouble(t *testing.T) {
+	const second, burst = 10, 5
+	synctest.Test(t, func(t *testing.T) {
+		s := &answering{answer: func(n int, _ []Row) error {
+			if n == 1 {
+				return down(10 * time.Second)
+			}
+			return nil
+		}}
+		d := dispatcher(t, newOutbox(50), Options{}, Target{Name: "s", Sink: s, Delivery: Delivery{Rate: second, Burst: burst}})
+		d.Drain()
+		if err := d.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if last := s.at[len(s.at)-1] - 10*time.Second; last < 4400*time.Millisecond || last > 4600*time.Millisecond {
+			t.Errorf("50 rows at %d a second with %d at once: the last came %s after the receiver was back", second, burst, last)
+		}
+	})
+}
+
 func TestRowsThatAreNotTakenForTooLongAreDead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &answering{answer: func(_ int, rows []Row) error {

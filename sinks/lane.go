@@ -177,7 +177,16 @@ func (l *lane) again(rows []Row, ats []int, why error, asked time.Duration) (n i
 	return 0, nil
 }
 
-func (l *lane) notBefore(wait time.Duration) { l.until = l.w.d.o.Now().Add(wait) }
+// notBefore has the lane wait. What is paid for and not used goes back, for the rate makes
+// more meanwhile: both together would be more at once than Burst.
+func (l *lane) notBefore(wait time.Duration) {
+	now := l.w.d.o.Now()
+	l.until = now.Add(wait)
+	if l.paid > 0 {
+		l.w.rate.AllowN(now, -l.paid)
+		l.paid = 0
+	}
+}
 
 // goesWell forgets the failures before.
 func (l *lane) goesWell() {
