@@ -16,8 +16,8 @@ import (
 	"github.com/cepheus-cep/cepheus/sinks"
 )
 
-// mostAlerts is how many alerts of an epoch have spans; more would not fit into the queue of
-// the library, and would hold the epoch up.
+// mostAlerts is how many alerts of an epoch have spans, and how many spans wait for a collector;
+// more would hold the epoch up.
 const mostAlerts = 10_000
 
 var errEnough = errors.New("enough")

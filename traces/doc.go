@@ -26,10 +26,13 @@
 //   - What an alert says and when it is sent does not depend on tracing. A collector that is
 //     away costs spans, and never holds anything up but the end of a run, for at most two
 //     seconds.
+//   - At most mostContexts contexts are kept and mostAlerts spans wait, however long a collector
+//     is away.
 //   - Spans carry ids, names of rules and sinks, and counts; no key and no event.
 //
 // # Goroutines
 //
-// Those of OpenTelemetry's batch processor, which end with Close. All methods are safe for
+// Those of OpenTelemetry's batch processor, which end with Close, or where a collector hangs
+// when it has answered or the library gives it up. All methods are safe for
 // several goroutines. Open tracer.go first.
 package traces

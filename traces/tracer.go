@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/bits"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -49,7 +50,7 @@ func On(env func(name string) (string, bool)) bool {
 		}
 		return value != ""
 	}
-	if off, _ := env("OTEL_SDK_DISABLED"); off == "true" {
+	if off, _ := env("OTEL_SDK_DISABLED"); strings.EqualFold(off, "true") {
 		return false
 	}
 	if exporter, _ := env("OTEL_TRACES_EXPORTER"); exporter == "none" {
@@ -74,9 +75,13 @@ func New(ctx context.Context, o Options) (*Tracer, error) {
 	if o.Exporter == nil && !On(o.Env) {
 		return nil, nil
 	}
+	t := &Tracer{contexts: newContexts(mostContexts)}
+	t.o.Log = o.Log
+	// the library has one handler a process; its own writes to standard error past our log
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(t.fault))
 	if o.Exporter == nil {
-		if p, _ := o.Env("OTEL_EXPORTER_OTLP_PROTOCOL"); p == "grpc" {
-			return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL is %s; spans are sent by http/protobuf alone (collectors take it at port 4318)", p)
+		if err := spoken(o.Env); err != nil {
+			return nil, err
 		}
 		exporter, err := otlptracehttp.New(ctx)
 		if err != nil {
@@ -89,19 +94,42 @@ func New(ctx context.Context, o Options) (*Tracer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("say what sends traces: %w", err)
 	}
-	t := &Tracer{o: o, contexts: newContexts(mostContexts)}
+	t.o = o
 	t.last.Store(o.Last)
-	t.provider = trace.NewTracerProvider(trace.WithBatcher(o.Exporter), trace.WithResource(of), trace.WithIDGenerator(ids{}))
+	t.provider = trace.NewTracerProvider(trace.WithBatcher(o.Exporter, o.queue()...), trace.WithResource(of), trace.WithIDGenerator(ids{}))
 	t.tracer = t.provider.Tracer("github.com/cepheus-cep/cepheus", api.WithInstrumentationVersion(o.Version))
-	// the library has one handler a process; its own writes to standard error past our log
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(t.fault))
 	return t, nil
 }
 
-// fault tells of the first spans that could not be sent, the second, the fourth, and so on.
+// spoken refuses protocols that we do not speak. That of traces goes before that of all.
+func spoken(env func(name string) (string, bool)) error {
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"} {
+		switch p, _ := env(name); p {
+		case "":
+			continue
+		case "http/protobuf":
+			return nil
+		default:
+			return fmt.Errorf("%s is %s; spans are sent by http/protobuf alone (collectors take it at port 4318)", name, p)
+		}
+	}
+	return nil
+}
+
+// queue has room for the alerts of an epoch, unless the environment says how much there is.
+func (o *Options) queue() []trace.BatchSpanProcessorOption {
+	if o.Env != nil {
+		if size, _ := o.Env("OTEL_BSP_MAX_QUEUE_SIZE"); size != "" {
+			return nil
+		}
+	}
+	return []trace.BatchSpanProcessorOption{trace.WithMaxQueueSize(mostAlerts)}
+}
+
+// fault tells of the first trouble that the library has, such as spans that it cannot send, the second, the fourth, and so on.
 func (t *Tracer) fault(err error) {
 	if n := t.faults.Add(1); bits.OnesCount64(n) == 1 {
-		t.o.Log.Warn("traces are not sent", "times", n, "err", err)
+		t.o.Log.Warn("traces are not sent as they should be", "times", n, "err", err)
 	}
 }
 

@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"pgregory.net/rapid"
 
@@ -227,6 +229,92 @@ func TestOnlyWhoAsksGetsSpans(t *testing.T) {
 	if tr != nil || err == nil || !strings.Contains(err.Error(), "http/protobuf") {
 		t.Errorf("grpc: %v, %v", tr, err)
 	}
+}
+
+// TestTheProtocolOfTracesGoesFirst, as OpenTelemetry has it.
+func TestTheProtocolOfTracesGoesFirst(t *testing.T) {
+	for _, c := range []struct{ traces, all, refused string }{
+		{"grpc", "", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL is grpc"},
+		{"", "http/json", "OTEL_EXPORTER_OTLP_PROTOCOL is http/json"},
+		{"http/protobuf", "grpc", ""},
+		{"", "", ""},
+	} {
+		err := spoken(func(name string) (string, bool) {
+			return map[string]string{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": c.traces, "OTEL_EXPORTER_OTLP_PROTOCOL": c.all}[name], true
+		})
+		if (err == nil) != (c.refused == "") || err != nil && !strings.HasPrefix(err.Error(), c.refused) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
+// TestWhatTheLibraryDoesNotLikeIsInOurLog: also of what it reads when it is made.
+func TestWhatTheLibraryDoesNotLikeIsInOurLog(t *testing.T) {
+	t.Setenv("OTEL_TRACES_SAMPLER", "now and then")
+	var said bytes.Buffer
+	tr, err := New(t.Context(), Options{Exporter: tracetest.NewInMemoryExporter(), Now: time.Now, Log: slog.New(slog.NewTextHandler(&said, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.Close()
+	if !strings.Contains(said.String(), "now and then") {
+		t.Errorf("the log has %q", said.String())
+	}
+}
+
+// hanging is a collector that answers when it is let go.
+type hanging struct {
+	*tracetest.InMemoryExporter
+	letGo chan struct{}
+}
+
+func (h *hanging) ExportSpans(ctx context.Context, all []trace.ReadOnlySpan) error {
+	<-h.letGo
+	return h.InMemoryExporter.ExportSpans(ctx, all)
+}
+
+// TestAllAlertsOfAnEpochWaitForTheCollector, up to the bound.
+func TestAllAlertsOfAnEpochWaitForTheCollector(t *testing.T) {
+	var all rows
+	for i := range mostAlerts {
+		all = append(all, alertOf(fmt.Sprintf("%016x%016x", i+1, i+1)))
+	}
+	h := &hanging{tracetest.NewInMemoryExporter(), make(chan struct{})}
+	tr, err := New(t.Context(), Options{Exporter: h, Rows: all, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	if err := tr.Committed(t.Context(), mostAlerts); err != nil {
+		t.Fatal(err)
+	}
+	close(h.letGo)
+	if err := tr.provider.ForceFlush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(h.GetSpans()); n != mostAlerts {
+		t.Errorf("%d spans of %d alerts", n, mostAlerts)
+	}
+}
+
+// TestACollectorThatHangsHoldsTheEndUpForTwoSeconds and no more.
+func TestACollectorThatHangsHoldsTheEndUpForTwoSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hanging{tracetest.NewInMemoryExporter(), make(chan struct{})}
+		defer close(h.letGo)
+		tr, err := New(t.Context(), Options{Exporter: h, Rows: rows{alertOf(id)}, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tr.Committed(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		tr.Close()
+		if took := time.Since(began); took != lastSpans {
+			t.Errorf("it took %s", took)
+		}
+	})
 }
 
 // TestOffCostsNothing: a source is not even wrapped.
