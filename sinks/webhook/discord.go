@@ -67,9 +67,9 @@ func discordAlert(a *sinks.Alert) object {
 	return embed
 }
 
-// discordEscape cuts a text, and takes the meaning that Markdown gives characters, so that no
-// event's text makes a link that shows another address.
+// discordEscape cuts a text so that it has n characters when what Markdown gives a meaning to is
+// escaped, so that no event's text makes a link that shows another address.
 func discordEscape(s string, n int) string {
 	escape := strings.NewReplacer(`\`, `\\`, "[", `\[`, "]", `\]`, "*", `\*`, "_", `\_`, "`", "\\`", "~", `\~`, "|", `\|`)
-	return short(escape.Replace(short(s, n)), n)
+	return fit(s, n, escape.Replace)
 }

@@ -91,6 +91,7 @@ func TestFormatsKeepWithinBounds(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		word := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{
 			"", " ", "<!channel>", "@everyone", "[x](http://evil)", `"\`, "https://wiki.example/a?b=c&d=<e>|f", "https://wiki.example/" + strings.Repeat("x", 3000),
+			"https://wiki.example/how to?a=b c", "https://wiki.example/" + strings.Repeat("é", 450), "https://:443/", `say "hello_*[`,
 			strings.Repeat("é", 7000), strings.Repeat("&", 7000), strings.Repeat("😀", 3000), strings.Repeat("\x01", 7000), strings.Repeat("[", 7000), strings.Repeat("x", 300_000),
 		}))
 		var alerts []*sinks.Alert
@@ -111,6 +112,17 @@ func TestFormatsKeepWithinBounds(t *testing.T) {
 		}
 		checks[name](r, body)
 	})
+}
+
+// TestNoEscapeIsCut in the middle: what is left of it would be shown, or escape what follows.
+func TestNoEscapeIsCut(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"abcdefgh_", `abcdefgh\_`}, {"abcdefghi_", "abcdefgh…"}, {"ab_c_d_e_f", `ab\_c\_d…`}, {"____", `\_\_\_\_`}, {"ab", "ab"},
+	} {
+		if got := discordEscape(c.text, 10); got != c.want {
+			t.Errorf("%q: %q, want %q", c.text, got, c.want)
+		}
+	}
 }
 
 // within wants a text of at most n characters, some of which can be seen.
@@ -175,6 +187,8 @@ func checkDiscord(r *rapid.T, body []byte) {
 		}
 		if u, err := url.Parse(e.URL); err != nil || e.URL != "" && u.Host == "" || len(e.URL) > 2048 {
 			r.Errorf("the link %q: %v", e.URL, err)
+		} else if e.URL != "" && (u.Hostname() == "" || strings.Contains(e.URL, " ")) {
+			r.Errorf("the link %q is none that Discord takes", e.URL)
 		}
 	}
 	if n > 6000 || len(m.Embeds) > 10 || bytes.Contains(body, []byte(`[x](http`)) {

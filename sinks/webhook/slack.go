@@ -88,14 +88,7 @@ func slackRunbook(a *sinks.Alert) string {
 
 func slackWord(s string) string { return slackFit(s, slackWords) }
 
-// slackFit cuts a text so that it has n characters when it is escaped.
-func slackFit(s string, n int) string {
-	for most := n; ; most-- {
-		if text := slackEscape(short(s, most)); units(text) <= n {
-			return text
-		}
-	}
-}
+func slackFit(s string, n int) string { return fit(s, n, slackEscape) }
 
 // slackEscape escapes the three characters that Slack reads as the beginning of something:
 // else an event's text could mention a whole channel.

@@ -92,6 +92,15 @@ func short(s string, n int) string {
 	return s
 }
 
+// fit cuts a text so that it has n characters when it is escaped, and no escape is cut.
+func fit(s string, n int, escape func(string) string) string {
+	for most := n; ; most-- {
+		if text := escape(short(s, most)); units(text) <= n {
+			return text
+		}
+	}
+}
+
 // units counts characters as short does.
 func units(s string) (n int) {
 	for _, r := range s {

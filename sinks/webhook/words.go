@@ -58,10 +58,11 @@ func title(a *sinks.Alert) string {
 // page is an alert's runbook where it is an address that services take for a link.
 func page(a *sinks.Alert) (url string, ok bool) {
 	u, err := neturl.Parse(a.Runbook)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || len(a.Runbook) > maxLink {
+	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return "", false
 	}
-	return u.String(), true
+	url = u.String() // which may be longer, for what it has to escape
+	return url, len(url) <= maxLink && !strings.ContainsAny(url, " \"<>")
 }
 
 // maxLink is as many bytes as every service takes for a link.
