@@ -45,7 +45,7 @@ func NewDoor(t testing.TB, to string) *Door {
 	d.going.Go(d.serve)
 	t.Cleanup(func() {
 		l.Close()
-		d.reset()
+		d.set(down) // those that are being taken end too
 		d.going.Wait()
 	})
 	return d
@@ -110,11 +110,11 @@ func (d *Door) enter(c net.Conn) (leave func()) {
 
 // pass passes on what two ends say.
 func (d *Door) pass(c net.Conn) {
-	if d.is(down) {
+	defer d.enter(c)()
+	if d.is(down) { // looked at once it can be reset, so that no trouble passes it by
 		abort(c)
 		return
 	}
-	defer d.enter(c)()
 	server, err := net.Dial("tcp", d.to)
 	if err != nil {
 		abort(c)

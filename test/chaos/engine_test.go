@@ -67,16 +67,24 @@ type process struct {
 	cmd   *exec.Cmd
 	said  bytes.Buffer // to be read when it has ended
 	ended chan error
+	gone  chan struct{}
 }
 
 func (j *job) start(t *testing.T) *process {
 	t.Helper()
-	p := &process{cmd: exec.CommandContext(t.Context(), j.Binary, "run", "-c", filepath.Join(j.Dir, "cepheus.yaml")), ended: make(chan error, 1)}
+	p := &process{cmd: exec.CommandContext(t.Context(), j.Binary, "run", "-c", filepath.Join(j.Dir, "cepheus.yaml")), ended: make(chan error, 1), gone: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.said, &p.said
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	go func() { p.ended <- p.cmd.Wait() }()
+	go func() {
+		defer close(p.gone)
+		p.ended <- p.cmd.Wait()
+	}()
+	t.Cleanup(func() { // before its folder is removed, also where the test has failed
+		_ = p.cmd.Process.Kill()
+		<-p.gone
+	})
 	return p
 }
 

@@ -100,11 +100,20 @@ func start(t *testing.T) *cepheus {
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(c.end)
 	served := regexp.MustCompile(`msg="the API is served" address=(\S+)`)
 	c.until("the API is served", func() bool { return served.MatchString(c.said.String()) })
 	c.url = "http://" + served.FindStringSubmatch(c.said.String())[1]
 	t.Cleanup(c.http.CloseIdleConnections)
 	return c
+}
+
+// end ends what has not ended, before its folder is removed.
+func (c *cepheus) end() {
+	if c.cmd.ProcessState == nil {
+		_ = c.cmd.Process.Kill()
+		_ = c.cmd.Wait()
+	}
 }
 
 func (c *cepheus) write(name, text string) {
