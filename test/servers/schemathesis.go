@@ -15,17 +15,20 @@ func Schemathesis(t testing.TB, url string, args ...string) {
 	if testing.Short() {
 		t.Skip("it takes a minute")
 	}
-	if out, err := schemathesis("install"); err != nil {
+	dir := t.TempDir() // where it and its libraries leave what they want to keep
+	if out, err := schemathesis(dir, "install"); err != nil {
 		missing(t, "schemathesis cannot be installed", out, err)
 	}
-	cmd := append([]string{"run", url, "--report-dir", t.TempDir()}, args...)
-	if out, err := schemathesis(cmd...); err != nil {
+	cmd := append([]string{"run", url, "--report-dir", dir}, args...)
+	if out, err := schemathesis(dir, cmd...); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
 
-func schemathesis(args ...string) (string, error) {
+func schemathesis(dir string, args ...string) (string, error) {
 	_, here, _, _ := runtime.Caller(0)
-	out, err := exec.Command(filepath.Join(filepath.Dir(here), "schemathesis.sh"), args...).CombinedOutput()
+	cmd := exec.Command(filepath.Join(filepath.Dir(here), "schemathesis.sh"), args...)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
