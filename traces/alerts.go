@@ -94,22 +94,28 @@ func (t *Tracer) alert(text []byte) {
 // links are those to the events that have contexts, and when the last of them arrived.
 func (t *Tracer) links(events []evidence, now time.Time) (links []api.Link, from time.Time) {
 	for _, e := range events {
-		k, ok := t.contexts.get(e.Event)
-		if !ok {
-			k.of, ok = inside(e.Event)
-		}
+		of, arrived, ok := t.contextOf(e.Event)
 		if !ok {
 			continue
 		}
-		if k.arrived.After(from) {
-			from = k.arrived
+		if arrived.After(from) {
+			from = arrived
 		}
-		links = append(links, api.Link{SpanContext: k.of, Attributes: []attribute.KeyValue{attribute.String("cepheus.step", e.Step)}})
+		links = append(links, api.Link{SpanContext: of, Attributes: []attribute.KeyValue{attribute.String("cepheus.step", e.Step)}})
 	}
 	if from.IsZero() || from.After(now) {
 		from = now
 	}
 	return links, from
+}
+
+// contextOf is the context of an event, and when that which came beside it did.
+func (t *Tracer) contextOf(text []byte) (of api.SpanContext, arrived time.Time, ok bool) {
+	if k, beside := t.contexts.get(text); beside {
+		return k.context(), time.Unix(0, k.arrived), true
+	}
+	of, ok = inside(text)
+	return of, time.Time{}, ok
 }
 
 // inside is the context that a CloudEvent carries itself.

@@ -15,7 +15,7 @@ import (
 	"github.com/cepheus-cep/cepheus/event"
 )
 
-// mostContexts is how many contexts are kept: some 30 MB of them.
+// mostContexts is how many contexts are kept: some 30 MB of them, with what finds them.
 const mostContexts = 1 << 18
 
 // contexts are those that came beside records, by the texts of these. The oldest go first.
@@ -29,10 +29,19 @@ type contexts struct {
 	first int
 }
 
-// kept is a context and when its record arrived.
+// kept is a context and when its record arrived, in little room: each is remote and sampled.
 type kept struct {
-	of      api.SpanContext
-	arrived time.Time
+	trace   api.TraceID
+	span    api.SpanID
+	arrived int64 // wall clock, in nanoseconds
+}
+
+func keep(of api.SpanContext, arrived time.Time) kept {
+	return kept{of.TraceID(), of.SpanID(), arrived.UnixNano()}
+}
+
+func (k *kept) context() api.SpanContext {
+	return api.NewSpanContext(api.SpanContextConfig{TraceID: k.trace, SpanID: k.span, TraceFlags: api.FlagsSampled, Remote: true})
 }
 
 func newContexts(most int) *contexts {
@@ -114,7 +123,7 @@ func (t *Tracer) note(b *event.Batch, from int) {
 	for i := from; i < min(len(b.Metas), len(b.Records)); i++ {
 		if of, ok := beside(b.Metas[i].Headers.Bytes(b.Text)); ok {
 			r := &b.Records[i]
-			c.put(b.Text[r.Start:r.End], kept{of, now})
+			c.put(b.Text[r.Start:r.End], keep(of, now))
 		}
 	}
 }

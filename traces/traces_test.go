@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/sdk/trace"
@@ -191,7 +192,7 @@ func TestContextsAreBounded(t *testing.T) {
 		c := newContexts(rapid.IntRange(1, 5).Draw(t, "most"))
 		var plain []string // in order of first arrival
 		for i, text := range rapid.SliceOf(rapid.StringMatching(`[a-h]`)).Draw(t, "texts") {
-			c.put([]byte(text), kept{arrived: time.Unix(int64(i), 0)})
+			c.put([]byte(text), kept{arrived: int64(i)})
 			if !strings.Contains(strings.Join(plain, ""), text) {
 				plain = append(plain, text)
 			}
@@ -203,6 +204,13 @@ func TestContextsAreBounded(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestContextsTakeLittleRoom: as much as is said where their number is.
+func TestContextsTakeLittleRoom(t *testing.T) {
+	if size := unsafe.Sizeof(kept{}); size > 32 {
+		t.Errorf("%d bytes each", size)
+	}
 }
 
 func TestOnlyWhoAsksGetsSpans(t *testing.T) {
