@@ -207,7 +207,9 @@ func (a *attack) judge(n int, text []byte) {
 	}
 	want := [][]string{
 		{fmt.Sprintf("named_%d removed", n/4-1), fmt.Sprintf("named_%d added", n/4)},
-		{"threshold changed, state kept"}, {"walk changed, state kept"}, {"mean changed, state dropped"},
+		{"threshold changed, state kept"},
+		{"walk changed, state kept"},
+		{"mean changed, state dropped"},
 	}[n%4]
 	slices.Sort(changed)
 	slices.Sort(want)
