@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 	"sync"
@@ -19,11 +20,10 @@ import (
 // fed are the places that one engine, the coordinator of which adds them, shows another, the
 // coordinator of which takes them.
 type fed struct {
-	bell  func() // of the one that follows
-	begun chan struct{}
-	stop  func(cause error) // of its run; there once begun is closed
-	near  chan struct{}
-	asks  atomic.Bool // to be shown where the other one stands, at once
+	bell func()            // of the one that follows
+	stop func(cause error) // of its run; there once that has begun
+	near chan struct{}
+	asks atomic.Bool // to be shown where the other one stands, at once
 
 	mu      sync.Mutex // leaf
 	list    []stand
@@ -46,7 +46,7 @@ type stand struct {
 // goAlong makes an engine that has not begun one that follows. Of its inputs the first so
 // many are the other one's.
 func (e *Engine) goAlong(again int, until int64) *fed {
-	f := &fed{bell: e.clock.ring, begun: make(chan struct{}), near: make(chan struct{}), until: until}
+	f := &fed{bell: e.clock.ring, near: make(chan struct{}), until: until}
 	for _, p := range e.merge.parts {
 		p.whole = p.source >= again
 	}
@@ -92,16 +92,19 @@ func (e *Engine) showStep() {
 }
 
 // add adds a place. One that nothing has happened at but that more was read is of no use any
-// more when there is a later one.
+// more when there is a later one. There are no more steps than a store keeps: the oldest go.
 func (f *fed) add(s stand) {
 	if s.Time == math.MinInt64 {
 		return // no event yet: there is no time to go by
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.final {
-		return
+	if !f.final {
+		f.put(s)
 	}
+}
+
+func (f *fed) put(s stand) {
 	if f.until == math.MinInt64 {
 		f.until = s.Time
 	}
@@ -111,8 +114,19 @@ func (f *fed) add(s stand) {
 	if last := len(f.list) - 1; last >= 0 && !f.list[last].stepped {
 		f.list = f.list[:last]
 	}
-	f.list = append(f.list, s)
+	if last := len(f.list) - 1; last >= 0 && s.grown(&f.list[last]) {
+		f.list = f.list[:last]
+	}
+	if f.list = append(f.list, s); len(f.list) > maxSteps {
+		f.list = f.list[1:]
+	}
 	f.bell()
+}
+
+// grown reports whether a step is the one before it, and time has only grown on: the store, too,
+// has them as one.
+func (s *stand) grown(from *stand) bool {
+	return s.stepped && slices.Equal(s.At, from.At) && slices.Equal(s.Idle, from.Idle)
 }
 
 // before says which idle steps there were before the first place.
@@ -153,16 +167,12 @@ func (s *IdleStep) isBefore(to *IdleStep) bool {
 // early.
 func (f *fed) last(s stand) bool {
 	f.mu.Lock()
-	early := s.Time == math.MinInt64 || s.Time < f.until
-	f.mu.Unlock()
-	if early {
+	defer f.mu.Unlock()
+	if s.Time == math.MinInt64 || s.Time < f.until {
 		return false
 	}
-	f.add(s)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.final = true
-	f.bell()
+	f.put(s)
+	f.final = true // before the place can be taken, or it would never be over
 	return true
 }
 
@@ -240,6 +250,9 @@ func (e *Engine) goOn(ctx context.Context, ep *epoch) (*partition, verdict, erro
 	if p := e.merge.slowest(func(p *partition) bool { return !e.isThere(p, &s) }); p != nil {
 		return e.current(ctx, p, ep)
 	}
+	if err := e.isShort(&s); err != nil {
+		return nil, closeEpoch, err
+	}
 	if !ep.fresh() {
 		return nil, closeEpoch, nil
 	}
@@ -262,4 +275,16 @@ func (e *Engine) isThere(p *partition, s *stand) bool {
 		return p.ended
 	}
 	return e.standsAt(p, &s.IdleStep)
+}
+
+// isShort says which of the other engine's partitions has ended here before a place.
+func (e *Engine) isShort(s *stand) error {
+	for _, at := range s.At {
+		for _, p := range e.merge.parts {
+			if p.Partition == at.Partition && p.ended && at.Offset != EndOfPartition && p.next < at.Offset {
+				return fmt.Errorf("engine: the past of %s ends at %d, before where the engine stands, %d", p.AppendName(nil), p.next, at.Offset)
+			}
+		}
+	}
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/cepheus-cep/cepheus/event"
@@ -165,7 +166,7 @@ func (w *Warmup) Rules() []string { return w.rules }
 func (w *Warmup) Missing() []event.Partition { return w.missing }
 
 func (w *Warmup) options(again []Input) Options {
-	o := w.live.o
+	o := &w.live.o // of which the rule set and the inputs change while it runs: see live
 	set := w.past.Set
 	if w.past.Only != nil {
 		set = w.past.Only(set, w.rules)
@@ -218,14 +219,23 @@ func (w *Warmup) Near() <-chan struct{} { return w.fed.near }
 func (w *Warmup) Done() <-chan struct{} { return w.done }
 
 // Run reads the past, and goes along with the engine until SwapWarm takes what the rules
-// remember, or ctx ends. It may be called once, and must be, so that others can be warmed.
+// remember, or the engine's run ends, which is ErrEnded, or ctx does. It may be called once, and
+// must be, so that others can be warmed.
 func (w *Warmup) Run(ctx context.Context) error {
 	defer close(w.done)
 	defer w.live.warming.CompareAndSwap(w.fed, nil)
 	running, stop := context.WithCancelCause(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
 	defer stop(nil)
 	w.fed.stop = stop
-	close(w.fed.begun)
+	watching.Go(func() {
+		select {
+		case <-w.live.over:
+			stop(ErrEnded)
+		case <-running.Done():
+		}
+	})
 	err := w.own.Run(running)
 	if err == nil {
 		err = context.Cause(running)

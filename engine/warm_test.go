@@ -3,9 +3,11 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -259,4 +261,79 @@ func TestTheRestOfAnEngineIsGoneAlongWith(t *testing.T) {
 			t.Errorf("alerts %s", rows.list)
 		}
 	})
+}
+
+// TestWarmingEndsWithTheEngine that it goes along with: nothing would ever take what it has.
+func TestWarmingEndsWithTheEngine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := newTap("p")
+		e, err := engine.New(t.Context(), engine.Options{
+			Set: compile(t, swapEvents), Store: memoryStore{state.NewMemory()}, Outbox: &texts{}, Inputs: []engine.Input{{Source: in, Idle: time.Hour}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- e.Run(ctx) }()
+		in.records <- swapRecord(1, 1, 1)
+		time.Sleep(2 * time.Second)
+		w, err := e.Warm(t.Context(), engine.Past{Set: compile(t, three), Again: []engine.Input{{Source: &log{name: "p", grows: true}}}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		warmed := make(chan error, 1)
+		running, end := context.WithTimeout(t.Context(), time.Hour)
+		defer end()
+		go func() { warmed <- w.Run(running) }()
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if err := <-warmed; !errors.Is(err, engine.ErrEnded) {
+			t.Errorf("warming ended with %v", err)
+		}
+	})
+}
+
+// TestAPastThatEndsTooEarly is not taken for all of it.
+func TestAPastThatEndsTooEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, in, _ := running(t, swapEvents, engine.Options{})
+		for n := range 3 {
+			in.records <- swapRecord(n, 1, n)
+		}
+		time.Sleep(2 * time.Second)
+		w := warm(t, e, three, engine.Past{Again: []engine.Input{{Source: &log{name: "p", records: []string{swapRecord(0, 1, 0)}}}}})
+		time.Sleep(time.Second)
+		if r, err := e.SwapWarm(t.Context(), compile(t, three), w); err == nil || !strings.Contains(err.Error(), "the past of p ends at 1, before") {
+			t.Errorf("%v, %+v", err, r.Rules)
+		}
+	})
+}
+
+// TestWarmingBeginsWhileRulesChange is for the race detector: it goes by nothing that a change of
+// the rules writes to.
+func TestWarmingBeginsWhileRulesChange(t *testing.T) {
+	e, in, _ := running(t, swapEvents, engine.Options{})
+	in.records <- swapRecord(1, 1, 1)
+	var changing sync.WaitGroup
+	changing.Go(func() {
+		for n := range 100 {
+			if _, err := e.Swap(t.Context(), compile(t, fmt.Sprintf("%srule other { from e where n > %d emit { n: n } }\n", swapEvents, n))); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	past := compile(t, three)
+	for range 20 {
+		w, err := e.Warm(t.Context(), engine.Past{Set: past, Again: []engine.Input{{Source: &log{name: "p", grows: true}}}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		_ = w.Run(ctx)
+	}
+	changing.Wait()
 }
