@@ -75,12 +75,13 @@ func (r *Recent) add(from *reader, b *event.Batch) {
 	defer r.mu.Unlock()
 	at := r.open[from.name]
 	for i := r.first(b); i < len(b.Records); i++ {
+		if rec := &b.Records[i]; int64(rec.End-rec.Start) > r.most/longestKept {
+			continue // before there is a page for it: none is empty
+		}
 		if at == nil || at.batch.Stamped != b.Stamped || at.size() >= r.most/pagesHeld {
 			at = r.turn(at, from, b)
 		}
-		if rec := &b.Records[i]; int64(rec.End-rec.Start) <= r.most/longestKept {
-			at.add(b, i)
-		}
+		at.add(b, i)
 	}
 	r.count()
 	r.forget()
@@ -104,7 +105,7 @@ func (r *Recent) first(b *event.Batch) int {
 // turn opens the page after one of the same partition, nil where there is none.
 func (r *Recent) turn(p *page, from *reader, b *event.Batch) *page {
 	p = p.next(from)
-	p.batch.Stamped, p.batch.Header = b.Stamped, b.Header
+	p.batch.Stamped, p.batch.Header = b.Stamped, slices.Clone(b.Header) // the source sets it again
 	r.open[from.name], r.pages = p, append(r.pages, p)
 	return p
 }

@@ -122,3 +122,27 @@ func TestWhatIsNotKeptCostsNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestNoPartOfWhatIsRecentIsEmpty: a source that gives nothing, and is not at its end, is broken.
+func TestNoPartOfWhatIsRecentIsEmpty(t *testing.T) {
+	r, from := NewRecent(0), &reader{}
+	var b event.Batch
+	b.Add(0, 0, 0, []byte(strings.Repeat("long", leastRecent/longestKept)))
+	r.add(from, &b)
+	if in := r.Inputs(); len(in) != 0 {
+		t.Errorf("%d inputs of no record", len(in))
+	}
+}
+
+// TestHeadersOfRecentRecordsAreTheirOwn: a source sets those of its batches again and again.
+func TestHeadersOfRecentRecordsAreTheirOwn(t *testing.T) {
+	r, from := NewRecent(0), &reader{}
+	b := event.Batch{Header: [][]byte{[]byte("a,b")}}
+	b.Add(0, 0, 0, []byte("1,2"))
+	r.add(from, &b)
+	b.Header[0] = []byte("c")
+	var got event.Batch
+	if err := r.Inputs()[0].Source.Next(t.Context(), &got); err != nil || string(got.Header[0]) != "a,b" {
+		t.Errorf("%s, %v", got.Header, err)
+	}
+}
