@@ -191,7 +191,7 @@ func (e *Engine) restorePartition(ctx context.Context, source Source, p *partiti
 func (e *Engine) restoreWaiting(ctx context.Context, p *partition) error {
 	codec := newEventCodec(e.o.Set, e.shapes)
 	prefix := keyPrefix(nil, string(p.AppendName(nil)))
-	j := &job{source: p.source, held: 1} // held for ever: it is not of the reader's
+	j := &job{source: p.source, held: 1, came: e.o.Now()} // held for ever: it is not of the reader's
 	var orders []uint64
 	err := e.store.Scan(ctx, state.TableWaiting, prefix, nil, func(key, value []byte) error {
 		ev, err := codec.ReadEvent(value, nil, 0)

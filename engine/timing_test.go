@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cepheus-cep/cepheus/engine"
@@ -95,4 +97,42 @@ rule any { by card match all a: payment -> b: payment[amount > a.amount + 100] w
 			t.Errorf("%+v", r)
 		}
 	}
+}
+
+// TestEventsThatHaveWaitedInTheStore were there when the engine began, as far as is known.
+func TestEventsThatHaveWaitedInTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		set := compile(t, strings.Replace(swapEvents, "at(s)", "at(s), lateness: 10s", 1)+"rule all { from e emit { n: n } }\n")
+		store := memoryStore{state.NewMemory()}
+		alerts := 0
+		run := func(records ...string) {
+			in := newTap("p")
+			e, err := engine.New(t.Context(), engine.Options{
+				Set: set, Store: store, Outbox: &texts{}, Inputs: []engine.Input{{Source: in, Idle: time.Hour}},
+				Timing: func(x *engine.Timing) {
+					for _, a := range x.Alerts {
+						if alerts++; a.Took < 0 || a.Took > time.Minute {
+							t.Errorf("an alert took %s", a.Took)
+						}
+					}
+				},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range records {
+				in.records <- r
+			}
+			ctx, stop := context.WithTimeout(t.Context(), 5*time.Second)
+			defer stop()
+			if err := e.Run(ctx); err != nil {
+				t.Error(err)
+			}
+		}
+		run(swapRecord(1, 1, 1))
+		run(swapRecord(100, 1, 1))
+		if alerts == 0 {
+			t.Error("no alert came of what waited")
+		}
+	})
 }
