@@ -79,12 +79,16 @@ func (e *Engine) ask(ctx context.Context, q *question) (*KeyView, error) {
 	}
 }
 
-// answer answers one question, if there is one. The shards rest.
+// answer answers one question, if there is one. The shards rest. Several may have rung the bell
+// once: it is rung for those that are left.
 func (e *Engine) answer() {
 	if len(e.questions) == 0 {
 		return
 	}
 	q := <-e.questions
+	if len(e.questions) > 0 {
+		e.clock.ring()
+	}
 	if q.ctx.Err() == nil {
 		q.view, q.err = e.Look(q.rule, q.key)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cepheus-cep/cepheus/engine"
@@ -155,4 +156,24 @@ func TestWhatIsNoKeyIsRefused(t *testing.T) {
 	if _, err := e.Explain(ctx, "often", []string{"a"}); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
+}
+
+// TestAllWhoAskAreAnswered though the bell that they ring rings once, and nothing comes any more.
+func TestAllWhoAskAreAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, in, _ := running(t, swapEvents+"rule often { from e by k window last 3 having count() == 3 emit { n: count() } }\n", engine.Options{})
+		in.records <- swapRecord(1, 1, 1)
+		time.Sleep(2 * time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var all sync.WaitGroup
+		for range 40 {
+			all.Go(func() {
+				if v, err := e.Explain(ctx, "often", []string{"1"}); err != nil || !v.Known {
+					t.Errorf("%+v, %v", v, err)
+				}
+			})
+		}
+		all.Wait()
+	})
 }
