@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/cepheus-cep/cepheus/engine"
@@ -155,7 +156,7 @@ func explain(c *call) (*answer, error) {
 	if c.Query("rule") == "" {
 		return nil, wrong(http.StatusBadRequest, "query", "ask for ?rule=NAME&key=VALUE, with a key for each part of the rule's", "of which rule is not said")
 	}
-	return c.told(c.Query("rule"))(c.s.o.Keys.Explain(c.Request.Context(), c.Query("rule"), c.QueryArray("key")))
+	return c.told(c.s.o.Keys.Explain(c.Request.Context(), c.Query("rule"), c.QueryArray("key")))
 }
 
 // tableRow is GET /v1/tables/{name}/{key}.
@@ -163,18 +164,18 @@ func tableRow(c *call) (*answer, error) {
 	if c.s.o.Keys == nil {
 		return nil, notServed("way to look into tables")
 	}
-	return c.told(c.Param("name"))(c.s.o.Keys.Row(c.Request.Context(), c.Param("name"), []string{c.Param("key")}))
+	return c.told(c.s.o.Keys.Row(c.Request.Context(), c.Param("name"), []string{c.Param("key")}))
 }
 
-// told answers with what is remembered of a key of a rule, or of a table, of a name.
-func (c *call) told(name string) func(view *engine.KeyView, err error) (*answer, error) {
-	return func(view *engine.KeyView, err error) (*answer, error) {
-		if err != nil || c.s.o.Redact == nil {
-			return shown(view, err)
-		}
-		text, err := json.Marshal(view)
-		return shown(json.RawMessage(c.s.o.Redact.Told(c.s.o.Rules.Set(), name, text)), err)
+// told answers with what is remembered of a key of a rule, or of a table, which can be asked for
+// as a rule, too.
+func (c *call) told(view *engine.KeyView, err error) (*answer, error) {
+	if err != nil || c.s.o.Redact == nil {
+		return shown(view, err)
 	}
+	text, err := json.Marshal(view)
+	name := strings.TrimPrefix(view.Rule, engine.TablePrefix)
+	return shown(json.RawMessage(c.s.o.Redact.Told(view.Set(), name, text)), err)
 }
 
 func shown(what any, err error) (*answer, error) {

@@ -3,6 +3,9 @@ package api
 import (
 	"encoding/json"
 	"fmt"
+	"github.com/cepheus-cep/cepheus/lang"
+	"github.com/cepheus-cep/cepheus/lang/source"
+	"github.com/cepheus-cep/cepheus/redact"
 	"strings"
 	"testing"
 
@@ -44,4 +47,28 @@ func TestATrialRemembersSoMuchAtMost(t *testing.T) {
 	text, _ := json.Marshal(declared + "rule hoards {\n by who\n match a: e -> b: e[n == 2]\n within 1d\n}\n")
 	r.ask("POST", "/v1/rules:try", `{"files":{"r.cep":`+string(text)+`},"events":[`+strings.Join(events, ",")+`]}`).want(422, "trial-memory")
 	r.put(over10).want(200)
+}
+
+// TestWhatIsRememberedIsRedactedAsTheEngineHasIt: a table that is asked for as a rule too, and a
+// rule set that runs and is not said to be in service yet.
+func TestWhatIsRememberedIsRedactedAsTheEngineHasIt(t *testing.T) {
+	var eng *engine.Engine
+	r := start(t, func(o *Options) {
+		eng = o.Keys.(*engine.Engine)
+		o.Redact = redact.New(redact.Options{Mask: true, Fields: map[string][]string{"e": {"who"}}})
+	})
+	r.put(remembering).want(200)
+	set, errs := lang.Compile([]*source.File{{Name: "r.cep", Text: declared + remembering + "rule fresh { from e by who as person window last 2 having count() > 1000 emit { n: count() } }\n"}})
+	if errs.HasErrors() {
+		t.Fatal(errs)
+	}
+	if _, err := eng.Swap(t.Context(), set); err != nil {
+		t.Fatal(err)
+	}
+	r.ask("POST", "/v1/events?wait=commit", `{"type":"e","at":1,"n":7,"who":"secret"}`).want(200)
+	for _, path := range []string{"/v1/tables/seen/secret", "/v1/explain?rule=table%20seen&key=secret", "/v1/explain?rule=pair&key=secret", "/v1/explain?rule=fresh&key=secret"} {
+		if out := r.ask("GET", path, "").want(200, `"known":true`); strings.Contains(string(out.body), "secret") {
+			t.Errorf("%s: %s", path, out.body)
+		}
+	}
 }

@@ -32,7 +32,13 @@ type KeyView struct {
 	Expires *time.Time      `json:"expires" doc:"when the row goes if nothing feeds it"`
 
 	Silence *SilenceView `json:"silence" doc:"while suppress keeps alerts of the key back"`
+
+	set *plan.Set
 }
+
+// Set is the rule set that ran when the key was looked at: what it says of a rule is true of the
+// view, though another may be in service by now, or may not be said to be yet.
+func (v *KeyView) Set() *plan.Set { return v.set }
 
 // RunView is an open run of a pattern.
 type RunView struct {

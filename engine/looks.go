@@ -58,7 +58,10 @@ func (e *Engine) Row(ctx context.Context, table string, key []string) (*KeyView,
 }
 
 // tableRule is the name of the rule that stands for a projection.
-func tableRule(name string) string { return "table " + name }
+func tableRule(name string) string { return TablePrefix + name }
+
+// TablePrefix is what a table's name follows where it stands among those of rules.
+const TablePrefix = "table "
 
 func (e *Engine) ask(ctx context.Context, q *question) (*KeyView, error) {
 	select {
@@ -116,6 +119,7 @@ func (e *Engine) Look(rule string, key []string) (*KeyView, error) {
 	}
 	v := newKeyView(&e.rules[n], values, l)
 	v.silence(e.silences[n], encoded, &e.rules[n], l.Now)
+	v.set = e.o.Set
 	return v, nil
 }
 
