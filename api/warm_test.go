@@ -62,3 +62,20 @@ func TestAWarmingIsNoChangeUntilItIsDone(t *testing.T) {
 	r.ask("GET", "/v1/warmings/2", "").want(200, "ended by request")
 	r.ask("GET", "/v1/rules", "").want(200, `"version":3`)
 }
+
+// TestAChangeThatIsMadeWhileItsRulesAreWarmed did not give them the past: that is not told as if it
+// had.
+func TestAChangeThatIsMadeWhileItsRulesAreWarmed(t *testing.T) {
+	r := start(t, nil)
+	r.put(over10).want(200)
+	put := func(query string) *says {
+		return r.ask("PUT", "/v1/rules/third.cep"+query, third, "Content-Type", "text/plain", "If-Match", "*")
+	}
+	put("?warm_file=past.jsonl").want(202)
+	put("").want(200)
+	r.ask("POST", "/v1/events?wait=commit", `{"type":"e","at":1,"n":5,"who":"a"}`).want(200)
+	r.until("/v1/warmings/1", `"state":"failed"`)
+	r.ask("GET", "/v1/warmings/1", "").want(200, "was made in the meantime")
+	r.ask("PUT", "/v1/rules/fourth.cep?warm_file=past.jsonl", strings.Replace(third, "third", "fourth", 1), "Content-Type", "text/plain", "If-Match", "*").want(202)
+	r.until("/v1/warmings/2", `"state":"warm"`)
+}

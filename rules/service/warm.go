@@ -213,6 +213,7 @@ func (s *Service) EndWarming(number uint64) error {
 var (
 	errAsked   = errors.New("it was ended by request")
 	errNotRead = errors.New("the past could not be read")
+	errMade    = errors.New("the change was made in the meantime, without the past")
 )
 
 // RunWarmings does what Warm has begun, until ctx ends.
@@ -300,7 +301,11 @@ func (s *Service) editWarm(ctx context.Context, w *warming) (Result, error) {
 	}
 	e := w.edit
 	e.warm = w.own
-	return s.change(ctx, s.folders, edits, e)
+	r, err := s.change(ctx, s.folders, edits, e)
+	if err == nil && !r.Changed {
+		err = errMade
+	}
+	return r, err
 }
 
 // swap has the engine run another set.
