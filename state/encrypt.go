@@ -28,6 +28,7 @@ const (
 	KeyMissing  KeyFault = iota // the directory is encrypted, and no key was given
 	KeyUnneeded                 // it is not, and one was given
 	KeyWrong                    // it is encrypted under another
+	KeyPlain                    // it is not encrypted, and its key was to be changed
 )
 
 // KeyError says that a state directory, or a backup, was not opened for its key.
@@ -47,6 +48,8 @@ func (e *KeyError) Error() string {
 		return what + " is encrypted; give its key: state.encryption.key in the configuration, or --state-key FILE"
 	case KeyUnneeded:
 		return what + " is not encrypted, and a key is given (state.encryption.key, --state-key or CEPHEUS_STATE_KEY); leave that out, or make an encrypted folder of it: cepheus state backup, then cepheus state restore with the key"
+	case KeyPlain:
+		return what + " is not encrypted, so it has no key to change; make an encrypted folder of it: cepheus state backup, then cepheus state restore with the key"
 	}
 	return what + " does not open with the key given (state.encryption.key, --state-key or CEPHEUS_STATE_KEY): it is encrypted under another, or its keys are damaged; give the key it was made with, or was given last by cepheus state rekey"
 }
@@ -116,6 +119,9 @@ func Rekey(dir string, from, to *seal.Key) error {
 		encrypted, err := readFormat(dir)
 		if err == nil {
 			err = checkKey(dir, encrypted, from)
+		}
+		if err == nil && !encrypted {
+			err = &KeyError{dir, KeyPlain}
 		}
 		if err != nil {
 			return err

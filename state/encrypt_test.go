@@ -180,6 +180,21 @@ func TestKeysThatDoNotFitAreRefused(t *testing.T) {
 	}
 }
 
+// TestRekeyOfAPlainDirectory: there is no key to change, and nothing to seal under another.
+func TestRekeyOfAPlainDirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	if err := openKey(t, dir, nil).Close(); err != nil {
+		t.Fatal(err)
+	}
+	var refused *KeyError
+	if err := Rekey(dir, nil, testKey(t, "a8", 32)); !errors.As(err, &refused) || refused.Why != KeyPlain {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, keysFile)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it has keys: %v", err)
+	}
+}
+
 func TestRekey(t *testing.T) {
 	former, key := testKey(t, "a7", 16), testKey(t, "a8", 32)
 	dir := filepath.Join(t.TempDir(), "state")
