@@ -21,6 +21,8 @@
 //   - In doubt a value is secret: a member is known by its name wherever it stands in a record,
 //     and in a rule that reads several types what is redacted of one is of all, where it is not
 //     known from which a record is.
+//   - A record in a field is redacted by its members; what is made of it, and where it is handed
+//     on in a row, it is redacted whole.
 //   - The same value has the same hash, in keys, fields and records, in all runs with one key.
 //   - An alert whose rule reads a redacted type has its id hashed too: what an id is made of
 //     holds the key, and could be found by trying.

@@ -16,6 +16,7 @@ var errDeep = errors.New("redact: nested too deep")
 type rewriter struct {
 	r      *Redactor
 	paths  []path
+	letter bool // the data of a CloudEvents envelope that is no object is hidden: nobody knows its members
 	from   *json.Decoder
 	to     bytes.Buffer
 	names  []string // of the members that it is in
@@ -25,7 +26,19 @@ type rewriter struct {
 // rewrite returns JSON with the members redacted, and their texts as they were. All else is
 // kept: order, members that come twice, numbers as they are written.
 func (r *Redactor) rewrite(text []byte, paths []path) (out []byte, hidden []string, err error) {
-	w := rewriter{r: r, paths: paths, from: json.NewDecoder(bytes.NewReader(text))}
+	return (&rewriter{r: r, paths: paths}).rewrite(text)
+}
+
+// rewriteLetter is rewrite of a record that came to nothing, which has to be an object or a list.
+func (r *Redactor) rewriteLetter(record []byte) (out []byte, hidden []string, err error) {
+	if start := bytes.TrimLeft(record, " \t\r\n"); len(start) == 0 || start[0] != '{' && start[0] != '[' {
+		return nil, nil, errors.New("redact: neither an object nor a list")
+	}
+	return (&rewriter{r: r, paths: r.all, letter: true}).rewrite(record)
+}
+
+func (w *rewriter) rewrite(text []byte) (out []byte, hidden []string, err error) {
+	w.from = json.NewDecoder(bytes.NewReader(text))
 	w.from.UseNumber()
 	if err := w.value(0); err != nil {
 		return nil, nil, err
@@ -85,12 +98,16 @@ func (w *rewriter) object(depth int) error {
 func (w *rewriter) member(name string, depth int) error {
 	w.names = append(w.names, name)
 	defer func() { w.names = w.names[:len(w.names)-1] }()
-	if !isMember(w.names, w.paths) {
+	known := isMember(w.names, w.paths)
+	if !known && !(w.letter && (name == "data" || name == "data_base64")) {
 		return w.value(depth + 1)
 	}
 	var whole json.RawMessage
 	if err := w.from.Decode(&whole); err != nil {
 		return err
+	}
+	if !known && whole[0] == '{' {
+		return w.within(whole, depth)
 	}
 	if string(whole) == "null" {
 		w.to.WriteString("null")
@@ -99,6 +116,15 @@ func (w *rewriter) member(name string, depth int) error {
 	text := canonical(whole)
 	w.hidden = append(w.hidden, text)
 	return w.scalar(w.r.text(text))
+}
+
+// within goes on in an object that was read whole.
+func (w *rewriter) within(object json.RawMessage, depth int) error {
+	outer := w.from
+	defer func() { w.from = outer }()
+	w.from = json.NewDecoder(bytes.NewReader(object))
+	w.from.UseNumber()
+	return w.value(depth + 1)
 }
 
 func (w *rewriter) list(depth int) error {

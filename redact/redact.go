@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/lang/plan"
@@ -35,9 +37,17 @@ type Redactor struct {
 	o   Options
 	all []path // of all types
 
-	mu    sync.Mutex // leaf
-	set   *plan.Set  // the last that was seen
-	marks *marks     // of it
+	mu   sync.Mutex         // leaf
+	last [mostSets]setMarks // of the sets that were seen last, the newest first
+}
+
+// mostSets is of how many sets what is secret is remembered: that in service, one that rules
+// are warmed in, and one of a trial.
+const mostSets = 3
+
+type setMarks struct {
+	set   *plan.Set
+	marks *marks
 }
 
 // path is that of a member.
@@ -162,19 +172,59 @@ func canonical(text []byte) string {
 }
 
 // Letter redacts a record that came to nothing, and why. Its type is not known, or not sure:
-// members of all types count. What is no JSON is replaced whole.
+// members of all types count. What is no JSON object, nor a list, is replaced whole: a line of
+// CSV may well be a JSON number. One that was redacted before stays.
 func (r *Redactor) Letter(record []byte, reason string) ([]byte, string) {
-	out, hidden, err := r.rewrite(record, r.all)
+	if isReplaced(record) {
+		return record, unquoted(reason)
+	}
+	out, hidden, err := r.rewriteLetter(record)
 	if err != nil {
-		return []byte("a record of " + strconv.Itoa(len(record)) + " bytes that is not JSON, " + r.text(string(record))), unquoted(reason)
+		return []byte(replacedHead + strconv.Itoa(len(record)) + replacedEnd + r.text(string(record))), unquoted(reason)
 	}
 	for _, text := range hidden {
-		if text != "" {
-			reason = strings.ReplaceAll(reason, text, Masked)
-		}
+		reason = withoutWord(reason, text)
 	}
 	return out, reason
 }
+
+// What stands for a record that is replaced: its length and its hash are between and behind.
+const (
+	replacedHead = "a record of "
+	replacedEnd  = " bytes that is not JSON, "
+)
+
+func isReplaced(record []byte) bool {
+	text, is := strings.CutPrefix(string(record), replacedHead)
+	length, hash, whole := strings.Cut(text, replacedEnd)
+	_, err := strconv.Atoi(length)
+	return is && whole && err == nil && isRedacted(hash)
+}
+
+// withoutWord masks a text where it is not a part of a longer word: that a member is "a" is no
+// reason to mask every a.
+func withoutWord(in, text string) string {
+	var out strings.Builder
+	for text != "" {
+		at := strings.Index(in, text)
+		if at < 0 {
+			break
+		}
+		end := at + len(text)
+		before, _ := utf8.DecodeLastRuneInString(in[:at])
+		after, _ := utf8.DecodeRuneInString(in[end:])
+		out.WriteString(in[:at])
+		if inWord(before) || inWord(after) {
+			out.WriteString(text)
+		} else {
+			out.WriteString(Masked)
+		}
+		in = in[end:]
+	}
+	return out.String() + in
+}
+
+func inWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // unquoted leaves out what a reason quotes.
 func unquoted(reason string) string {
@@ -186,10 +236,11 @@ func unquoted(reason string) string {
 
 // Reason is why a rule went wrong, without what it says of values.
 func (r *Redactor) Reason(text string) string {
+	text = unquoted(text) // a value may have a colon too
 	if at := strings.LastIndex(text, ": "); at >= 0 {
 		return text[:at+2] + Masked
 	}
-	return unquoted(text)
+	return text
 }
 
 // Told redacts what is told, as JSON, of a key of a rule or a table (its other name): parts of

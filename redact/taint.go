@@ -32,14 +32,24 @@ func (m *ruleMarks) evidence(rule *plan.Rule, step string) []path {
 	return m.steps[step]
 }
 
-// marksOf works out what is secret in a set. The last one is remembered: it changes seldom.
+// marksOf works out what is secret in a set. The last few are remembered: sets change seldom,
+// but trials run beside the one in service.
 func (r *Redactor) marksOf(set *plan.Set) *marks {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.set != set {
-		r.set, r.marks = set, r.mark(set)
+	if r.last[0].set == set {
+		return r.last[0].marks
 	}
-	return r.marks
+	at := slices.IndexFunc(r.last[:], func(m setMarks) bool { return m.set == set })
+	found := setMarks{set: set}
+	if at >= 0 {
+		found = r.last[at]
+	} else {
+		at, found.marks = len(r.last)-1, r.mark(set)
+	}
+	copy(r.last[1:at+1], r.last[:at])
+	r.last[0] = found
+	return found.marks
 }
 
 // mark follows secrets through rules and projections until nothing more becomes one: each
@@ -109,13 +119,51 @@ func (s seer) secret(x *plan.Expr) bool {
 		return s.memberOf(x)
 	case plan.OpRead:
 		return len(s.rows[s.projectionOf(x)]) > 0
-	case plan.OpNot, plan.OpAnd, plan.OpOr, plan.OpEq, plan.OpNe, plan.OpLt, plan.OpLe, plan.OpGt, plan.OpGe,
+	case plan.OpNot, plan.OpAnd, plan.OpOr, plan.OpCoalesce, plan.OpCond:
+		return s.any(x.Args) // a bool that is redacted shows in them
+	case plan.OpEq, plan.OpNe:
+		return slices.ContainsFunc(x.Args, func(a *plan.Expr) bool { return a.Type.Kind == event.Bool && s.secret(a) })
+	case plan.OpLt, plan.OpLe, plan.OpGt, plan.OpGe,
 		plan.OpIn, plan.OpContains, plan.OpStartsWith, plan.OpEndsWith, plan.OpMatch, plan.OpInFile, plan.OpTaken:
 		return false
 	case plan.OpRow:
 		return false // what a file says
 	}
-	return x.Type.Kind != event.Bool && s.any(x.Args)
+	return x.Type.Kind != event.Bool && (s.any(x.Args) || s.spells(x))
+}
+
+// spells reports whether an expression turns a record that may have a redacted member into what
+// is not redacted by parts: a text of it, or the member of a name that is known as it runs.
+func (s seer) spells(x *plan.Expr) bool {
+	if x.Type.Kind == event.String {
+		return slices.ContainsFunc(x.Args, s.holds)
+	}
+	return x.Op == plan.OpIndex && x.Args[1].Type.Kind != event.Int && s.holds(x.Args[0])
+}
+
+// holds reports whether an expression may give a record, or a list of them, that has a redacted
+// member.
+func (s seer) holds(x *plan.Expr) bool {
+	if x.Op == plan.OpConst || x.Op == plan.OpRow {
+		return false
+	}
+	paths := s.pathsRead()
+	return len(paths) > 0 && mayHold(x.Type, paths)
+}
+
+// mayHold reports whether values of a type may have one of the members.
+func mayHold(t event.Type, paths []path) bool {
+	switch t.Kind {
+	case event.Any:
+		return true
+	case event.List:
+		return t.Elem == nil || mayHold(*t.Elem, paths)
+	case event.Record:
+		return slices.ContainsFunc(t.Fields, func(f event.Field) bool {
+			return mayHold(f.Type, paths) || slices.ContainsFunc(paths, func(p path) bool { return p[len(p)-1] == f.Name })
+		})
+	}
+	return false
 }
 
 func (s seer) any(all []*plan.Expr) bool { return slices.ContainsFunc(all, s.secret) }
@@ -240,11 +288,12 @@ func typesOf(rule *plan.Rule) (all []int) {
 }
 
 // projection marks the secret fields of a projection's rows, and reports whether there are
-// more than before.
+// more than before. A record that may have a redacted member is one whole: who reads the row does
+// not know of what type it was.
 func (m *marks) projection(set *plan.Set, number int, p *plan.Projection) (more bool) {
 	s := seer{marks: m, set: set, table: p, typ: -1}
 	for _, f := range p.Fields {
-		if !m.rows[number][f.Name] && s.secret(f.Expr) {
+		if !m.rows[number][f.Name] && (s.secret(f.Expr) || s.holds(f.Expr)) {
 			m.rows[number][f.Name], more = true, true
 		}
 	}
@@ -264,6 +313,10 @@ func (m *marks) derived(set *plan.Set, rule *plan.Rule) (more bool) {
 			for _, f := range d.Fields {
 				if s.secret(f.Expr) {
 					mark(d.Type, f.Name)
+				} else if s.holds(f.Expr) {
+					for _, p := range s.pathsRead() {
+						mark(d.Type, p[len(p)-1]) // wherever in the record it stands
+					}
 				}
 			}
 			if id := set.Types[d.Type].Schema.IDField; id != "" && m.touches(rule) {
@@ -331,6 +384,7 @@ func (m *marks) told(set *plan.Set, name string) (all []path) {
 			continue
 		}
 		s := seer{marks: m, set: set, rule: rule, typ: -1}
+		all = append(all, s.pathsRead()...) // of events that rules made, too
 		for i, k := range rule.Keys {
 			if s.key(i) {
 				all = append(all, path{"key", k.Name})
