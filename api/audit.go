@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 )
@@ -84,6 +85,14 @@ func (c *call) denial(status int) denial {
 	return notRefused
 }
 
+// path is that of the request, without the key of a row: that is people's data.
+func (c *call) path() string {
+	if of, keyed := strings.CutSuffix(c.route.path, "{key}"); keyed {
+		return strings.Replace(of, "{name}", c.Param("name"), 1) + "{key}"
+	}
+	return c.Request.URL.Path
+}
+
 // audit notes what was changed, or refused for who asked.
 func (c *call) audit(status int, why string) {
 	switch refused := c.denial(status); {
@@ -93,7 +102,7 @@ func (c *call) audit(status int, why string) {
 		return
 	}
 	e := &c.note
-	e.Time, e.From, e.What, e.On, e.Status, e.Why = c.s.o.Now().UTC(), address(c.Request), c.route.id, clip(c.Request.URL.Path), status, why
+	e.Time, e.From, e.What, e.On, e.Status, e.Why = c.s.o.Now().UTC(), address(c.Request), c.route.id, clip(c.path()), status, why
 	e.Who = "unknown"
 	if c.who != nil {
 		e.Who = c.who.name

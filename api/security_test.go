@@ -56,6 +56,15 @@ func TestAFloodDoesNotFillTheAuditLog(t *testing.T) {
 	}
 }
 
+// TestTheAuditLogHasNoKeys: that of a table stands in the path, and is people's data.
+func TestTheAuditLogHasNoKeys(t *testing.T) {
+	r := start(t, func(o *Options) { o.Tokens = []Token{{"writer", hashed(t, "w"), []string{scopeEventsWrite}}} })
+	r.ask("GET", "/v1/tables/usual/4111-1111", "").want(401)
+	if log, _ := os.ReadFile(r.audit); bytes.Contains(log, []byte("4111")) || r.lines(`"on":"/v1/tables/usual/{key}"`) != 1 {
+		t.Errorf("the log is\n%s", log)
+	}
+}
+
 func TestTheAuditLogHasVersions(t *testing.T) {
 	r := start(t, func(*Options) {})
 	r.put(over10).want(200)

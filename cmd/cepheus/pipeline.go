@@ -285,10 +285,11 @@ func (p *pipeline) bury(letters []engine.Dead) error {
 	}
 	for i := range letters {
 		l := &letters[i]
+		kind := kindOf(l.Reason) // of the reason as it is: a value may be "late"
 		if p.redactor != nil {
 			l.Record, l.Reason = p.redactor.Letter(l.Record, l.Reason)
 		}
-		err := dead.Write(deadletter.Letter{Kind: kindOf(l.Reason), Reason: l.Reason, Source: string(l.Partition.AppendName(nil)), Offset: l.Offset, Time: l.Time, Record: l.Record})
+		err := dead.Write(deadletter.Letter{Kind: kind, Reason: l.Reason, Source: string(l.Partition.AppendName(nil)), Offset: l.Offset, Time: l.Time, Record: l.Record})
 		if err != nil {
 			return err
 		}
@@ -316,7 +317,7 @@ func (p *pipeline) report(ctx context.Context, s *engine.Stats, took time.Durati
 	case ctx.Err() != nil:
 		fmt.Fprintln(p.world.stderr, "stopped by a signal; all that was read is committed")
 	}
-	return printSummary(p.world.stderr, s, took, p.buried())
+	return printSummary(p.world.stderr, p.withoutValues(s), took, p.buried())
 }
 
 // buried says where the dead letters are, and how many there was no room for.

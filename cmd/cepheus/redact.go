@@ -2,8 +2,10 @@ package main
 
 import (
 	"log/slog"
+	"slices"
 	"strings"
 
+	"github.com/cepheus-cep/cepheus/engine"
 	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/lang/plan"
 	"github.com/cepheus-cep/cepheus/redact"
@@ -27,4 +29,19 @@ func (p *pipeline) redacts() func(*plan.Set, *plan.Rule, *event.Alert) {
 		p.log.Warn("redact names event types that no rule file declares: nothing of them is redacted", slog.String("types", strings.Join(names, ", ")))
 	}
 	return p.redactor.Alert
+}
+
+// withoutValues are the totals without what the last errors of rules say of values.
+func (p *pipeline) withoutValues(s *engine.Stats) *engine.Stats {
+	if p.redactor == nil {
+		return s
+	}
+	out := *s
+	out.Rules = slices.Clone(s.Rules)
+	for i := range out.Rules {
+		if r := &out.Rules[i]; r.LastError != "" {
+			r.LastError = p.redactor.Reason(r.LastError)
+		}
+	}
+	return &out
 }
