@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gin-gonic/gin"
 )
 
 func TestNewTokens(t *testing.T) {
@@ -53,6 +55,21 @@ func TestAFloodDoesNotFillTheAuditLog(t *testing.T) {
 	}
 	if log, _ := os.ReadFile(r.audit); !bytes.Contains(log, []byte(`"from":"`)) {
 		t.Errorf("the log does not say from where:\n%s", log)
+	}
+}
+
+// TestABodyIsNotHeldByItsRecords: what waits in the queue is bounded by the records' bytes.
+func TestABodyIsNotHeldByItsRecords(t *testing.T) {
+	for _, media := range []string{mediaJSON, mediaLines} {
+		body := `{"a":1}` + strings.Repeat(" ", 1<<20)
+		g, _ := gin.CreateTestContext(httptest.NewRecorder())
+		g.Request = httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/events", strings.NewReader(body))
+		g.Request.Header.Set("Content-Type", media)
+		s := &Server{o: Options{Limits: Limits{Body: 2 << 20, Events: 10}}}
+		records, err := (&call{Context: g, s: s}).records()
+		if err != nil || len(records) != 1 || cap(records[0]) > 1000 {
+			t.Errorf("%s: %d records, the first holds %d bytes: %v", media, len(records), cap(records[0]), err)
+		}
 	}
 }
 
