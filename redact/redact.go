@@ -113,7 +113,7 @@ func (r *Redactor) parts(v event.Value, names []string) event.Value {
 	}
 	c := &event.Compound{Elems: slices.Clone(v.C.Elems), Names: v.C.Names}
 	for i, e := range c.Elems {
-		if v.Kind == event.Record && slices.Contains(names, c.Names[i]) {
+		if v.Kind == event.Record && slices.Contains(names, lastOf(c.Names[i])) {
 			c.Elems[i] = r.value(e)
 		} else {
 			c.Elems[i] = r.parts(e, names)
@@ -263,7 +263,8 @@ func (r *Redactor) record(text []byte, paths []path) []byte {
 }
 
 // isMember reports whether what stands under the names, the last its own, has one of the
-// paths, or is within what has.
+// paths, or is within what has. A name with dots in it, as a column of a CSV file has, is as good
+// as the names between them.
 func isMember(names []string, paths []path) bool {
 	for _, p := range paths {
 		for end := len(p); end <= len(names); end++ {
@@ -272,5 +273,13 @@ func isMember(names []string, paths []path) bool {
 			}
 		}
 	}
-	return false
+	return slices.ContainsFunc(names, func(n string) bool { return strings.Contains(n, ".") }) && isDotted(names, paths)
+}
+
+// lastOf is the name behind the last dot.
+func lastOf(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }
+
+func isDotted(names []string, paths []path) bool {
+	whole := "." + strings.Join(names, ".") + "."
+	return slices.ContainsFunc(paths, func(p path) bool { return strings.Contains(whole, "."+strings.Join(p, ".")+".") })
 }

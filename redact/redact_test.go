@@ -19,7 +19,7 @@ import (
 )
 
 const declared = `
-event payment (time: at, id: no) { at time  no string  card string  pin int  amount float  shop string  customer any }
+event payment (time: at, id: no) { at time  no string  card string  pin int  amount float  shop string  customer any  more any }
 event login (time: at) { at time  user string  card string }
 event suspicion (id: mark) { mark string  who string  why string }
 table usual by card from payment { n: count()  last_card: last(card)  mean: avg(amount)  most: max(pin) }
@@ -41,8 +41,8 @@ const (
 )
 
 func payment(second int, amount float64) []byte {
-	return fmt.Appendf(nil, `{"type":"payment","at":"2026-01-01T00:00:%02dZ","no":"p%d","card":%q,"pin":%s,"amount":%g,"shop":"S1","customer":{"name":"Ann","email":%q},"iban":%q,"more":[{"c\u0061rd":%q}]}`,
-		second, second, card, pin, amount, email, iban, card)
+	return fmt.Appendf(nil, `{"type":"payment","at":"2026-01-01T00:00:%02dZ","no":"p%d","card":%q,"pin":%s,"amount":%g,"shop":"S1","customer":{"name":"Ann","email":%q},"iban":%q,"more":[{"c\u0061rd":%q,"customer.email":%q}]}`,
+		second, second, card, pin, amount, email, iban, card, email)
 }
 
 var records = [][]byte{
@@ -104,6 +104,7 @@ var waysOut = map[string]string{
 	"a shadow":                 `rule r { mode shadow from payment by card emit { who: card } }`,
 	"a let":                    `rule r { from payment let d = card + "x" emit { who: d } }`,
 	"the record alone":         `rule r { from payment }`,
+	"a name with dots":         `rule r { from payment emit { a: more, b: more[0]["customer.email"] } }`,
 	"a record in a text":       `rule r { from payment emit { a: "${customer}", b: toJSON(customer), c: string(customer), d: map([customer], {"${#}"}) } }`,
 	"a record of an aggregate": `rule r { from payment by shop window sliding 1m emit { a: "${last(customer)}", b: collect(customer, 2) } }`,
 	"a record of a step":       `rule r { match a: payment -> b: payment within 1m emit { z: toJSON(a.customer) } }`,
@@ -235,19 +236,20 @@ func TestEqualValuesHaveEqualHashes(t *testing.T) {
 func TestLetters(t *testing.T) {
 	r := redact.New(options(false))
 	for name, c := range map[string]struct{ record, reason, want string }{
-		"a record":        {string(records[0]), `field pin: "73519" is no number`, `field pin: "***" is no number`},
-		"of another type": {`{"type":"x","a":{"card":"` + card + `"}}`, "undeclared", "undeclared"},
-		"an array":        {`[{"card":"` + card + `"}]`, "an array", "an array"},
-		"a line of CSV":   {pin, "malformed CSV: 1 cells", "malformed CSV: 1 cells"},
-		"a quoted line":   {`"` + card + `"`, "malformed CSV: 1 cells", "malformed CSV: 1 cells"},
-		"binary data":     {`{"specversion":"1.0","data_base64":"` + card + `"}`, "CloudEvents envelope with binary data", "CloudEvents envelope with binary data"},
-		"data as text":    {`{"specversion":"1.0","data":"{\"card\":\"` + card + `\"}"}`, "CloudEvents envelope whose data is not an object", "CloudEvents envelope whose data is not an object"},
-		"data":            {`{"specversion":"1.0","data":{"card":"` + card + `"}}`, "late: it is old", "late: it is old"},
-		"a short value":   {`{"card":"a"}`, `late: it is a year after "a"`, `late: it is *** year after "***"`},
-		"no JSON":         {`card=` + card + `&pin=` + pin, `malformed JSON at byte 1: "card=` + card + `"`, `malformed JSON at byte 1: ***`},
-		"cut short":       {`{"card":"` + card, "malformed JSON at byte 20", "malformed JSON at byte 20"},
-		"two of them":     {`{"card":"` + card + `"} {"card":"` + card + `"}`, "more follows", "more follows"},
-		"deep":            {strings.Repeat(`{"card2":`, 5000) + `"` + card + `"` + strings.Repeat("}", 5000), "too deep", "too deep"},
+		"a record":         {string(records[0]), `field pin: "73519" is no number`, `field pin: "***" is no number`},
+		"of another type":  {`{"type":"x","a":{"card":"` + card + `"}}`, "undeclared", "undeclared"},
+		"a name with dots": {`{"customer.email":"` + email + `","x.customer.email":"` + email + `","a":{"customer.email":{"b":"` + email + `"}}}`, "late: it is old", "late: it is old"},
+		"an array":         {`[{"card":"` + card + `"}]`, "an array", "an array"},
+		"a line of CSV":    {pin, "malformed CSV: 1 cells", "malformed CSV: 1 cells"},
+		"a quoted line":    {`"` + card + `"`, "malformed CSV: 1 cells", "malformed CSV: 1 cells"},
+		"binary data":      {`{"specversion":"1.0","data_base64":"` + card + `"}`, "CloudEvents envelope with binary data", "CloudEvents envelope with binary data"},
+		"data as text":     {`{"specversion":"1.0","data":"{\"card\":\"` + card + `\"}"}`, "CloudEvents envelope whose data is not an object", "CloudEvents envelope whose data is not an object"},
+		"data":             {`{"specversion":"1.0","data":{"card":"` + card + `"}}`, "late: it is old", "late: it is old"},
+		"a short value":    {`{"card":"a"}`, `late: it is a year after "a"`, `late: it is *** year after "***"`},
+		"no JSON":          {`card=` + card + `&pin=` + pin, `malformed JSON at byte 1: "card=` + card + `"`, `malformed JSON at byte 1: ***`},
+		"cut short":        {`{"card":"` + card, "malformed JSON at byte 20", "malformed JSON at byte 20"},
+		"two of them":      {`{"card":"` + card + `"} {"card":"` + card + `"}`, "more follows", "more follows"},
+		"deep":             {strings.Repeat(`{"card2":`, 5000) + `"` + card + `"` + strings.Repeat("}", 5000), "too deep", "too deep"},
 	} {
 		record, reason := r.Letter([]byte(c.record), c.reason)
 		if found := secretsIn(string(record) + reason); len(found) > 0 {

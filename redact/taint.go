@@ -205,7 +205,7 @@ func (s seer) memberOf(x *plan.Expr) bool {
 	if s.any(x.Args) {
 		return true
 	}
-	return slices.ContainsFunc(s.pathsRead(), func(p path) bool { return p[len(p)-1] == x.Name })
+	return slices.ContainsFunc(s.pathsRead(), func(p path) bool { return p[len(p)-1] == lastOf(x.Name) })
 }
 
 // projectionOf is the number of the projection that a row is of.
