@@ -124,6 +124,8 @@ func TestRabbitMQ(t *testing.T) {
 
 	t.Run("killed and back", func(t *testing.T) {
 		queue(t, url, "killed", nil)
+		server.Stop(t) // it keeps a queue that is new in memory for a while, durable or not
+		server.Start(t)
 		sinktest.Survives(t, server, open(t, Options{URL: url, RoutingKey: "killed"}), sinks.Delivery{}, 2000, func() (ids []string) {
 			known := map[string]bool{} // as a consumer that keeps ids
 			for _, m := range drained(t, url, "killed") {
