@@ -162,12 +162,12 @@ func (d *diary) turn(filed [someday + 1]int64) {
 
 // How many rows of keys that are only to be forgotten are looked at in an epoch: four times
 // as many as it forgot the last time, so that of the keys whose rows are overdue about a
-// quarter are dead; at least some, and one for each eighth event; at most one for each event,
+// quarter are dead; at least some, and one for each 32nd event; at most one for each event,
 // for no more keys can have come. (Keys that all came at the same time, as at a first start,
 // have their rows come up at the same time too. While they live this is not urgent.)
 const (
 	someRows      = 1 << 10
-	eventsARow    = 8
+	eventsARow    = 32
 	rowsForgotten = 4
 )
 

@@ -9,8 +9,8 @@ func TestToLookAt(t *testing.T) {
 		events, forgotten, want int
 	}{
 		{"nothing is known", 0, 0, someRows},
-		{"all are alive", 80_000, 0, 10_000},
-		{"some die, as many as come anew", 80_000, 2_000, 10_000},
+		{"all are alive", 80_000, 0, 2_500},
+		{"some die", 80_000, 2_000, 8_000},
 		{"more die", 80_000, 4_000, 16_000},
 		{"all die, and as many come", 80_000, 80_000, 80_000},
 		{"all die, and hardly any come", 100, 80_000, someRows},

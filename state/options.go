@@ -132,7 +132,7 @@ func (o *Options) badger(dir string, ring *seal.Ring) badger.Options {
 // tableBytes is the size of a table of the base level; those of the next are twice as large.
 // What Badger builds tables in is twice as large as they, up to the next power of two, and
 // compactions build a dozen at once: so they are small, and a byte less than a power of two.
-const tableBytes = 2<<20 - 1
+const tableBytes = 1<<20 - 1
 
 // logger gives Badger's messages to slog.
 type logger struct{ log *slog.Logger }
