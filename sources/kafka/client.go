@@ -116,8 +116,10 @@ func (c *Client) start(ctx context.Context) error {
 }
 
 func (c *Client) tryStart(ctx context.Context) error {
-	if err := c.negotiate(ctx); err != nil {
-		return err
+	if c.versions.fetch == 0 { // else an attempt before has, and what it began is running
+		if err := c.negotiate(ctx); err != nil {
+			return err
+		}
 	}
 	m, err := c.metadata(ctx)
 	if err != nil {
@@ -136,16 +138,17 @@ func (c *Client) negotiate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.versions.fetch = min(known[apiFetch].Max, maxFetch)
+	fetch := min(known[apiFetch].Max, maxFetch)
 	c.versions.list = min(known[apiListOffsets].Max, maxListOffsets)
 	c.versions.metadata = min(known[wire.APIMetadata].Max, wire.MaxMetadata)
-	if c.versions.fetch < 4 || c.versions.list < 1 || c.versions.metadata < 4 {
+	if fetch < 4 || c.versions.list < 1 || c.versions.metadata < 4 {
 		return wire.Mend("brokers", "the brokers are older than Kafka 0.11", nil)
 	}
 	if c.versions.metadata < 10 {
-		c.versions.fetch = min(c.versions.fetch, 12) // without ids of topics
+		fetch = min(fetch, 12) // without ids of topics
 		c.o.Log.Warn("the brokers tell no ids of topics: one that is deleted and made again is known by the last record read alone", slog.String("source", c.o.Name))
 	}
+	c.versions.fetch = fetch
 	return nil
 }
 

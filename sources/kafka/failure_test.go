@@ -239,7 +239,8 @@ func TestBrokersWithoutIDs(t *testing.T) {
 	toEnd(t, s)
 	again()
 	var e *ReplacedError
-	if all, err := tryToEnd(t.Context(), s); !errors.As(err, &e) || len(all) != 0 {
+	// A fetch may come between the making and the records: then the log ends too early.
+	if all, err := tryToEnd(t.Context(), s); !errors.As(err, &e) && !(err != nil && strings.Contains(err.Error(), "ends at offset 0, before 3")) || len(all) != 0 {
 		t.Errorf("made again while it is read: %q, %v", texts(all), err)
 	}
 	if all, err := tryToEnd(t.Context(), resume()); !errors.As(err, &e) || len(all) != 0 || !strings.Contains(err.Error(), "the time stamp at offset 1") {
