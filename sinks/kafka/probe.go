@@ -32,7 +32,7 @@ func Probe(ctx context.Context, o Options) error {
 
 // probeTransactions looks at the group and the transactional id.
 func (s *Sink) probeTransactions(ctx context.Context) error {
-	at, err := s.readPosition(ctx, false)
+	at, err := s.look(ctx)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/cepheus-cep/cepheus/sinks"
 )
@@ -46,7 +47,11 @@ func (s *Sink) takeOver(ctx context.Context) error {
 // tryTakeOver looks first whether the position is ours, so that a process on another state
 // does no harm.
 func (s *Sink) tryTakeOver(ctx context.Context) error {
-	if err := s.adopt(ctx, false); err != nil {
+	at, err := s.look(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.adopt(at, false); err != nil {
 		return err
 	}
 	if err := s.initialise(ctx, nobody); err != nil {
@@ -55,10 +60,29 @@ func (s *Sink) tryTakeOver(ctx context.Context) error {
 	if s.producer.epoch > 0 {
 		s.o.Log.Info("transactional id taken over; a process that still uses it will end", slog.String("sink", s.o.Name), slog.String("transactional_id", s.o.TransactionalID))
 	}
-	if err := s.adopt(ctx, true); err != nil {
+	if at, err = s.readPosition(ctx, true); err != nil {
+		return err
+	}
+	if err := s.adopt(at, true); err != nil {
 		return err
 	}
 	return s.claim(ctx)
+}
+
+// undecided is how long a transaction of somebody else may be under way until it is taken for
+// one that a dead process has left. What is committed shows a little later than its process
+// hears of it: who looked at once would not see that the position is another's.
+const undecided = time.Second
+
+// look reads the position before anything is changed.
+func (s *Sink) look(ctx context.Context) (position, error) {
+	soon, cancel := context.WithTimeout(ctx, undecided)
+	defer cancel()
+	at, err := s.readPosition(soon, true)
+	if err != nil && soon.Err() != nil && ctx.Err() == nil {
+		return s.readPosition(ctx, false)
+	}
+	return at, err
 }
 
 // initialise gets an identity, the next one where the sink has one. Transactions of the one
@@ -93,13 +117,10 @@ func (s *Sink) readPosition(ctx context.Context, stable bool) (position, error) 
 	return at, nil
 }
 
-// adopt takes a position over that was found at the start, if it may be.
-func (s *Sink) adopt(ctx context.Context, stable bool) error {
-	at, err := s.readPosition(ctx, stable)
-	if err != nil {
-		return err
-	}
-	err = s.ours(at)
+// adopt takes a position over that was found at the start, if it may be; it is final where all
+// transactions of others are decided.
+func (s *Sink) adopt(at position, final bool) error {
+	err := s.ours(at)
 	if err == nil {
 		s.position.row = at.row
 		return nil
@@ -107,7 +128,7 @@ func (s *Sink) adopt(ctx context.Context, stable bool) error {
 	if !s.o.Adopt {
 		return err
 	}
-	if s.position.row = 0; stable {
+	if s.position.row = 0; final {
 		s.o.Log.Warn("position of another state is passed by", slog.String("sink", s.o.Name), slog.String("transactional_id", s.o.TransactionalID), slog.String("state", at.state), slog.Uint64("row", at.row))
 	}
 	return nil
