@@ -40,7 +40,7 @@ demo-kafka: build ## make demo on Apache Kafka, or on BROKERS=host:port
 
 test: go-ok format-ok ## format check, vet and all tests (the race detector where there is a C compiler)
 	$(GO) vet ./...
-	$(GO) test ./...
+	$(GO) test -timeout 25m ./...
 	@$(MAKE) --no-print-directory race
 
 check: go-ok lint test ## make test, linters and a short fuzz of every target
@@ -123,7 +123,7 @@ RACE := ./engine ./engine/enginetest ./state/... ./sources/... ./sinks/... ./rul
 
 race:
 	@if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC | cut -d' ' -f1)" >/dev/null; then \
-		set -x; CEPHEUS_LAW_ROUNDS=1 $(GO) test -race $(RACE); \
+		set -x; CEPHEUS_LAW_ROUNDS=1 $(GO) test -race -timeout 25m $(RACE); \
 	else echo "no C compiler: tests under the race detector are left out"; fi
 
 lint:
