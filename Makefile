@@ -119,7 +119,7 @@ format-ok:
 # random rule sets each, not ten), stores, sources, sinks, the API and the command. What lies below
 # the engine (eval, index, keep, machine), windows, event and lang start no goroutine and
 # are run here through the engine.
-RACE := ./engine ./engine/enginetest ./state/... ./sources/... ./sinks/... ./rules/lookup ./rules/service ./traces ./api ./cmd/...
+RACE := ./cmd/... ./engine ./engine/enginetest ./state/... ./sources/... ./sinks/... ./rules/lookup ./rules/service ./traces ./api
 
 race:
 	@if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC | cut -d' ' -f1)" >/dev/null; then \
