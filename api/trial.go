@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,7 +78,7 @@ func (c *call) try(set *plan.Set, in *trialOf) (*answer, error) {
 	out := tried{Alerts: []json.RawMessage{}, Counts: map[string]uint64{}}
 	most := or(in.Limit, pageDefault)
 	take := func(a *event.Alert) {
-		if !wants(in.Rules, a.Rule) {
+		if len(in.Rules) > 0 && !slices.Contains(in.Rules, a.Rule) {
 			return
 		}
 		if out.Counts[a.Rule]++; len(out.Alerts) < most {
@@ -137,15 +138,6 @@ func (c *call) trialOptions(set *plan.Set, shadow func(*event.Alert)) engine.Opt
 	}
 	o.Limits.KeysPerRule, o.Limits.RunsPerKey, o.Limits.EventsPerRun, o.Limits.EventsPerWindow = trialKeys, trialRuns, trialEvents, trialEvents
 	return o
-}
-
-func wants(rules []string, rule string) bool {
-	for _, r := range rules {
-		if r == rule {
-			return true
-		}
-	}
-	return len(rules) == 0
 }
 
 // explain is GET /v1/explain.

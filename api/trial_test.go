@@ -3,13 +3,13 @@ package api
 import (
 	"encoding/json"
 	"fmt"
-	"github.com/cepheus-cep/cepheus/lang"
-	"github.com/cepheus-cep/cepheus/lang/source"
-	"github.com/cepheus-cep/cepheus/redact"
 	"strings"
 	"testing"
 
 	"github.com/cepheus-cep/cepheus/engine"
+	"github.com/cepheus-cep/cepheus/lang"
+	"github.com/cepheus-cep/cepheus/lang/source"
+	"github.com/cepheus-cep/cepheus/redact"
 )
 
 // TestATrialOverRecentEvents: what a draft would have alerted of what the engine has read.
