@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -15,15 +14,10 @@ import (
 // cepheusDo runs a verb and wants an exit code.
 func cepheusDo(t *testing.T, code int, args ...string) (out, messages string) {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), self)
-	cmd.Args = append([]string{"cepheus"}, args...)
+	cmd := itself(t, args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err = cmd.Run()
+	err := cmd.Run()
 	exit := (*exec.ExitError)(nil)
 	if err != nil && !errors.As(err, &exit) || cmd.ProcessState.ExitCode() != code {
 		t.Fatalf("%v, want exit code %d; standard error:\n%s", err, code, stderr.String())

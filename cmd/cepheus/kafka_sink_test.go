@@ -42,8 +42,9 @@ func (b *broker) withAlerts(t *testing.T) *broker {
 	return b
 }
 
-// alerted are the numbers that committed alerts in the topic tell of, in order.
-func (b *broker) alerted(t *testing.T) (all []int) {
+// committed are the alerts that readers of committed records see in the topic, once nothing more
+// has come for a while.
+func (b *broker) committed(t *testing.T, while time.Duration) (all []*kgo.Record) {
 	t.Helper()
 	c, err := kgo.NewClient(kgo.SeedBrokers(b.ListenAddrs()...), kgo.ConsumeTopics("alerts"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 	if err != nil {
@@ -51,20 +52,27 @@ func (b *broker) alerted(t *testing.T) (all []int) {
 	}
 	defer c.Close()
 	for {
-		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), while)
 		fs := c.PollFetches(ctx)
 		cancel()
 		if fs.NumRecords() == 0 {
 			return all
 		}
-		fs.EachRecord(func(r *kgo.Record) {
-			var n int
-			if _, rest, ok := strings.Cut(string(r.Value), `"fields":{"n":`); ok {
-				fmt.Sscanf(rest, "%d", &n)
-				all = append(all, n)
-			}
-		})
+		all = append(all, fs.Records()...)
 	}
+}
+
+// alerted are the numbers that committed alerts in the topic tell of, in order.
+func (b *broker) alerted(t *testing.T) (all []int) {
+	t.Helper()
+	for _, r := range b.committed(t, 300*time.Millisecond) {
+		var n int
+		if _, rest, ok := strings.Cut(string(r.Value), `"fields":{"n":`); ok {
+			fmt.Sscanf(rest, "%d", &n)
+			all = append(all, n)
+		}
+	}
+	return all
 }
 
 // TestFromTopicToTopicOnce kills runs, and lets the last end well.

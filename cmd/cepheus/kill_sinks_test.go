@@ -22,7 +22,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/redis/go-redis/v9"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/cepheus-cep/cepheus/sinks/sinktest"
 	"github.com/cepheus-cep/cepheus/test/servers"
@@ -248,20 +247,10 @@ func onceReceiver(t *testing.T) receiver {
 // alertIDs are those of the alerts that readers of committed records see.
 func (b *broker) alertIDs(t *testing.T) (ids []string) {
 	t.Helper()
-	c, err := kgo.NewClient(kgo.SeedBrokers(b.ListenAddrs()...), kgo.ConsumeTopics("alerts"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
-	if err != nil {
-		t.Fatal(err)
+	for _, r := range b.committed(t, time.Second) {
+		ids = append(ids, idIn(t, r.Value))
 	}
-	defer c.Close()
-	for {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		fs := c.PollFetches(ctx)
-		cancel()
-		if fs.NumRecords() == 0 {
-			return ids
-		}
-		fs.EachRecord(func(r *kgo.Record) { ids = append(ids, idIn(t, r.Value)) })
-	}
+	return ids
 }
 
 // mailbox is an SMTP server in this process that keeps what messages call themselves.

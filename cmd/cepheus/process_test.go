@@ -57,6 +57,18 @@ func (s *said) String() string {
 	return s.text.String()
 }
 
+// itself is this test binary by the name cepheus, to be run.
+func itself(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self)
+	cmd.Args = append([]string{"cepheus"}, args...)
+	return cmd
+}
+
 // start runs this test binary by the name cepheus.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
@@ -66,13 +78,9 @@ func start(t *testing.T, args ...string) *process {
 // startIn does that in a folder.
 func startIn(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &process{Cmd: exec.CommandContext(t.Context(), self)}
-	p.Args, p.Dir = append([]string{"cepheus"}, args...), dir
-	p.Stderr = &p.messages
+	p := &process{Cmd: itself(t, args...)}
+	p.Dir, p.Stderr = dir, &p.messages
+	var err error
 	if p.in, err = p.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -40,12 +39,7 @@ type client struct {
 // does runs a verb to its end and returns what it prints.
 func (c *client) does(t *testing.T, code int, stdin string, args ...string) (out, messages string) {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), self)
-	cmd.Args = append([]string{"cepheus"}, args...)
+	cmd := itself(t, args...)
 	cmd.Env = append(append(os.Environ(), "CEPHEUS_SERVER="+c.server), c.env...)
 	cmd.Dir = c.dir
 	var o, e bytes.Buffer

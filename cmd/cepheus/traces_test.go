@@ -63,18 +63,25 @@ func (c *otlpReceiver) named(name string) (all []*otlp.Span) {
 	return all
 }
 
+// collected starts a collector of traces, which runs send to from then on, and the receiver of a
+// webhook, which hands out what it is told of a trace.
+func collected(t *testing.T) (kept *otlpReceiver, hook string, asked chan string) {
+	t.Helper()
+	kept, asked = &otlpReceiver{}, make(chan string, 10)
+	collector := httptest.NewServer(kept)
+	t.Cleanup(collector.Close)
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.Header.Get("Traceparent") }))
+	t.Cleanup(receiver.Close)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
+	return kept, receiver.URL, asked
+}
+
 // TestTracesGoFromTheEventToTheReceiver: an event that is pushed in a trace, its alert, the
 // delivery, and the request that a webhook gets.
 func TestTracesGoFromTheEventToTheReceiver(t *testing.T) {
-	var kept otlpReceiver
-	collector := httptest.NewServer(&kept)
-	defer collector.Close()
-	asked := make(chan string, 10)
-	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.Header.Get("Traceparent") }))
-	defer hook.Close()
-	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
+	kept, hook, asked := collected(t)
 
-	p := start(t, "run", "--rules", rulesFile(t), "--listen", "127.0.0.1:0", "--sink", "stdout", "--sink", hook.URL)
+	p := start(t, "run", "--rules", rulesFile(t), "--listen", "127.0.0.1:0", "--sink", "stdout", "--sink", hook)
 	const trace, span = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 	body := strings.NewReader(eventLine(1))
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.address(t)+"/v1/events", body)
@@ -190,15 +197,9 @@ func TestTracesComeInHeadersOfKafka(t *testing.T) {
 
 // TestWhatIsNotSampledIsNotSent, nor told to a receiver.
 func TestWhatIsNotSampledIsNotSent(t *testing.T) {
-	var kept otlpReceiver
-	collector := httptest.NewServer(&kept)
-	defer collector.Close()
-	asked := make(chan string, 10)
-	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.Header.Get("Traceparent") }))
-	defer hook.Close()
-	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
+	kept, hook, asked := collected(t)
 	t.Setenv("OTEL_TRACES_SAMPLER", "always_off")
-	p := start(t, "run", "--rules", rulesFile(t), "--input", "-", "--sink", "stdout", "--sink", hook.URL)
+	p := start(t, "run", "--rules", rulesFile(t), "--input", "-", "--sink", "stdout", "--sink", hook)
 	p.send(t, 1)
 	if got := <-asked; got != "" {
 		t.Errorf("the receiver is told of %q", got)

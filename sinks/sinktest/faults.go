@@ -139,26 +139,14 @@ func (r Receiver) delivery(n int, timeout time.Duration) sinks.Delivery {
 // during has a server be in trouble for a while, in which something is done.
 func (d *Door) during(span time.Duration, what func(at time.Duration) trouble, do func()) {
 	begun := time.Now()
-	stop, stopped := make(chan struct{}), make(chan struct{})
 	d.set(what(0))
-	go func() {
-		defer close(stopped)
-		tick := time.NewTicker(10 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-stop:
-				return
-			case <-tick.C:
-				if now := what(min(time.Since(begun), span)); !d.is(now) {
-					d.set(now)
-				}
-			}
+	stop := eachTime(10*time.Millisecond, func() {
+		if now := what(min(time.Since(begun), span)); !d.is(now) {
+			d.set(now)
 		}
-	}()
+	})
 	do()
-	close(stop)
-	<-stopped
+	stop()
 	d.set(well)
 }
 
@@ -263,26 +251,32 @@ func watchMemory(t *testing.T) (most func() uint64) {
 		return s[0].Value.Uint64()
 	}
 	first, peak := read(), uint64(0)
+	end := eachTime(20*time.Millisecond, func() { peak = max(peak, read()) })
+	t.Cleanup(end)
+	return func() uint64 {
+		end()
+		return max(peak, first) - first
+	}
+}
+
+// eachTime calls do at each of so many, until end is called, which waits for the last call; it
+// may be called again.
+func eachTime(every time.Duration, do func()) (end func()) {
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
-		tick := time.NewTicker(20 * time.Millisecond)
+		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for {
 			select {
 			case <-stop:
 				return
 			case <-tick.C:
-				peak = max(peak, read())
+				do()
 			}
 		}
 	}()
-	end := sync.OnceFunc(func() { close(stop); <-stopped })
-	t.Cleanup(end)
-	return func() uint64 {
-		end()
-		return max(peak, first) - first
-	}
+	return sync.OnceFunc(func() { close(stop); <-stopped })
 }
 
 // Tell prints a row of the table of make faults: alerts, how many are lost and how many came
