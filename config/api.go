@@ -13,6 +13,7 @@ type API struct {
 	Tokens   []Token    `yaml:"tokens" help:"Who may do what."`
 	TLS      *ServerTLS `yaml:"tls" help:"Encrypt. Without it, connections are not."`
 	Audit    Path       `yaml:"audit" help:"A file to which every change and refused attempt is appended, a line of JSON each. Without it they are in the log."`
+	Rate     int        `yaml:"rate" default:"1000" min:"1" max:"1000000" help:"How many requests a second a token may make, or all who need none; twice as many at once."`
 	Recent   Size       `yaml:"recent" default:"16MiB" max:"16GiB" help:"How much memory the last records may take that were read, of all sources together, for POST /v1/rules:try; 0B: none are kept."`
 	Past     []Path     `yaml:"past" help:"Folders of files that rules may be given before they are in service. Without any, none may be."`
 	Insecure bool       `yaml:"insecure" default:"false" help:"Listen beyond this machine though anybody may ask."`

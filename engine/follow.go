@@ -69,7 +69,7 @@ func (e *Engine) standing(time int64) stand {
 
 // show shows where the engine stands to one that follows, if there is one.
 func (e *Engine) show() {
-	if f := e.warming.Load(); f != nil && e.mayChange() {
+	if f := e.warming.Load(); f != nil && e.isStanding() {
 		f.asks.Store(false)
 		f.add(e.standing(e.epoch.began))
 	}
@@ -79,7 +79,7 @@ func (e *Engine) show() {
 // long.
 func (e *Engine) isAsked() bool {
 	f := e.warming.Load()
-	return f != nil && f.asks.Load() && e.mayChange()
+	return f != nil && f.asks.Load() && e.isStanding()
 }
 
 // showStep shows an idle step.

@@ -205,19 +205,16 @@ func cutNumber(text, b, before []byte, point int) (longer, rest []byte, ok bool)
 
 // fill puts values that appendValue wrote, all of b, into the holes of a shape.
 func (sh *shape) fill(text, b []byte, before [][]byte) (filled []byte, ok bool) {
-	for i, value := 0, 0; i < len(sh.text); i++ {
-		if sh.text[i] != hole {
-			text = append(text, sh.text[i])
-			continue
-		}
+	text = append(text, sh.parts[0]...)
+	for i, part := range sh.parts[1:] {
 		var was []byte
-		if value < len(before) {
-			was = before[value]
+		if i < len(before) {
+			was = before[i]
 		}
 		if text, b, ok = cutValue(text, b, was); !ok {
 			return nil, false
 		}
-		value++
+		text = append(text, part...)
 	}
 	return text, len(b) == 0
 }

@@ -262,9 +262,22 @@ func (e *Engine) takeChange(ctx context.Context, ep *epoch) error {
 	return nil
 }
 
-// mayChange reports whether a change can be made before the next round: not between the
-// slices of a group (see slices.go), nor on the way to the end of time.
-func (e *Engine) mayChange() bool { return !e.slicing.open && !e.merge.flush }
+// isStanding reports whether the engine stands between two events before the next round: not
+// between the slices of a group (see slices.go), nor on the way to the end of time.
+func (e *Engine) isStanding() bool { return !e.slicing.open && !e.merge.flush }
+
+// mayChange reports whether a change can be made before the next round: not within a batch of
+// the direct lane, the rest of which would have to be routed anew while events wait.
+func (e *Engine) mayChange() bool { return e.isStanding() && !e.isWithin() }
+
+// isWithin reports whether the direct lane has more of a batch to take.
+func (e *Engine) isWithin() bool {
+	if !e.direct {
+		return false
+	}
+	at := e.readers[e.merge.parts[0].source].at
+	return at != nil && at.next < at.size()
+}
 
 // places says where each partition stands.
 func (e *Engine) places() (all []event.Position) {

@@ -27,6 +27,7 @@ type eventCodec struct {
 	before   taken // of the one before it in the record
 	scratch  pieces
 	text     []byte
+	shown    event.Event // that ReadShown gave
 }
 
 // taken is an event's record, copied, and its values in a shape.
@@ -208,51 +209,91 @@ func (c *eventCodec) valuesBefore(sh *shape, after *event.Event) [][]byte {
 
 var errEvent = errors.New("damaged event")
 
-// ReadEvent implements [machine.EventCodec].
-func (c *eventCodec) ReadEvent(b []byte, after *event.Event, base int64) (*event.Event, error) {
+// written is an event as it stands in a record.
+type written struct {
+	typ      string // name of the type
+	part     int32
+	offset   int64
+	time, at int64
+	id       string // where the record does not say it
+	record   []byte
+	beside   beside
+}
+
+// read reads what AppendEvent wrote. It is valid until the next call.
+func (c *eventCodec) read(b []byte, after *event.Event, base int64) (w written, err error) {
 	r := stepReader{b: b}
 	head := r.uvarint()
-	var meta beside
 	if head == markedHead {
-		meta = readMeta(&r)
+		w.beside = readMeta(&r)
 		head = r.uvarint()
 	}
-	typ, sh := "", (*shape)(nil)
+	sh := (*shape)(nil)
 	if n := head >> headOfShape; n == 0 {
-		typ = r.text()
+		w.typ = r.text()
 	} else if sh = c.shapes.numbered(n); sh != nil {
-		typ = sh.typ
+		w.typ = sh.typ
 	} else {
-		return nil, fmt.Errorf("%w: of shape %d", errEvent, n)
+		return w, fmt.Errorf("%w: of shape %d", errEvent, n)
 	}
 	part := r.uvarint()
-	offset := r.varint() + offsetAfter(after, int32(part))
-	time := r.span(base)
-	at := time
+	w.part = int32(part)
+	w.offset = r.varint() + offsetAfter(after, w.part)
+	w.time = r.span(base)
+	w.at = w.time
 	if head&lateEvent != 0 {
-		at = r.span(time)
+		w.at = r.span(w.time)
 	}
-	id := ""
 	if head&namedEvent != 0 {
-		id = r.text()
+		w.id = r.text()
 	}
 	if r.bad || part > 1<<30 {
-		return nil, errEvent
+		return w, errEvent
 	}
-	record, ok := c.record(r.b, sh, after)
-	if !ok {
-		return nil, fmt.Errorf("%w: its values", errEvent)
+	var ok bool
+	if w.record, ok = c.record(r.b, sh, after); !ok {
+		return w, fmt.Errorf("%w: its values", errEvent)
 	}
-	ev, err := c.decode(typ, offset, time, record, meta)
+	return w, nil
+}
+
+// ReadEvent implements [machine.EventCodec].
+func (c *eventCodec) ReadEvent(b []byte, after *event.Event, base int64) (*event.Event, error) {
+	w, err := c.read(b, after, base)
 	if err != nil {
 		return nil, err
 	}
-	if id != "" && ev.ID == 0 {
-		ev.ID = event.MakeRef(len(ev.Text), len(id))
-		ev.Text = slices.Concat(ev.Text, []byte(id))
+	ev, err := c.decode(w.typ, w.offset, w.time, w.record, w.beside)
+	if err != nil {
+		return nil, err
 	}
-	ev.Part, ev.Time, ev.At = int32(part), time, at
+	if w.id != "" && ev.ID == 0 {
+		ev.ID = event.MakeRef(len(ev.Text), len(w.id))
+		ev.Text = slices.Concat(ev.Text, []byte(w.id))
+	}
+	ev.Part, ev.Time, ev.At = w.part, w.time, w.at
 	return ev, nil
+}
+
+// ReadShown implements [machine.EventCodec]: nothing of the record need be decoded.
+func (c *eventCodec) ReadShown(b []byte, after *event.Event, base int64) (*event.Event, error) {
+	w, err := c.read(b, after, base)
+	if err != nil {
+		return nil, err
+	}
+	typ := slices.IndexFunc(c.set.Types, func(t *plan.Type) bool { return t.Schema.Name == w.typ })
+	if typ < 0 {
+		return nil, undeclared(w.typ)
+	}
+	c.shown = event.Event{
+		Type: int32(typ), Part: w.part, Offset: w.offset, Time: w.time, At: w.at,
+		Raw: uint32(len(w.record)), Text: w.record,
+	}
+	return &c.shown, nil
+}
+
+func undeclared(typ string) error {
+	return fmt.Errorf("%w: no rule file declares its type %s any more", errEvent, typ)
 }
 
 // record is an event's record: as it stands in b, or the values there put into a shape.
@@ -275,7 +316,7 @@ func (c *eventCodec) decode(name string, offset, time int64, record []byte, meta
 		return nil, fmt.Errorf("%w of type %s: %w", errEvent, name, err)
 	}
 	if len(c.arena.Events) == 0 {
-		return nil, fmt.Errorf("%w: no rule file declares its type %s any more", errEvent, name)
+		return nil, undeclared(name)
 	}
 	return &c.arena.Events[0], nil
 }

@@ -30,9 +30,9 @@ type Badger struct {
 
 	recovery Recovery // what opening found
 
-	taking sync.Mutex // held by the one checkpoint under way; taken before commit
-	writes int        // transactions since opening
-	seen   uint64     // greatest timestamp in the tree
+	taking chan struct{} // full while a checkpoint is under way, or the store closed; filled before commit is taken
+	writes int           // transactions since opening
+	seen   uint64        // greatest timestamp in the tree
 
 	lastInTree []byte // full key of the last row of the outbox that the tree has anything of
 
@@ -271,14 +271,29 @@ func (s *Badger) ofJournal(err error) error {
 	return err
 }
 
+// Leave has no commit wait for a checkpoint any more: one that is under way ends, unless all of
+// it was asked for, and no other begins. It is for who is about to commit the last epochs and
+// to close the store, and does not wait.
+func (s *Badger) Leave() { s.stopping.Do(func() { close(s.stop) }) }
+
+// isLeft reports whether Leave or Close was called.
+func (s *Badger) isLeft() bool {
+	select {
+	case <-s.stop:
+		return true
+	default:
+		return false
+	}
+}
+
 // Close waits for the commit, the checkpoint and the scans under way, takes over what is
 // pending where that is little, closes the files and gives up the lock. A second Close
 // does nothing.
 func (s *Badger) Close() error {
-	s.stopping.Do(func() { close(s.stop) })
+	s.Leave()
 	s.background.Wait()
-	s.taking.Lock()
-	defer s.taking.Unlock()
+	s.taking <- struct{}{}
+	defer func() { <-s.taking }()
 	err := s.takeOverLittle()
 	s.commit.Lock()
 	defer s.commit.Unlock()

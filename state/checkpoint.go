@@ -48,8 +48,8 @@ func (s *Badger) Checkpoint(ctx context.Context) error {
 // settled takes over all that is pending, and calls do while the tree is as of an epoch.
 // do must not commit.
 func (s *Badger) settled(ctx context.Context, do func() error) error {
-	s.taking.Lock()
-	defer s.taking.Unlock()
+	s.taking <- struct{}{}
+	defer func() { <-s.taking }()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -102,8 +102,12 @@ func (s *Badger) takeOverWhenDue() {
 // also that of the next commit, except that of a full disk: there commits go on while they
 // can.
 func (s *Badger) takeOverIf(n int64, how howMuch) error {
-	s.taking.Lock()
-	defer s.taking.Unlock()
+	select {
+	case <-s.stop:
+		return errStopped
+	case s.taking <- struct{}{}:
+		defer func() { <-s.taking }()
+	}
 	if s.usable() != nil || !s.isAbove(n) {
 		return nil
 	}
@@ -120,17 +124,28 @@ func (s *Badger) isAbove(n int64) bool {
 	return s.live.above(&s.opt, n)
 }
 
-// makeRoom has a commit wait while twice as much is pending as there should be.
+// makeRoom has a commit wait while twice as much is pending as there should be, unless the
+// store is being left: the next start then has an epoch or two more to read.
 func (s *Badger) makeRoom(ctx context.Context) error {
-	if !s.isAbove(2) || s.holdsOpened() && !s.isAbove(4) || ctx.Err() != nil {
+	if !s.isAbove(2) || s.holdsOpened() && !s.isAbove(4) || ctx.Err() != nil || s.isLeft() {
 		return nil // what the context says comes later
 	}
-	return s.takeOverIf(2, whatIsCold)
+	taken := make(chan error, 1)
+	s.background.Go(func() { taken <- s.takeOverIf(2, whatIsCold) })
+	select {
+	case <-s.stop:
+		return nil
+	case err := <-taken:
+		if errors.Is(err, errStopped) {
+			return nil
+		}
+		return err
+	}
 }
 
-// errStopped ends a checkpoint in the background because the store is closed: what it has
-// written is a torn group that the journal covers.
-var errStopped = errors.New("state: the store is being closed")
+// errStopped ends a checkpoint because the store is being left: what it has written is a torn
+// group that the journal covers.
+var errStopped = errors.New("state: the store is being left")
 
 // littleBytes and littleKeys are what Close takes over; more would keep it longer than the
 // next start takes to read it from the journal, which is a tenth of the work.
@@ -229,7 +244,7 @@ func (s *Badger) writeGroup(g *group, how howMuch) error {
 		}
 	}
 	w := s.newWriter(s.seen + 1)
-	w.gently = how == gently
+	w.gently, w.mayStop = how == gently, how != everything
 	s.seen = w.group
 	if err := w.begin(g.epoch); err != nil {
 		return err

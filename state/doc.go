@@ -64,7 +64,8 @@
 // What a kill leaves of a file that Badger was making or deleting is no damage, and mended
 // before Badger sees it (verify.go). It takes such files for new ones, and refuses.
 //
-// Locks are taken in this order: taking (one checkpoint), commit (one commit), mu. Nothing
+// Locks are taken in this order: taking (one checkpoint; a channel, so that a
+// store that is left waits no more for one), commit (one commit), mu. Nothing
 // waits for the disk under mu but reads.
 //
 // Of an encrypted directory the tree is encrypted by Badger and the journal by its package, each

@@ -42,7 +42,8 @@ type writer struct {
 	arena []byte // copies of what is in txn
 	last  time.Time
 
-	gently bool // rest after each transaction as long as it took; end where the store is closed
+	gently  bool // rest after each transaction as long as it took
+	mayStop bool // end where the store is left
 }
 
 // What one transaction holds: Badger's bounds less the marker, and Badger's own cost
@@ -108,7 +109,7 @@ func (w *writer) makeRoom(key, stored []byte) error {
 // complete writes the marker with what is left. epoch is the last in the group.
 func (w *writer) complete(epoch uint64) error {
 	w.txn = append(w.txn, &badger.Entry{Key: markerKey, Value: w.marker(markerKey, epoch)})
-	w.gently = false
+	w.gently, w.mayStop = false, false
 	return w.flush()
 }
 
@@ -140,6 +141,9 @@ const longestRest = 100 * time.Millisecond
 
 // rest lets others get on, unless there is more to do than there should be.
 func (w *writer) rest() error {
+	if w.mayStop && w.store.isLeft() {
+		return errStopped
+	}
 	if !w.gently {
 		return nil
 	}

@@ -20,7 +20,7 @@ func OpenBadger(dir string, o Options) (*Badger, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	s := &Badger{dir: dir, opt: o, hasher: journal.NewHasher(), live: &pending{}, wake: make(chan struct{}, 1), stop: make(chan struct{})}
+	s := &Badger{dir: dir, opt: o, hasher: journal.NewHasher(), live: &pending{}, wake: make(chan struct{}, 1), stop: make(chan struct{}), taking: make(chan struct{}, 1)}
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.release())
 	}

@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -178,6 +180,32 @@ func TestOffsetsAreShownWhileARunGoesOn(t *testing.T) {
 	eventually(t, "the offset is shown", func() bool { return slices.Equal(b.offsets(t, "lag", 1), []int64{10}) })
 	b.send(t, 5, 1)
 	eventually(t, "the next offset is shown", func() bool { return slices.Equal(b.offsets(t, "lag", 1), []int64{15}) })
+	p.Process.Signal(syscall.SIGTERM)
+	p.ends(t, 0)
+}
+
+// TestOffsetsOfTheRunBeforeAreShown where it was killed before it showed them, and nothing
+// new is read.
+func TestOffsetsOfTheRunBeforeAreShown(t *testing.T) {
+	b := startBroker(t, 1)
+	var deaf atomic.Bool
+	b.ControlKey(int16(kmsg.OffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
+		b.KeepControl()
+		return nil, io.ErrUnexpectedEOF, deaf.Load()
+	})
+	deaf.Store(true)
+	path := b.config(t, "")
+	b.send(t, 10, 1)
+	p := start(t, "run", "-c", path)
+	eventually(t, "all events have alerted", func() bool { return len(seen(t, path)) == 10 })
+	p.Process.Signal(syscall.SIGTERM)
+	p.ends(t, 0)
+	if got := b.offsets(t, "lag", 1); slices.Equal(got, []int64{10}) {
+		t.Fatal("the offset is shown, though it was refused")
+	}
+	deaf.Store(false)
+	p = start(t, "run", "-c", path)
+	eventually(t, "the offset is shown", func() bool { return slices.Equal(b.offsets(t, "lag", 1), []int64{10}) })
 	p.Process.Signal(syscall.SIGTERM)
 	p.ends(t, 0)
 }

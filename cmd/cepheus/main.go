@@ -26,6 +26,7 @@ type world struct {
 	stderr io.Writer
 	now    func() time.Time
 	heap   *heap.Tuner // nil: the environment says how memory is collected
+	ends   bool        // the process ends with the verb, and all that it holds with it
 
 	logJSON  bool // else text
 	logLevel slog.Level
@@ -70,7 +71,7 @@ func cepheus() int {
 	if os.Getenv("GOGC") == "" {
 		tuner = heap.Tune() // a sliding count over 10,000 keys takes 59 MB, in the same time
 	}
-	w := &world{ctx: ctx, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now, heap: tuner}
+	w := &world{ctx: ctx, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now, heap: tuner, ends: true}
 	return w.exit(w.dispatch(os.Args[1:]))
 }
 

@@ -71,8 +71,10 @@ func (p *pipeline) run(ctx context.Context) (err error) {
 	if err != nil {
 		return notOpened(err)
 	}
+	stopLeaving := leaveWhenDone(ctx, store)
+	defer stopLeaving()
 	stopServing := p.serve(store)
-	defer func() { err = errors.Join(err, stopServing(), p.closeDead(), store.Close()) }()
+	defer func() { err = errors.Join(err, stopServing(), p.closeDead(), p.close(ctx, store)) }()
 	if err := p.afterCrash(ctx, store); err != nil {
 		return err
 	}

@@ -170,6 +170,7 @@ func (s *served) options(d *sinks.Dispatcher, keys api.Keys) api.Options {
 // configured takes what the configuration says of the API.
 func configured(o *api.Options, c *config.API) {
 	o.Listen, o.Insecure, o.Audit = c.Listen, c.Insecure, c.Audit.Name
+	o.Limits.Rate = float64(c.Rate)
 	for _, t := range c.Tokens {
 		o.Tokens = append(o.Tokens, api.Token{Name: t.Name, Hash: t.Hash.Reveal(), Scopes: t.Scopes})
 	}

@@ -55,6 +55,7 @@ func (p *pipeline) newShown(store stateStore) *shown {
 	for _, in := range p.in.parts {
 		s.add(in.Source.Partition())
 	}
+	s.committed() // what the run before committed, and could not show any more
 	return s
 }
 

@@ -76,6 +76,10 @@ func (timesOnly) AppendEvent(b []byte, ev, _ *event.Event, base int64) []byte {
 	return event.AppendSpan(b, ev.Time, base)
 }
 
+func (c timesOnly) ReadShown(b []byte, after *event.Event, base int64) (*event.Event, error) {
+	return c.ReadEvent(b, after, base)
+}
+
 func (timesOnly) ReadEvent(b []byte, _ *event.Event, base int64) (*event.Event, error) {
 	at, n := event.ReadSpan(b, base)
 	if n != len(b) {

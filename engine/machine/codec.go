@@ -22,6 +22,9 @@ type EventCodec interface {
 	// ReadEvent reads one event from the whole of b, given the same after and base. It is
 	// valid until the next call.
 	ReadEvent(b []byte, after *event.Event, base int64) (*event.Event, error)
+	// ReadShown is ReadEvent of what an alert shows, see [keep.Log]: the event may have
+	// neither slots nor an identity.
+	ReadShown(b []byte, after *event.Event, base int64) (*event.Event, error)
 }
 
 // ErrRecord is wrapped by the errors of Decode.

@@ -150,6 +150,10 @@ func (plainCodec) AppendEvent(b []byte, ev, _ *event.Event, _ int64) []byte {
 
 var errPlain = errors.New("no event")
 
+func (c plainCodec) ReadShown(b []byte, after *event.Event, base int64) (*event.Event, error) {
+	return c.ReadEvent(b, after, base)
+}
+
 func (plainCodec) ReadEvent(b []byte, _ *event.Event, _ int64) (*event.Event, error) {
 	ev := &event.Event{}
 	var n [4]int64

@@ -43,7 +43,7 @@ func (r *recordReader) shown(times []int64) []keep.Shown {
 		if r.err != nil {
 			break
 		}
-		ev, err := r.x.Codec.ReadEvent(text, after, r.x.baseOf(i, times, after))
+		ev, err := r.x.Codec.ReadShown(text, after, r.x.baseOf(i, times, after))
 		if err != nil {
 			r.fail("event %d: %v", i+1, err)
 			break

@@ -21,13 +21,14 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// configuration leaves little room in the queue: what is not worked at once is soon refused.
+// configuration leaves little room in the queue: what is not worked at once is soon refused,
+// and nothing else is.
 const configuration = `
 rules: [rules]
 state: { dir: data, commit: 100ms }
 sources: { in: { http: { records: 50_000 }, type: e } }
 sinks: { log: { file: { path: alerts.jsonl } } }
-api: { listen: 127.0.0.1:0 }
+api: { listen: 127.0.0.1:0, rate: 100_000 }
 `
 
 // steady are the rules that nothing changes. Events have the time at which they came.
