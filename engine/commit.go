@@ -40,6 +40,9 @@ func (e *Engine) commit(ctx context.Context, ep *epoch) error {
 	if err := e.land(); err != nil {
 		return err
 	}
+	for _, sh := range e.shards {
+		e.commits.batch().Join(sh.hand())
+	}
 	if e.o.Progress != nil {
 		e.commits.what.CopyFrom(e.Stats()) // to be shown when the epoch they tell of is durable
 	}
@@ -147,8 +150,7 @@ func (e *Engine) save(ep *epoch) {
 	e.shapes.save(e.commits.batch())
 }
 
-// saveKeys puts what changed in the keys of all shards into the batch; each shard writes
-// its own records.
+// saveKeys writes what changed in the keys of all shards; each shard writes its own records.
 func (e *Engine) saveKeys(now int64) {
 	for _, sh := range e.shards {
 		sh.safe = e.safe
@@ -161,8 +163,6 @@ func (e *Engine) saveKeys(now int64) {
 	all.Wait()
 	filed := noneFiled
 	for _, sh := range e.shards {
-		e.commits.batch().Join(&sh.records)
-		sh.records.Reset()
 		for part, at := range sh.filedFor {
 			filed[part] = min(filed[part], at)
 		}
@@ -182,6 +182,18 @@ func (sh *shard) save(now int64) {
 		}
 	}
 	sh.keepWithin(sh.cache, sh.safe)
+}
+
+// hand gives what the shard has written, to be joined to an epoch's batch. What it gave last is
+// durable by now, and its memory is written next.
+func (sh *shard) hand() *state.Batch {
+	written := sh.records
+	sh.records = &sh.batches[0]
+	if sh.records == written {
+		sh.records = &sh.batches[1]
+	}
+	sh.records.Reset()
+	return written
 }
 
 // keyPrefix starts the key of a rule's records.

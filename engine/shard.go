@@ -47,12 +47,13 @@ type shard struct {
 	disk     Store // else nil
 	ctx      context.Context
 	cached   []cached
-	cache    int64       // bytes that keys may take
-	left     int64       // bytes that they took at the end of the last epoch
-	records  state.Batch // of the epoch at hand
-	era      uint32      // number of the epoch at hand in this run, from 1
-	safe     uint32      // the last epoch that is durable
-	dirty    int         // keys that have changed in the epoch
+	cache    int64        // bytes that keys may take
+	left     int64        // bytes that they took at the end of the last epoch
+	records  *state.Batch // of the epoch at hand: one of batches, of which the other is being committed
+	batches  [2]state.Batch
+	era      uint32 // number of the epoch at hand in this run, from 1
+	safe     uint32 // the last epoch that is durable
+	dirty    int    // keys that have changed in the epoch
 	cameUp   []entry
 	filedFor [someday + 1]int64 // by part of the diary: the first row filed in the epoch
 	draw     *rand.Rand
@@ -99,6 +100,7 @@ func newShard(number int, rules []compiled, strata int, world *eval.World, limit
 	}
 	sh.x = machine.Context{Frame: eval.Frame{World: world}, Keep: &sh.store, Limits: limits}
 	sh.x.Effect = sh.collect
+	sh.records = &sh.batches[0]
 	for i := range rules {
 		sh.strata = append(sh.strata, rules[i].rule.Stratum)
 	}

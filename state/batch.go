@@ -9,22 +9,24 @@ import (
 // Batch is empty and ready. A batch is not safe for several goroutines; a store keeps
 // nothing of it after Commit has returned.
 //
-// Records lie in one arena as they go to disk (table, key, frame, value), so that a
+// Records lie in an arena as they go to disk (table, key, frame, value), so that a
 // commit copies nothing. Where a key is written again its earlier record stays in the
 // arena unused until Reset.
 type Batch struct {
-	arena []byte
-	ops   []op
-	slots []int32 // open addressing over ops that may be written again: index+1, 0 is free; a power of two
-	held  int     // how many these are
-	seed  maphash.Seed
-	bytes int // of the live records
+	arena  []byte
+	joined []*Batch
+	ops    []op
+	slots  []int32 // open addressing over ops that may be written again: index+1, 0 is free; a power of two
+	held   int     // how many these are
+	seed   maphash.Seed
+	bytes  int // of the live records
 }
 
 // op is one write: key at off, then, unless deleted, frame and value.
 type op struct {
 	off, keyLen, size int // size: of key, frame and value together
 	deleted           bool
+	in                int32 // 0: off is in the batch's own arena, n: in that of the nth that it was joined to
 }
 
 // keepArena is how much memory a Reset batch holds on to in any case, in bytes; more only
@@ -82,6 +84,8 @@ func (b *Batch) Reset() {
 	}
 	b.arena, b.ops, b.bytes, b.held = b.arena[:0], b.ops[:0], 0, 0
 	clear(b.slots)
+	clear(b.joined)
+	b.joined = b.joined[:0]
 }
 
 // Len returns the number of keys written.
@@ -91,13 +95,13 @@ func (b *Batch) Len() int { return len(b.ops) }
 // and frames, without what the store adds.
 func (b *Batch) Bytes() int { return b.bytes }
 
-// Join adds copies of the writes of another batch, none of whose keys b may hold, or be
-// given before Reset.
+// Join adds the writes of another batch, to which none was joined, and none of whose keys b may
+// hold, or be given before Reset. Until then the other must not change: its records are not
+// copied.
 func (b *Batch) Join(other *Batch) {
-	base := len(b.arena)
-	b.arena = append(b.arena, other.arena...)
+	b.joined = append(b.joined, other)
 	for _, o := range other.ops {
-		o.off += base
+		o.in = int32(len(b.joined))
 		b.ops = append(b.ops, o)
 	}
 	b.bytes += other.bytes
@@ -165,16 +169,25 @@ func (b *Batch) rehash() {
 }
 
 // fullKey is table and key, stored the frame with the value, nil where deleted.
-func (b *Batch) fullKey(o *op) []byte { return b.arena[o.off : o.off+o.keyLen : o.off+o.keyLen] }
+func (b *Batch) fullKey(o *op) []byte { return b.record(o)[:o.keyLen:o.keyLen] }
+
+// record is all of a write: table, key, frame and value.
+func (b *Batch) record(o *op) []byte {
+	arena := b.arena
+	if o.in > 0 {
+		arena = b.joined[o.in-1].arena
+	}
+	return arena[o.off : o.off+o.size : o.off+o.size]
+}
 
 func (b *Batch) stored(o *op) []byte {
 	if o.deleted {
 		return nil
 	}
-	return b.arena[o.off+o.keyLen : o.off+o.size : o.off+o.size]
+	return b.record(o)[o.keyLen:]
 }
 
-func (b *Batch) table(o *op) Table { return Table(b.arena[o.off]) }
+func (b *Batch) table(o *op) Table { return Table(b.record(o)[0]) }
 
 func (b *Batch) value(o *op) []byte {
 	if o.deleted {

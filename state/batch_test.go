@@ -79,6 +79,14 @@ func TestJoinedBatchHoldsTheWritesOfBoth(t *testing.T) {
 			t.Fatalf("%s is %q", key, got)
 		}
 	}
+	b.Reset()
+	b.Put(TableKeys, []byte("1/1"), []byte("new"))
+	if err := store.Commit(t.Context(), &b); err != nil || b.Len() != 1 {
+		t.Fatalf("%d writes after a reset, %v", b.Len(), err)
+	}
+	if got, _, _ := store.Get(TableKeys, []byte("1/1"), nil); string(got) != "new" {
+		t.Errorf("1/1 is %q after a reset", got)
+	}
 }
 
 func BenchmarkCommit(b *testing.B) {

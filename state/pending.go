@@ -179,7 +179,7 @@ func copyRows(b *Batch, ops []*op) (rows []row, size int64) {
 		}
 		left -= int64(o.size)
 		at, mid := len(block), len(block)+o.keyLen
-		block = append(block, b.arena[o.off:o.off+o.size]...)
+		block = append(block, b.record(o)...)
 		r := row{key: block[at:mid:mid]}
 		if !o.deleted {
 			r.stored = block[mid:len(block):len(block)]
