@@ -5,9 +5,9 @@ func (b *Bucket) Append(x *Context, to []byte, k *BucketKey) []byte {
 	out := newRecordWriter(x, recordOfBucket)
 	out.bool(k.held)
 	out.shown(k.recent.shown(x, MaxEvidence), nil)
-	text := b.program.AppendBuckets(nil, &k.open)
-	out.uint(uint64(len(text)))
-	out.body = append(out.body, text...)
+	out.text = b.program.AppendBuckets(out.text[:0], &k.open)
+	out.uint(uint64(len(out.text)))
+	out.body = append(out.body, out.text...)
 	return out.finish(to)
 }
 

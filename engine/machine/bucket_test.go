@@ -134,6 +134,18 @@ func FuzzBucketDecode(f *testing.F) {
 	})
 }
 
+func TestRecordsOfWindowsAreWrittenWithoutAllocating(t *testing.T) {
+	r := newBucketRig(t, plan.Window{Spec: windows.Spec{Kind: windows.Tumbling, Size: 100}}, countAndMedian[0])
+	var k BucketKey
+	for at := range int64(20) {
+		r.take(&k, at)
+	}
+	var b []byte
+	if n := testing.AllocsPerRun(10, func() { b = r.Append(&r.x, b[:0], &k) }); n != 0 || len(b) < 20 {
+		t.Errorf("%v allocations for a record of %d bytes", n, len(b))
+	}
+}
+
 // TestDamagedRecordsOfWindows: a record that is cut short or longer is refused.
 func TestDamagedRecordsOfWindows(t *testing.T) {
 	for _, w := range bucketSpecs {

@@ -38,11 +38,28 @@ type recordWriter struct {
 	body   []byte
 	events []keep.Ref // by number, less one
 	number map[keep.Ref]int
+	kept   []int          // numbers in the order of keeping
+	times  []int64        // of a trail
+	text   []byte         // of an event, or an aggregate
 	views  [2]event.Event // of an event and the one before it
 }
 
+// What a record may have for its writer or reader to serve again.
+const (
+	someBytes  = 64 << 10
+	someEvents = 256
+)
+
+// newRecordWriter begins to write a record; finish gives the writer back to the context.
 func newRecordWriter(x *Context, kind recordKind) *recordWriter {
-	return &recordWriter{x: x, kind: kind}
+	w := x.writer
+	if w == nil {
+		w = &recordWriter{x: x}
+	}
+	x.writer = nil
+	w.kind, w.body, w.events = kind, w.body[:0], w.events[:0]
+	clear(w.number)
+	return w
 }
 
 func (w *recordWriter) int(n int64)   { w.body = binary.AppendVarint(w.body, n) }
@@ -88,9 +105,9 @@ func (w *recordWriter) refs(list []keep.Ref) {
 }
 
 func (w *recordWriter) state(p *windows.Program, s *windows.State) {
-	b := p.Append(nil, s)
-	w.uint(uint64(len(b)))
-	w.body = append(w.body, b...)
+	w.text = p.Append(w.text[:0], s)
+	w.uint(uint64(len(w.text)))
+	w.body = append(w.body, w.text...)
 }
 
 // finish appends the whole record to b.
@@ -99,7 +116,11 @@ func (w *recordWriter) finish(b []byte) []byte {
 	if w.kind.hasEvents() {
 		b = w.appendEvents(b)
 	}
-	return append(b, w.body...)
+	b = append(b, w.body...)
+	if w.views = [2]event.Event{}; cap(w.body)+cap(w.text) <= someBytes && max(cap(w.events), cap(w.times)) <= someEvents {
+		w.x.writer = w
+	}
+	return b
 }
 
 // appendEvents appends how many events there are, and whether they were kept in the order
@@ -111,16 +132,15 @@ func (w *recordWriter) appendEvents(b []byte) []byte {
 		head |= 1
 	}
 	b = binary.AppendUvarint(b, head)
-	var text []byte
 	var after *event.Event
 	for i, n := range order {
 		ev := w.x.Keep.View(w.events[n], &w.views[i&1])
 		if !inOrder {
 			b = binary.AppendUvarint(b, uint64(n))
 		}
-		text = w.x.Codec.AppendEvent(text[:0], ev, after, w.x.baseAfter(after))
-		b = binary.AppendUvarint(b, uint64(len(text)))
-		b = append(b, text...)
+		w.text = w.x.Codec.AppendEvent(w.text[:0], ev, after, w.x.baseAfter(after))
+		b = binary.AppendUvarint(b, uint64(len(w.text)))
+		b = append(b, w.text...)
 		after = ev
 	}
 	return b
@@ -138,10 +158,11 @@ func (x *Context) baseAfter(after *event.Event) int64 {
 // order lists the events' numbers in the order in which they were kept: they are kept in
 // that order again when the record is read.
 func (w *recordWriter) order() (order []int, inOrder bool) {
-	order = make([]int, len(w.events))
-	for i := range order {
-		order[i] = i
+	order = w.kept[:0]
+	for i := range w.events {
+		order = append(order, i)
 	}
+	w.kept = order
 	byKept := func(i, j int) int { return cmp.Compare(w.x.Keep.Order(w.events[i]), w.x.Keep.Order(w.events[j])) }
 	if slices.IsSortedFunc(order, byKept) {
 		return order, true
@@ -156,11 +177,20 @@ type recordReader struct {
 	rest   []byte
 	events []keep.Ref // each held once by the reader itself
 	err    error
+
+	times []int64 // of a trail, and what is shown of it
+	list  []keep.Shown
 }
 
-// newRecordReader begins to read a record, which must be of a kind.
+// newRecordReader begins to read a record, which must be of a kind; finish gives the reader back
+// to the context.
 func newRecordReader(x *Context, b []byte, kind recordKind) *recordReader {
-	r := &recordReader{x: x, rest: b}
+	r := x.reader
+	if r == nil {
+		r = &recordReader{x: x}
+	}
+	x.reader = nil
+	r.rest, r.events, r.err = b, r.events[:0], nil
 	if len(b) == 0 {
 		r.fail("it is empty")
 		return r
@@ -184,7 +214,8 @@ func (r *recordReader) readEvents() {
 		r.fail("%d events in %d bytes", n, len(r.rest))
 		return
 	}
-	kept := make([]keep.Ref, n)
+	kept := slices.Grow(r.events, int(n))[:n]
+	clear(kept)
 	var view event.Event
 	var after *event.Event
 	for i := range kept {
@@ -307,6 +338,9 @@ func (r *recordReader) finish() error {
 	}
 	if r.err == nil && len(r.rest) > 0 {
 		r.fail("%d bytes too many", len(r.rest))
+	}
+	if r.rest = nil; max(cap(r.events), cap(r.times)) <= someEvents {
+		r.x.reader = r
 	}
 	return r.err
 }

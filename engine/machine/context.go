@@ -72,6 +72,8 @@ type Context struct {
 	spareKeys  []*general
 	takenOther []taken
 	lines      map[*Pattern]*lineStore
+	writer     *recordWriter // that serves again; nil: none
+	reader     *recordReader
 	lineRun    run        // see Pattern.show
 	lineView   PatternKey // holds the lists that it points to
 	done32     []int32    // runs of a line that are complete

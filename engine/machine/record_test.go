@@ -223,6 +223,18 @@ func TestRecordKeepsAllThatAKeyRemembers(t *testing.T) {
 	}
 }
 
+// TestRecordsAreWrittenWithoutAllocating once the first has been.
+func TestRecordsAreWrittenWithoutAllocating(t *testing.T) {
+	r := newRig(t, `rule r { match x: a{2,} -> b within 90s emit { n: count(x) } }`)
+	for i := range 20 {
+		r.feed(0, int64(i), int64(i), 5)
+	}
+	var b []byte
+	if n := testing.AllocsPerRun(10, func() { b = r.Append(&r.x, b[:0], &r.key) }); n != 0 || len(b) < 50 {
+		t.Errorf("%v allocations for a record of %d bytes", n, len(b))
+	}
+}
+
 // FuzzPatternRecord: bytes that are no record are an error, never a panic, and leave no
 // event kept.
 func FuzzPatternRecord(f *testing.F) {

@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"slices"
+
 	"github.com/cepheus-cep/cepheus/engine/keep"
 	"github.com/cepheus-cep/cepheus/event"
 )
@@ -10,12 +12,11 @@ import (
 func (w *recordWriter) shown(list []keep.Shown, times []int64) {
 	w.uint(uint64(len(list)))
 	var after *event.Event
-	var text []byte
 	for i, ref := range list {
 		ev := w.x.Log.View(ref, &w.views[i&1])
-		text = w.x.Codec.AppendEvent(text[:0], ev, after, w.x.baseOf(i, times, after))
-		w.uint(uint64(len(text)))
-		w.body = append(w.body, text...)
+		w.text = w.x.Codec.AppendEvent(w.text[:0], ev, after, w.x.baseOf(i, times, after))
+		w.uint(uint64(len(w.text)))
+		w.body = append(w.body, w.text...)
 		after = ev
 	}
 }
@@ -29,13 +30,13 @@ func (x *Context) baseOf(i int, times []int64, after *event.Event) int64 {
 }
 
 // shown reads what shown wrote, of at most MaxEvidence events, and holds it for the
-// caller.
+// caller; the list is valid until the next call.
 func (r *recordReader) shown(times []int64) []keep.Shown {
 	n := r.count()
 	if n > MaxEvidence {
 		r.fail("%d events to show", n)
 	}
-	var list []keep.Shown
+	list := r.list[:0]
 	var view event.Event
 	var after *event.Event
 	for i := 0; i < n && r.err == nil; i++ {
@@ -51,6 +52,7 @@ func (r *recordReader) shown(times []int64) []keep.Shown {
 		list = append(list, r.x.Log.Hold(ev))
 		after = r.x.Log.View(list[i], &view)
 	}
+	r.list = list
 	return list
 }
 
@@ -71,14 +73,14 @@ func (w *Window) Append(x *Context, b []byte, k *WindowKey) []byte {
 // is shown of it.
 func (w *recordWriter) trail(t *trail) {
 	w.uint(uint64(t.live))
-	times := make([]int64, t.live)
+	w.times = w.times[:0]
 	before := w.x.Since
-	for i := range times {
-		times[i] = t.at(w.x, uint32(i))
-		w.span(times[i], before)
-		before = times[i]
+	for i := range t.live {
+		at := t.at(w.x, i)
+		w.span(at, before)
+		w.times, before = append(w.times, at), at
 	}
-	w.shown(t.shown(w.x), newest(times, shownOf(t.live)))
+	w.shown(t.shown(w.x), newest(w.times, shownOf(t.live)))
 }
 
 // newest are the last n times, or all where there are less.
@@ -120,15 +122,17 @@ func (w *Window) Decode(x *Context, b []byte, k *WindowKey) error {
 
 // trail reads what trail wrote into an empty trail.
 func (r *recordReader) trail(t *trail) {
-	times := make([]int64, r.count())
+	n := r.count()
+	r.times = slices.Grow(r.times[:0], n)
 	before := r.x.Since
-	for i := range times {
+	for i := range n {
 		at := r.span(before)
 		if i > 0 && at < before {
 			r.fail("times that go back")
 		}
-		times[i], before = at, at
+		r.times, before = append(r.times, at), at
 	}
+	times := r.times
 	shown := r.shown(newest(times, MaxEvidence))
 	if len(shown) != shownOf(uint32(len(times))) {
 		r.fail("%d of %d events to show", len(shown), len(times))
