@@ -150,7 +150,8 @@ func named(id string) (context.Context, bool) {
 func (t *Tracer) Attempt(ctx context.Context, sink string, rows []sinks.Row) (context.Context, func(taken int, err error)) {
 	start := t.o.Now()
 	first := t.delivery(sink, rows[0].Alert, start)
-	return sinks.WithTrace(ctx, write(first.SpanContext())), func(taken int, err error) {
+	ctx = sinks.WithAlertTraces(sinks.WithTrace(ctx, write(first.SpanContext())), t.traceOf)
+	return ctx, func(taken int, err error) {
 		end := api.WithTimestamp(t.o.Now())
 		if taken == 0 {
 			fail(first, err)
@@ -183,15 +184,29 @@ func fail(span api.Span, err error) {
 // delivery begins the span of one attempt to deliver one alert.
 func (t *Tracer) delivery(sink string, text []byte, start time.Time) api.Span {
 	ctx, id := context.Background(), idOf(text)
-	if alert, ok := named(id); ok {
-		// Of the alert's own span, which was sent, no more is needed than whether it was
-		// chosen to be recorded: one that is never ended says so.
-		_, own := t.tracer.Start(alert, "alert", api.WithNewRoot())
-		ctx = api.ContextWithSpanContext(ctx, own.SpanContext())
+	if own, ok := t.own(id); ok {
+		ctx = api.ContextWithSpanContext(ctx, own)
 	}
 	_, span := t.tracer.Start(ctx, "deliver "+sink, api.WithSpanKind(api.SpanKindProducer), api.WithTimestamp(start),
 		api.WithAttributes(attribute.String("cepheus.sink", sink), attribute.String("cepheus.alert.id", id)))
 	return span
+}
+
+// own is the context of the span of an alert, which was sent, or will be. No more is to be found out
+// than whether it was chosen to be recorded: a span that is never ended says so.
+func (t *Tracer) own(id string) (api.SpanContext, bool) {
+	alert, ok := named(id)
+	if !ok {
+		return api.SpanContext{}, false
+	}
+	_, span := t.tracer.Start(alert, "alert", api.WithNewRoot())
+	return span.SpanContext(), true
+}
+
+// traceOf is the context of an alert as a header; empty: it is not recorded, or is no alert.
+func (t *Tracer) traceOf(alert []byte) string {
+	of, _ := t.own(idOf(alert))
+	return write(of)
 }
 
 // idOf is the id of an alert, which its text begins with; empty: it has none.

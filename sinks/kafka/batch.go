@@ -29,13 +29,14 @@ type batchOf struct {
 	transactional bool
 	codec         compress.Compression
 	now           time.Time
+	trace         func(alert []byte) string // its traceparent; empty: none
 }
 
 // encode makes a batch of some of the alerts.
 func (b *batchOf) encode(alerts [][]byte) ([]byte, error) {
 	records := make([]byte, batchHeader, batchHeader+len(alerts)*64+total(alerts))
 	for i, a := range alerts {
-		records = appendRecord(records, i, a)
+		records = appendRecord(records, i, a, b.trace(a))
 	}
 	batch, err := b.compress(records)
 	if err != nil {
@@ -93,6 +94,7 @@ const (
 	headerID       = "id"
 	headerRule     = "rule"
 	headerSeverity = "severity"
+	headerTrace    = "traceparent"
 )
 
 // header is one of a record.
@@ -101,18 +103,22 @@ type header struct {
 	value []byte
 }
 
-// headers are those of an alert; what is no alert has none.
-func (h *head) headers(into []header) []header {
+// headers are those of an alert; what is no alert has none. Only one that is traced has trace.
+func (h *head) headers(into []header, trace string) []header {
 	if h.id == nil {
 		return into
 	}
-	return append(into, header{headerID, h.id}, header{headerRule, h.rule}, header{headerSeverity, h.severity})
+	into = append(into, header{headerID, h.id}, header{headerRule, h.rule}, header{headerSeverity, h.severity})
+	if trace != "" {
+		into = append(into, header{headerTrace, []byte(trace)})
+	}
+	return into
 }
 
 // appendRecord appends record i of a batch.
-func appendRecord(b []byte, i int, alert []byte) []byte {
+func appendRecord(b []byte, i int, alert []byte, trace string) []byte {
 	h := headOf(alert)
-	key, headers := h.recordKey(), h.headers(make([]header, 0, 3))
+	key, headers := h.recordKey(), h.headers(make([]header, 0, 4), trace)
 	size := 1 + 1 + varintSize(int64(i)) + bytesSize(key) + bytesSize(alert) + 1
 	for _, h := range headers {
 		size += varintSize(int64(len(h.name))) + len(h.name) + varintSize(int64(len(h.value))) + len(h.value)

@@ -9,7 +9,7 @@ func Preview(topic string, rows []sinks.Row) (text string, taken int, err error)
 	}
 	h := headOf(rows[0].Alert)
 	parts := []sinks.PreviewPart{{Name: "key", Value: string(h.recordKey())}}
-	for _, header := range h.headers(nil) {
+	for _, header := range h.headers(nil, "") {
 		parts = append(parts, sinks.PreviewPart{Name: "header " + header.name, Value: string(header.value)})
 	}
 	parts = append(parts, sinks.PreviewPart{Name: "value", Value: string(rows[0].Alert)})

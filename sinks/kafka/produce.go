@@ -20,6 +20,7 @@ type writing struct {
 	done    []bool // rows that are written
 	refused int    // the first row that the topic refuses; len(rows): none
 	why     error
+	trace   func(alert []byte) string // traceparent of an alert; empty: none
 }
 
 // lane is what goes to one partition, one batch at a time, so that order is kept.
@@ -32,8 +33,9 @@ type lane struct {
 }
 
 // sort puts rows that are not written yet into lanes.
-func (s *Sink) sort(rows []sinks.Row) *writing {
+func (s *Sink) sort(ctx context.Context, rows []sinks.Row) *writing {
 	w := &writing{rows: rows, done: make([]bool, len(rows)), refused: len(rows)}
+	w.trace = func(alert []byte) string { return sinks.AlertTrace(ctx, alert) }
 	of := make([]*lane, len(s.leaders))
 	for i, r := range rows {
 		if s.ahead[r.Number] {
@@ -53,7 +55,7 @@ func (s *Sink) sort(rows []sinks.Row) *writing {
 
 // deliver writes rows without a transaction.
 func (s *Sink) deliver(ctx context.Context, rows []sinks.Row) (taken int, err error) {
-	w := s.sort(rows)
+	w := s.sort(ctx, rows)
 	for {
 		if err = s.write(ctx, w); !isBroken(err) {
 			break
@@ -172,7 +174,7 @@ func (s *Sink) cut(w *writing, l *lane) (err error) {
 		alerts, l.size = append(alerts, a), l.size+len(a)
 	}
 	l.count = len(alerts)
-	b := batchOf{producer: s.producer, sequence: s.sequences[l.partition], transactional: s.o.Transactional, codec: s.codec, now: s.o.Now()}
+	b := batchOf{producer: s.producer, sequence: s.sequences[l.partition], transactional: s.o.Transactional, codec: s.codec, now: s.o.Now(), trace: w.trace}
 	l.batch, err = b.encode(alerts)
 	return err
 }

@@ -35,6 +35,7 @@ func suite(t *testing.T, r *rig) {
 	for name, test := range map[string]func(*testing.T, *rig){
 		"records":                          records,
 		"batches":                          batches,
+		"alerts that are traced":           traced,
 		"an alert too long is refused":     refused,
 		"a crash at every request":         crashes,
 		"answers are lost":                 lostAnswers,
@@ -88,6 +89,45 @@ func records(t *testing.T, r *rig) {
 		}
 		if err := s.Close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// traced wants each record to name the trace of its alert, and of no other, where there is one.
+func traced(t *testing.T, r *rig) {
+	for _, transactional := range []bool{false, true} {
+		topic := r.topic(t, 3)
+		o := r.transactional(topic)
+		o.Transactional = transactional
+		s, rows := open(t, o), rowsTo(40)
+		even := func(alert []byte) string {
+			if id := string(headOf(alert).id); (id[len(id)-1]-'0')%2 == 0 {
+				return "00-of-" + id
+			}
+			return ""
+		}
+		if n, err := s.Deliver(sinks.WithAlertTraces(t.Context(), even), rows[:30]); n != 30 || err != nil {
+			t.Fatal(n, err)
+		}
+		if n, err := s.Deliver(t.Context(), rows[30:]); n != 10 || err != nil {
+			t.Fatal(n, err)
+		}
+		got := r.read(t, topic)
+		isExactly(t, got, rows)
+		count := 0
+		for _, g := range got {
+			is, want := "", ""
+			for _, h := range g.Headers {
+				if h.Key == "traceparent" {
+					is, count = string(h.Value), count+1
+				}
+			}
+			if want = even(g.Value); is != want && is != "" {
+				t.Errorf("%s has the trace %q, want %q", g.Value, is, want)
+			}
+		}
+		if count != 15 {
+			t.Errorf("%d records name a trace, want 15", count)
 		}
 	}
 }

@@ -155,7 +155,7 @@ func (s *Sink) claim(ctx context.Context) error {
 func (s *Sink) deliverAtOnce(ctx context.Context, rows []sinks.Row) (taken int, err error) {
 	last := rows[len(rows)-1].Number
 	for {
-		w := s.sort(rows)
+		w := s.sort(ctx, rows)
 		if err := s.transaction(ctx, w, last); err == nil {
 			return s.refusedIn(ctx, w)
 		} else if !isBroken(err) {
