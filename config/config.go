@@ -28,6 +28,7 @@ type Config struct {
 	Redact     *Redact            `yaml:"redact" help:"People's data that is kept out of alerts, dead letters and what the API shows. Rules see it, and the state has it as it is."`
 	Limits     Limits             `yaml:"limits" help:"Bounds of what the engine remembers."`
 	API        *API               `yaml:"api" help:"The HTTP API. Without it, and without --listen, none is served."`
+	Traces     *Traces            `yaml:"traces" help:"Send spans of alerts and deliveries to a collector, by OpenTelemetry. Without it, where the environment asks for it."`
 	Log        *Log               `yaml:"log" help:"What a run has to tell, on standard error."`
 
 	file   string

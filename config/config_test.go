@@ -203,7 +203,7 @@ func TestFaults(t *testing.T) {
 		"no rules":                    {"sources: { a: { stdin: {} } }", "conf/c.yaml: the key rules is missing: name rule files, or folders of them"},
 		"no sources":                  {"rules: [r]", "conf/c.yaml: sources: nothing to read: name at least one source"},
 		"an unknown key":              {least + "stat: { dir: d }", `conf/c.yaml:3:1: unknown key "stat"; did you mean "state"?`},
-		"an unknown key with no like": {least + "kubernetes: 1", `conf/c.yaml:3:1: unknown key "kubernetes"; there are rules, rules_watch, state, sources, sinks, routing, dead_letter, redact, limits, api, log`},
+		"an unknown key with no like": {least + "kubernetes: 1", `conf/c.yaml:3:1: unknown key "kubernetes"; there are rules, rules_watch, state, sources, sinks, routing, dead_letter, redact, limits, api, traces, log`},
 		"an unknown key deep below":   {kafka + "      tpics: [x]\n", `conf/c.yaml:7:7: sources.a.kafka: unknown key "tpics"; did you mean "topics"?`},
 		"a key of another type":       {least + "limits: 5", "conf/c.yaml:3:9: limits: want keys with values, as { key: value }, and found one value"},
 		"no list":                     {"rules: r\nsources: { a: { stdin: {} } }", "conf/c.yaml:1:8: rules: want a list, as [a, b], and found one value"},

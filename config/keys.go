@@ -61,6 +61,8 @@ func typeName(t reflect.Type, tag reflect.StructTag) string {
 		return "size"
 	case reflect.TypeFor[Path]():
 		return "path"
+	case reflect.TypeFor[Ratio]():
+		return "number from 0 to 1"
 	case reflect.TypeFor[Start]():
 		return "earliest, latest or a time"
 	}

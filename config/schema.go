@@ -72,6 +72,8 @@ func scalarSchema(t reflect.Type) object {
 		return text(`^[0-9.]+ *([KMGT]iB|[kKMGT]?B)$`)
 	case reflect.TypeFor[Start]():
 		return text(`^(earliest|latest|[0-9]{4}-[0-9]{2}-[0-9]{2}T.+)$`)
+	case reflect.TypeFor[Ratio]():
+		return orVariable(object{"type": "number", "minimum": 0, "maximum": 1}, object{"type": "string", "pattern": `^[0-9.eE+-]+$`})
 	case reflect.TypeFor[Secret]():
 		file := object{
 			"type": "object", "required": []string{"file"}, "additionalProperties": false,

@@ -83,11 +83,16 @@ func (h *WebhookSink) check(at section) {
 	if _, err := webhook.Parse(h.URL.Reveal()); h.URL.IsSet() && err != nil {
 		at.fault("url", "%v", err)
 	}
-	for _, name := range sortedNames(h.Headers) {
+	checkHeaders(at, h.Headers)
+}
+
+// checkHeaders refuses what cannot be a header of a request, in the key headers.
+func checkHeaders(at section, headers map[string]Secret) {
+	for _, name := range sortedNames(headers) {
 		if !isHeader(name) {
 			at.fault("headers."+name, "cannot be the name of a header")
 		}
-		if strings.ContainsFunc(h.Headers[name].Reveal(), isControl) {
+		if strings.ContainsFunc(headers[name].Reveal(), isControl) {
 			at.fault("headers."+name, "the value cannot be that of a header: it has a control character, such as an end of line")
 		}
 	}

@@ -21,8 +21,13 @@ import (
 // Options of a Tracer.
 type Options struct {
 	// Env looks a variable of the environment up. Whether spans are sent is in those that
-	// OpenTelemetry names; see On. Where to, how, and which, its library reads itself.
-	Env     func(name string) (string, bool)
+	// OpenTelemetry names; see On. Where to, how, and which, its library reads itself, but for
+	// what Settings say.
+	Env func(name string) (string, bool)
+	// Settings ask for spans whether or not the environment does, unless it says that the library is
+	// off; nil: the environment says.
+	Settings *Settings
+
 	Version string           // of the program
 	Rows    Rows             // where committed alerts are read
 	Last    uint64           // the last row at the start: alerts have spans from there on
@@ -33,14 +38,21 @@ type Options struct {
 	Exporter trace.SpanExporter
 }
 
+// Settings go before what the environment says. The zero value says nothing.
+type Settings struct {
+	Collector string            // URL that spans are posted to
+	Headers   map[string]string // with each request; nil: none are said
+	Ratio     *float64          // of alerts that have spans, from 0 to 1
+}
+
 // Rows are the committed alerts that wait to be delivered: a state.Outbox.
 type Rows interface {
 	Rows(ctx context.Context, after uint64, visit func(row uint64, alert []byte) error) error
 }
 
-// On reports whether the environment asks for spans: it names a collector, or the exporter,
-// and does not say that the library is off.
-func On(env func(name string) (string, bool)) bool {
+// On reports whether spans are asked for: by settings, or by the environment, which names a
+// collector, or the exporter. Either way it must not say that the library is off.
+func On(env func(name string) (string, bool), settings *Settings) bool {
 	has := func(name string, no ...string) bool {
 		value, _ := env(name)
 		for _, n := range no {
@@ -52,6 +64,9 @@ func On(env func(name string) (string, bool)) bool {
 	}
 	if off, _ := env("OTEL_SDK_DISABLED"); strings.EqualFold(off, "true") {
 		return false
+	}
+	if settings != nil {
+		return true
 	}
 	if exporter, _ := env("OTEL_TRACES_EXPORTER"); exporter == "none" {
 		return false
@@ -70,9 +85,9 @@ type Tracer struct {
 	faults   atomic.Uint64
 }
 
-// New makes a tracer, or none where the environment does not ask for one.
+// New makes a tracer, or none where neither settings nor the environment ask for one.
 func New(ctx context.Context, o Options) (*Tracer, error) {
-	if o.Exporter == nil && !On(o.Env) {
+	if o.Exporter == nil && !On(o.Env, o.Settings) {
 		return nil, nil
 	}
 	t := &Tracer{contexts: newContexts(mostContexts)}
@@ -83,7 +98,7 @@ func New(ctx context.Context, o Options) (*Tracer, error) {
 		if err := spoken(o.Env); err != nil {
 			return nil, err
 		}
-		exporter, err := otlptracehttp.New(ctx)
+		exporter, err := otlptracehttp.New(ctx, o.Settings.exporter()...)
 		if err != nil {
 			return nil, fmt.Errorf("send traces: %w", err)
 		}
@@ -96,13 +111,40 @@ func New(ctx context.Context, o Options) (*Tracer, error) {
 	}
 	t.o = o
 	t.last.Store(o.Last)
-	t.provider = trace.NewTracerProvider(trace.WithBatcher(o.Exporter, o.queue()...), trace.WithResource(of), trace.WithIDGenerator(ids{}))
+	t.provider = trace.NewTracerProvider(append(o.Settings.sampler(), trace.WithBatcher(o.Exporter, o.queue()...), trace.WithResource(of), trace.WithIDGenerator(ids{}))...)
 	t.tracer = t.provider.Tracer("github.com/cepheus-cep/cepheus", api.WithInstrumentationVersion(o.Version))
 	return t, nil
 }
 
-// spoken refuses protocols that we do not speak. That of traces goes before that of all.
+func (s *Settings) exporter() (all []otlptracehttp.Option) {
+	if s == nil {
+		return nil
+	}
+	if s.Collector != "" {
+		all = append(all, otlptracehttp.WithEndpointURL(s.Collector))
+	}
+	if s.Headers != nil {
+		all = append(all, otlptracehttp.WithHeaders(s.Headers))
+	}
+	return all
+}
+
+// sampler is none where nothing is said: then the library asks the environment.
+func (s *Settings) sampler() []trace.TracerProviderOption {
+	if s == nil || s.Ratio == nil {
+		return nil
+	}
+	return []trace.TracerProviderOption{trace.WithSampler(trace.ParentBased(trace.TraceIDRatioBased(*s.Ratio)))}
+}
+
+// spoken refuses exporters that we do not have and protocols that we do not speak. The protocol of traces
+// goes before that of all.
 func spoken(env func(name string) (string, bool)) error {
+	switch e, _ := env("OTEL_TRACES_EXPORTER"); e {
+	case "", "otlp", "none":
+	default:
+		return fmt.Errorf("OTEL_TRACES_EXPORTER is %s; spans are sent by otlp alone: write otlp, or none to send none", e)
+	}
 	for _, name := range []string{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"} {
 		switch p, _ := env(name); p {
 		case "":

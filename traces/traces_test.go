@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -156,6 +157,13 @@ func TestADeliveryIsOfTheAlertsTrace(t *testing.T) {
 	given[0].Alert = []byte(alertOf(id))
 	ctx, done := tr.Attempt(t.Context(), "ops", given)
 	handed := sinks.Trace(ctx)
+	for text, want := range map[string]string{
+		alertOf(id): "00-" + id + "-" + id[:16] + "-01", alertOf("1" + id[1:]): "00-1" + id[1:] + "-1" + id[1:16] + "-01", "{}": "", alertOf("x"): "",
+	} {
+		if got := sinks.AlertTrace(ctx, []byte(text)); got != want {
+			t.Errorf("the sink is told that %s was made in %q, want %q", text, got, want)
+		}
+	}
 	done(1, errors.New("a secret"))
 	all := spans()
 	if len(all) != 2 {
@@ -227,15 +235,68 @@ func TestOnlyWhoAsksGetsSpans(t *testing.T) {
 			}
 			return "", false
 		}
-		if got := On(lookup); got != want {
+		if got := On(lookup, nil); got != want {
 			t.Errorf("%q: on is %v", env, got)
 		}
 	}
-	tr, err := New(t.Context(), Options{Env: func(name string) (string, bool) {
-		return map[string]string{"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}[name], true
-	}})
-	if tr != nil || err == nil || !strings.Contains(err.Error(), "http/protobuf") {
-		t.Errorf("grpc: %v, %v", tr, err)
+	for _, c := range []struct {
+		exporter, protocol, want string
+		settings                 *Settings
+	}{
+		{"otlp", "grpc", "http/protobuf", nil},
+		{"console", "", "OTEL_TRACES_EXPORTER is console; spans are sent by otlp alone: write otlp, or none", nil},
+		{"otlp,console", "", "OTEL_TRACES_EXPORTER is otlp,console", nil},
+		{"zipkin", "", "OTEL_TRACES_EXPORTER is zipkin", &Settings{Collector: "http://h/v1/traces"}},
+	} {
+		tr, err := New(t.Context(), Options{Settings: c.settings, Env: func(name string) (string, bool) {
+			return map[string]string{"OTEL_TRACES_EXPORTER": c.exporter, "OTEL_EXPORTER_OTLP_PROTOCOL": c.protocol}[name], true
+		}})
+		if tr != nil || err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %v, %v", c, tr, err)
+		}
+	}
+}
+
+// TestSettingsAskForSpans, unless the library is off.
+func TestSettingsAskForSpans(t *testing.T) {
+	for env, want := range map[string]bool{"": true, "OTEL_TRACES_EXPORTER=none": true, "OTEL_SDK_DISABLED=true": false} {
+		name, value, _ := strings.Cut(env, "=")
+		if got := On(func(n string) (string, bool) {
+			if n == name {
+				return value, true
+			}
+			return "", false
+		}, &Settings{}); got != want {
+			t.Errorf("%q: on is %v", env, got)
+		}
+	}
+}
+
+// TestTheRatioOfSettings goes before the sampler of the environment; a part of the alerts has
+// spans, and receivers are told of those alone.
+func TestTheRatioOfSettings(t *testing.T) {
+	t.Setenv("OTEL_TRACES_SAMPLER", "always_off")
+	for ratio, want := range map[float64][2]int{0: {0, 0}, 0.25: {200, 300}, 1: {1000, 1000}} {
+		kept := tracetest.NewInMemoryExporter()
+		tr, err := New(t.Context(), Options{Exporter: kept, Settings: &Settings{Ratio: &ratio}, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		told, draw := 0, rand.New(rand.NewPCG(1, 2))
+		for range 1000 {
+			text := []byte(alertOf(fmt.Sprintf("%016x%016x", draw.Uint64(), draw.Uint64())))
+			tr.alert(text)
+			if tr.traceOf(text) != "" {
+				told++
+			}
+		}
+		if err := tr.provider.ForceFlush(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if n := len(kept.GetSpans()); n != told || n < want[0] || n > want[1] {
+			t.Errorf("of a part of %g: %d spans of 1,000, and %d are told of, want %v", ratio, n, told, want)
+		}
+		tr.Close()
 	}
 }
 

@@ -51,6 +51,8 @@ api: { listen: "127.0.0.1:0" }
 		{config, 200, same},
 		{strings.Replace(config, "alerts.jsonl", "other.jsonl", 1), 200, same + "; needs a restart: sinks.log.file.path"},
 		{config + "routing: { routes: [{ match: { rules: [pair] }, sinks: [log] }] }\nlimits: { runs_per_key: 7 }\n", 200, same + "; needs a restart: limits.runs_per_key, routing"},
+		{config + "traces: { ratio: 0.5, headers: { a: hunter2 } }\n", 200, same + "; needs a restart: traces"},
+		{config + "traces: { endpoint: 'otel:4318' }\n", 422, "traces.endpoint: is no URL"},
 		{strings.Replace(config, "type: e }", "type: nothing }", 1), 422, "no rule file declares the event type"},
 		{strings.Replace(config, "type: e }", "typ: e }", 1), 422, "typ"},
 		{strings.Replace(config, "[r.cep]", "[none.cep]", 1), 422, "none.cep"},

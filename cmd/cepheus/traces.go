@@ -10,12 +10,31 @@ import (
 	"github.com/cepheus-cep/cepheus/traces"
 )
 
-// newTraces makes what tells of alerts and deliveries, nil where the environment does not
-// ask for it.
+// newTraces makes what tells of alerts and deliveries, nil where neither the configuration nor the
+// environment asks for it.
 func (p *pipeline) newTraces(ctx context.Context, outbox *state.Outbox) (*traces.Tracer, error) {
 	return traces.New(ctx, traces.Options{
-		Env: os.LookupEnv, Version: version(), Rows: outbox, Last: outbox.Last(), Now: p.world.now, Log: p.log,
+		Env: os.LookupEnv, Settings: p.verb.traceSettings(), Version: version(), Rows: outbox, Last: outbox.Last(), Now: p.world.now, Log: p.log,
 	})
+}
+
+// traceSettings are those of the configuration; nil: it says nothing of traces.
+func (v *runVerb) traceSettings() *traces.Settings {
+	if v.file == nil || v.file.Traces == nil {
+		return nil
+	}
+	t := v.file.Traces
+	s := &traces.Settings{Collector: t.Collector()}
+	for name, value := range t.Headers {
+		if s.Headers == nil {
+			s.Headers = map[string]string{}
+		}
+		s.Headers[name] = value.Reveal()
+	}
+	if t.Ratio.Given {
+		s.Ratio = &t.Ratio.Of
+	}
+	return s
 }
 
 // traced adds the spans of alerts to what is to be done after each commit, before they are

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
@@ -26,6 +27,7 @@ import (
 type otlpReceiver struct {
 	mu    sync.Mutex
 	spans []*otlp.Span
+	login string // of the last request
 }
 
 func (c *otlpReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -44,6 +46,7 @@ func (c *otlpReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.login = r.Header.Get("Authorization")
 	for _, of := range sent.ResourceSpans {
 		for _, in := range of.ScopeSpans {
 			c.spans = append(c.spans, in.Spans...)
@@ -192,6 +195,57 @@ func TestTracesComeInHeadersOfKafka(t *testing.T) {
 		if want := []string{trace(1), trace(2)}; !slices.Equal(linked, want) {
 			t.Errorf("%s: linked to %v, want %v", rule, linked, want)
 		}
+	}
+}
+
+// TestTracesOfTheConfiguration go before what the environment says; records of a topic bear the
+// context of their alert.
+func TestTracesOfTheConfiguration(t *testing.T) {
+	var kept otlpReceiver
+	collector := httptest.NewServer(&kept)
+	defer collector.Close()
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "Authorization=wrong")
+	t.Setenv("OTEL_TRACES_SAMPLER", "always_off")
+	b := startBroker(t, 1).withAlerts(t)
+	path := b.toTopic(t, "1")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rewrite(t, path, string(text)+"traces: { endpoint: \""+collector.URL+"\", headers: { Authorization: hunter2 }, ratio: 1 }\n")
+	p := start(t, "run", "-c", path)
+	b.send(t, 5, 1)
+	var got []*kgo.Record
+	eventually(t, "alerts are in the topic", func() bool { got = b.committed(t, 300*time.Millisecond); return len(got) > 0 })
+	p.Process.Signal(syscall.SIGTERM)
+	p.ends(t, 0)
+	contexts := map[string]bool{}
+	kept.mu.Lock()
+	for _, s := range kept.spans {
+		contexts["00-"+hex.EncodeToString(s.TraceId)+"-"+hex.EncodeToString(s.SpanId)+"-01"] = strings.HasPrefix(s.Name, "alert ")
+	}
+	login := kept.login
+	kept.mu.Unlock()
+	if login != "hunter2" || strings.Contains(p.messages.String(), "hunter2") {
+		t.Errorf("the collector was sent %q; messages:\n%s", login, p.messages.String())
+	}
+	for _, r := range got {
+		at := slices.IndexFunc(r.Headers, func(h kgo.RecordHeader) bool { return h.Key == "traceparent" })
+		if at < 0 || !contexts[string(r.Headers[at].Value)] {
+			t.Errorf("the headers %v of a record name no span of an alert", r.Headers)
+		}
+	}
+}
+
+// TestExportersThatThereAreNot are refused at the start, and not passed by.
+func TestExportersThatThereAreNot(t *testing.T) {
+	t.Setenv("OTEL_TRACES_EXPORTER", "console")
+	p := start(t, "run", "--rules", rulesFile(t), "--input", "-")
+	p.in.Close()
+	p.ends(t, 2)
+	if said := p.messages.String(); !strings.Contains(said, "OTEL_TRACES_EXPORTER is console; spans are sent by otlp alone") {
+		t.Errorf("it says:\n%s", said)
 	}
 }
 
