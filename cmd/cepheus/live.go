@@ -78,6 +78,7 @@ func (l *live) swap(set *plan.Set, run func() (engine.Report, error)) (engine.Re
 	}
 	l.to.become(set)
 	l.verb.warn(l.world.stderr, set)
+	l.warnUndeclared(set)
 	l.tell(&r)
 	return r, nil
 }

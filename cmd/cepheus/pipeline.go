@@ -43,7 +43,8 @@ type pipeline struct {
 	reloads sync.Mutex              // one at a time
 	next    atomic.Pointer[runVerb] // the configuration that is being read again; nil: none, or its rules are others
 
-	redactor *redact.Redactor // nil: nothing is
+	redactor   *redact.Redactor // nil: nothing is
+	unredacted string           // types of redact that no rule file declares, as was told last; of the one change at a time
 
 	refusals atomic.Int64 // alerts that receivers refused for good
 	done     engine.Stats // of what is committed

@@ -25,10 +25,21 @@ func (p *pipeline) redacts() func(*plan.Set, *plan.Rule, *event.Alert) {
 	if p.redactor == nil {
 		return nil
 	}
-	if names := p.redactor.Undeclared(p.set); len(names) > 0 {
-		p.log.Warn("redact names event types that no rule file declares: nothing of them is redacted", slog.String("types", strings.Join(names, ", ")))
-	}
+	p.warnUndeclared(p.set)
 	return p.redactor.Alert
+}
+
+// warnUndeclared tells of types that are to be redacted and that a set, which is in service from now
+// on, does not declare: once, as long as they are the same.
+func (p *pipeline) warnUndeclared(set *plan.Set) {
+	if p.redactor == nil {
+		return
+	}
+	types := strings.Join(p.redactor.Undeclared(set), ", ")
+	if types != p.unredacted && types != "" {
+		p.log.Warn("redact names event types that no rule file declares: nothing of them is redacted", slog.String("types", types))
+	}
+	p.unredacted = types
 }
 
 // withoutValues are the totals without what the last errors of rules say of values.

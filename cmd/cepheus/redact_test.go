@@ -45,6 +45,45 @@ func secretPayment(second int) string {
 	return fmt.Sprintf(`{"type":"payment","at":"2026-01-01T00:00:%02dZ","card":%q,"pin":%s,"note":"late","amount":%d}`, second, secretCard, secretPIN, second)
 }
 
+// TestATypeThatGoesIsNoLongerRedacted, which is told when the rules change, and not again while it is so.
+func TestATypeThatGoesIsNoLongerRedacted(t *testing.T) {
+	const config = `
+rules: [r.cep]
+sources: { api: { http: {}, type: e } }
+api: { listen: "127.0.0.1:0" }
+redact: { key: "0123456789abcdef0123", types: { f: [card] } }
+`
+	path := configOf(t, config)
+	rules := filepath.Join(filepath.Dir(path), "r.cep")
+	with := processRules + "event f (time: at) { at time  card string }\n"
+	rewrite(t, rules, with)
+	p := start(t, "run", "-c", path)
+	p.address(t)
+	told := func() int {
+		return strings.Count(p.messages.String(), "redact names event types that no rule file declares")
+	}
+	swap := func(text string, version int) {
+		t.Helper()
+		rewrite(t, rules, text)
+		p.Process.Signal(syscall.SIGHUP)
+		eventually(t, "the change is in service", func() bool {
+			return strings.Contains(get(t, p.address(t)+"/v1/rules"), fmt.Sprintf(`"version":%d`, version))
+		})
+	}
+	if n := told(); n != 0 {
+		t.Errorf("told %d times at the start", n)
+	}
+	swap(processRules, 2)
+	swap(processRules+"rule more { from e emit { n: n } }\n", 3)
+	swap(with, 4)
+	swap(processRules, 5)
+	p.Process.Signal(syscall.SIGTERM)
+	p.ends(t, 0)
+	if n := told(); n != 2 || !strings.Contains(p.messages.String(), "types=f") {
+		t.Errorf("told %d times, want 2, once for each time that it went:\n%s", n, p.messages.String())
+	}
+}
+
 // waysOut are those of a server: every route of its document that gives something, asked as far
 // as is known how, so that a new one is asked too.
 func waysOut(t *testing.T, server string) map[string]string {
