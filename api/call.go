@@ -75,6 +75,9 @@ func (c *call) serve() (a *answer, err error) {
 	if err := c.checkQuery(); err != nil {
 		return nil, err
 	}
+	if err := c.auditable(); err != nil {
+		return nil, err
+	}
 	return c.route.serve(c)
 }
 

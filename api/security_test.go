@@ -3,10 +3,14 @@ package api
 import (
 	"bytes"
 	"crypto/tls"
+	"io/fs"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -80,6 +84,60 @@ func TestTheAuditLogHasNoKeys(t *testing.T) {
 	r.ask("GET", "/v1/tables/usual/4111-1111", "").want(401)
 	if log, _ := os.ReadFile(r.audit); bytes.Contains(log, []byte("4111")) || r.lines(`"on":"/v1/tables/usual/{key}"`) != 1 {
 		t.Errorf("the log is\n%s", log)
+	}
+}
+
+// full is a file on a disk that has no room for a while, and then a little.
+type full struct {
+	*os.File
+	room int // bytes; negative: enough
+}
+
+func (f *full) Write(b []byte) (n int, err error) {
+	if f.room < 0 {
+		return f.File.Write(b)
+	}
+	n, err = f.File.Write(b[:min(len(b), f.room)])
+	f.room -= n
+	if n < len(b) && err == nil {
+		err = &fs.PathError{Op: "write", Path: f.Name(), Err: syscall.ENOSPC}
+	}
+	return n, err
+}
+
+// TestNothingChangesWithoutItsLine: while the audit log cannot be written changes are refused,
+// nobody is told where it is, and the log of the process has what is missing in it.
+func TestNothingChangesWithoutItsLine(t *testing.T) {
+	var said bytes.Buffer
+	r := start(t, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(&said, nil)) })
+	f := &full{File: r.s.ledger.file.(*os.File), room: 10}
+	r.s.ledger.file = f
+	r.put(over10).want(200) // that there is no room shows when it is made
+	if text := said.String(); !strings.Contains(text, "the audit log cannot be written") || !strings.Contains(text, "what=putRuleFile") || !strings.Contains(text, "after=2") || !strings.Contains(text, r.audit) {
+		t.Errorf("the log of the process has\n%s", text)
+	}
+	for _, a := range []*says{
+		r.put(strings.Replace(over10, "10", "20", 1)), r.ask("DELETE", "/v1/rules/r.cep", "", "If-Match", "*"), r.ask("GET", "/readyz", ""),
+		r.ask("POST", "/v1/silences", `{"for":"1h","match":{"rules":["over"]}}`),
+	} {
+		a.want(503, "the audit log cannot be written: no space left on device")
+		if strings.Contains(string(a.body), filepath.Dir(r.audit)) {
+			t.Errorf("the answer says where it is: %s", a.body)
+		}
+	}
+	r.ask("GET", "/v1/rules/r.cep", "").want(200, "n > 10")
+	r.ask("GET", "/v1/status", "").want(200, `"ready":false`)
+
+	f.room = -1
+	r.put(strings.Replace(over10, "10", "20", 1)).want(200)
+	r.ask("GET", "/readyz", "").want(200)
+	text, err := os.ReadFile(r.audit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(text), "\n")
+	if len(lines) != 4 || len(lines[0]) != 10 || !strings.Contains(lines[1], "lines before this one could not be written") || !strings.Contains(lines[2], `"before":2,"after":3`) {
+		t.Errorf("the audit log is\n%s", text)
 	}
 }
 

@@ -55,8 +55,8 @@ type health struct {
 // reasons are why the process cannot do its work.
 func (s *Server) reasons() []string {
 	all := append([]string{}, s.o.Ready()...)
-	if err := s.ledger.trouble(); err != nil {
-		all = append(all, "the audit log cannot be written: "+err.Error())
+	if why := s.ledger.trouble(); why != "" {
+		all = append(all, why)
 	}
 	if s.ending.Load() {
 		all = append(all, "the process is ending")
