@@ -39,7 +39,7 @@ const (
 
 func (c *call) pageSize() (int, error) {
 	n, err := c.number("limit")
-	return int(or(n, pageDefault)), err //nolint:gosec // at most pageMost
+	return int(or(n, pageDefault)), err // at most pageMost
 }
 
 func (c *call) recent() (*Recent, error) {

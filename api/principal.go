@@ -240,6 +240,6 @@ func argonMatches(hash, token string) (bool, error) {
 	if token == "" {
 		return false, nil
 	}
-	got := argon2.IDKey([]byte(token), salt, times, memory, threads, uint32(len(want))) //nolint:gosec // at most 64
+	got := argon2.IDKey([]byte(token), salt, times, memory, threads, uint32(len(want))) // at most 64
 	return subtle.ConstantTimeCompare(got, want) == 1, nil
 }

@@ -158,8 +158,8 @@ func (sh *shard) run(ep *epoch, stratum int) (err error) {
 func (sh *shard) keepsIn(ctx context.Context, store Store, cache int64) {
 	sh.disk, sh.ctx, sh.cache, sh.era, sh.filedFor = store, ctx, cache, 1, noneFiled
 	sh.pinned = math.MinInt64
-	sh.draw = rand.New(rand.NewPCG(uint64(sh.number), 0))
-	sh.x.Log.DenseFrom = max(1, cache/8) // what it wastes is lost to keys
+	sh.draw = rand.New(rand.NewPCG(uint64(sh.number), 0)) // #nosec G404 -- which keys are put out of memory, alike in each run
+	sh.x.Log.DenseFrom = max(1, cache/8)                  // what it wastes is lost to keys
 }
 
 // unit is what the shard has of a rule, made when it is first asked for.

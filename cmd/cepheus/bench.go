@@ -48,7 +48,7 @@ func (v benchVerb) Run(w *world) error {
 		return fmt.Errorf("find this program, to run it: %w", err)
 	}
 	if v.Profile != "" {
-		if err := os.MkdirAll(v.Profile, 0o755); err != nil {
+		if err := os.MkdirAll(v.Profile, 0o750); err != nil {
 			return usage(err)
 		}
 	}

@@ -68,7 +68,7 @@ func (v benchVerb) kafka(w *world) error {
 		b.events = v.Events
 	}
 	if v.Profile != "" {
-		if err := os.MkdirAll(v.Profile, 0o755); err != nil {
+		if err := os.MkdirAll(v.Profile, 0o750); err != nil {
 			return usage(err)
 		}
 	}

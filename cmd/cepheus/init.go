@@ -69,10 +69,10 @@ type laid struct {
 
 func (f *laid) write(dir string) error {
 	to := filepath.Join(dir, filepath.FromSlash(f.name))
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil { // #nosec G301 -- a project, which is shared as its owner's umask says
 		return err
 	}
-	return os.WriteFile(to, f.text, 0o644)
+	return os.WriteFile(to, f.text, 0o644) // #nosec G306 -- likewise
 }
 
 func (v initVerb) files() ([]*laid, error) {

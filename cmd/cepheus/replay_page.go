@@ -86,7 +86,7 @@ func (r *replayed) writeHTML(path string) error {
 	if err := t.Execute(&b, data); err != nil {
 		return err
 	}
-	return os.WriteFile(path, b.Bytes(), 0o644)
+	return os.WriteFile(path, b.Bytes(), 0o600) // alerts, as in all files of them
 }
 
 func (r *replayed) tables() []*pageTable {

@@ -9,7 +9,7 @@ import (
 // dice draws what the samples are made of, the same each time for one seed.
 type dice struct{ *rand.Rand }
 
-func newDice(seed uint64) dice { return dice{rand.New(rand.NewPCG(seed, 0))} }
+func newDice(seed uint64) dice { return dice{rand.New(rand.NewPCG(seed, 0))} } // #nosec G404 -- the same each time is what it is for
 
 // between draws a duration in [from, to), in whole milliseconds.
 func (d dice) between(from, to time.Duration) time.Duration {

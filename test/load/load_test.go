@@ -158,7 +158,7 @@ func (a *attack) hold(rate int, f form) string {
 		name string
 		of   *vegeta.Metrics
 	}{{"ingest, queued", &m.queued}, {"ingest, committed", &m.committed}} {
-		row(&b, l.name, int(l.of.Requests), l.of.Latencies.P50, l.of.Latencies.P99, l.of.Latencies.Max) //nolint:gosec // a few thousand
+		row(&b, l.name, int(l.of.Requests), l.of.Latencies.P50, l.of.Latencies.P99, l.of.Latencies.Max)
 	}
 	slices.Sort(swaps)
 	row(&b, "change of rules", len(swaps), swaps[len(swaps)/2], swaps[len(swaps)*99/100], swaps[len(swaps)-1])
