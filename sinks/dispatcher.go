@@ -183,6 +183,9 @@ func (d *Dispatcher) Committed(ctx context.Context, last uint64) error {
 		d.committed = last
 		d.ages.add(last, d.o.Now())
 	}
+	for _, w := range d.workers {
+		w.weigh()
+	}
 	d.mu.Unlock()
 	d.wake()
 	for {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -203,6 +204,53 @@ func TestSlowSinkHoldsBackTheEngineAndNotTheOtherSink(t *testing.T) {
 		}
 		if diff := cmp.Diff(wantRows(1, 12), slow.got()); diff != "" {
 			t.Errorf("slow (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestASlowSinkAtItsBoundIsFullAllAlong: it takes a row a second, and each that it takes makes
+// room for a commit. It is full from the first that waits until less waits for a while.
+func TestASlowSinkAtItsBoundIsFullAllAlong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		box := newOutbox(0)
+		slow := &sink{gate: func([]Row) error { time.Sleep(time.Second); return nil }}
+		d := dispatcher(t, box, Options{MaxRound: 1}, Target{Name: "slow", Sink: slow, Delivery: Delivery{MaxRows: 8, Batch: 1}})
+		result := make(chan error, 1)
+		go func() { result <- d.Run(t.Context()) }()
+		commit := func(n int) {
+			if err := d.Committed(t.Context(), box.add(n)); err != nil {
+				t.Error(err)
+			}
+		}
+		if commit(8); len(d.Full()) > 0 {
+			t.Error("as much as its bound waits, and it is full")
+		}
+		committing := make(chan struct{})
+		go func() {
+			for range 20 {
+				commit(1)
+				time.Sleep(300 * time.Millisecond) // an epoch, during which there is room
+			}
+			close(committing)
+		}()
+		time.Sleep(time.Millisecond)
+		for since := time.Duration(0); since < 18*time.Second; since += 50 * time.Millisecond {
+			if len(d.Full()) == 0 {
+				t.Fatalf("%v after the first commit that waited it is not full", since)
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		<-committing
+		eight := time.Now() // rows wait, one goes a second, and two are a quarter
+		for len(d.Full()) > 0 && time.Since(eight) < time.Minute {
+			time.Sleep(50 * time.Millisecond)
+		}
+		if after := time.Since(eight); after < calm || after > calm+3*time.Second {
+			t.Errorf("full until %v after the last commit", after)
+		}
+		d.Drain()
+		if err := <-result; err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -27,16 +27,44 @@ func (d *Dispatcher) Stats() (all []Stats) {
 }
 
 // Full are the sinks for which more waits than their bounds allow, so that nothing more is
-// committed until they take some. Those that drop their oldest are never among them.
+// committed until they take some. Those that drop their oldest are never among them. A sink
+// that has been among them stays until no more than three quarters of its bounds have waited for
+// five seconds: one that is as slow as its bound would else come and go with each commit.
 func (d *Dispatcher) Full() (names []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, w := range d.workers {
-		if !w.DropOldest && w.over() {
+		if w.weigh(); w.isFull {
 			names = append(names, w.Name)
 		}
 	}
 	return names
+}
+
+// calm is for how long less must wait for a sink that was full.
+const calm = 5 * time.Second
+
+// weigh looks at whether a sink is full, under the lock. It is called where the backlog has
+// changed, and costs no clock while it is not full.
+func (w *worker) weigh() {
+	switch {
+	case w.DropOldest:
+	case w.over():
+		w.isFull, w.eases = true, time.Time{}
+	case !w.isFull:
+	case w.presses():
+		w.eases = time.Time{}
+	case w.eases.IsZero():
+		w.eases = w.d.o.Now()
+	case w.d.o.Now().Sub(w.eases) >= calm:
+		w.isFull = false
+	}
+}
+
+// presses says whether more than three quarters of the bounds wait, under the lock.
+func (w *worker) presses() bool {
+	rows, bytes := w.backlog()
+	return rows > uint64(w.MaxRows)*3/4 || bytes > uint64(w.MaxBytes)/4*3
 }
 
 func (w *worker) snapshot() Stats {

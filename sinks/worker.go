@@ -33,6 +33,8 @@ type worker struct {
 	before    uint64 // bytes that waited when the dispatcher was made
 	done      uint64 // bytes acknowledged since
 	openUntil time.Time
+	isFull    bool      // see Dispatcher.Full
+	eases     time.Time // since when less waits for one that is full; zero: it does not
 	stats     Stats
 }
 
@@ -301,6 +303,7 @@ func (w *worker) finishLocked(count *uint64, ats []int) {
 	}
 	w.delivered = max(w.delivered, last)
 	w.done += uint64(bytes)
+	w.weigh()
 	w.d.makeRoom()
 }
 
