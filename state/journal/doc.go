@@ -24,6 +24,8 @@
 //     end of the last segment can be torn by a crash. Whether more is missing at the end
 //     than what a crash may take, who opened the journal knows.
 //   - Nothing in a sealed segment is changed.
+//   - A block of an encrypted journal opens at its own place alone: one that was put in place
+//     of another is damage.
 //
 // # On disk
 //
@@ -32,7 +34,8 @@
 //	header       "CepR", CRC-32C of the rest of the header, CRC-32C of the blocks,
 //	             count of writes (4 bytes each), epoch, length of the blocks (8 bytes each)
 //	block        length (4 bytes), then as many bytes of S2, which hold writes; where the
-//	             journal is encrypted: nonce, sealed S2, tag
+//	             journal is encrypted: nonce, sealed S2, tag. Sealed with them is where
+//	             the block is: epoch of the segment's first record, offset (8 bytes each)
 //	write        length of key, 1 + length of value or 0 where deleted (varints), key, value
 //
 // Numbers are little-endian. Headers are not encrypted: they tell how much each epoch wrote. Open record.go first, then journal.go; open.go and pipe.go

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"crypto/cipher"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -52,6 +53,7 @@ type Journal struct {
 	number int    // of the last segment ever made
 	raw    []byte // a block that is being filled
 	out    []byte // blocks on their way to the file
+	where  []byte // the block that is sealed
 
 	mu       sync.RWMutex // segments
 	segments []*segment   // oldest first
@@ -64,6 +66,15 @@ type segment struct {
 	file *os.File
 	base uint64
 	size int64 // of whole records
+
+	first uint64 // epoch of the first record, by which it is known from all others of a store
+}
+
+// where appends what a block at an offset of the segment is sealed with to the memory of b: it
+// says which of all blocks it is, so that none stands for another, be it of the same store.
+func (s *segment) where(b []byte, at int64) []byte {
+	b = binary.LittleEndian.AppendUint64(b[:0], s.first)
+	return binary.LittleEndian.AppendUint64(b, uint64(at))
 }
 
 // Last returns the epoch of the last record, or what Open was told where there is none.
@@ -100,7 +111,8 @@ func (j *Journal) Append(n int, op func(i int) Op, places []Place) error {
 		o := op(i)
 		places[i] = newPlace(s.base+uint64(at)+uint64(len(j.out)), len(j.raw), o.Stored == nil)
 		if j.raw = appendOp(j.raw, o); len(j.raw) >= blockBytes || i == n-1 {
-			j.out, j.raw = compress(j.out, j.raw, j.opt.AEAD), j.raw[:0]
+			j.where = s.where(j.where, at+int64(len(j.out)))
+			j.out, j.raw = compress(j.out, j.raw, j.opt.AEAD, j.where), j.raw[:0]
 		}
 		if len(j.out) >= writeAt {
 			if at, err = j.flush(s, &h, at); err != nil {
@@ -196,7 +208,7 @@ func (j *Journal) newSegment() (*segment, error) {
 	if err := j.syncDir(); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	s := &segment{path: path, file: f, base: j.end}
+	s := &segment{path: path, file: f, base: j.end, first: j.last + 1}
 	j.mu.Lock()
 	j.segments = append(j.segments, s)
 	j.mu.Unlock()

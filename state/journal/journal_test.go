@@ -6,6 +6,7 @@ import (
 	"crypto/cipher"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -477,4 +478,73 @@ func TestAnotherCipherIsDamage(t *testing.T) {
 			t.Errorf("encrypted %t: %v", aead != nil, err)
 		}
 	}
+}
+
+// TestABlockOpensWhereItWasWrittenAlone: whoever can write to the folder cannot have one block
+// stand for another, be it of the same key, and give the record a checksum that is right.
+func TestABlockOpensWhereItWasWrittenAlone(t *testing.T) {
+	aead := testAEAD(t)
+	write2 := func(dir string) [2]string {
+		j := mustOpen(t, dir, Options{AEAD: aead, Segment: 1})
+		appendOps(t, j, put("balance", "1"))
+		appendOps(t, j, put("balance", "2"))
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return [2]string{filepath.Join(dir, "000001.log"), filepath.Join(dir, "000002.log")}
+	}
+	for name, swap := range map[string]func(one, two []byte) (newOne, newTwo []byte){
+		"their blocks change places": func(one, two []byte) ([]byte, []byte) {
+			return withBlocks(one, two[headerBytes:]), withBlocks(two, one[headerBytes:])
+		},
+		"the older one comes back": func(one, two []byte) ([]byte, []byte) { return one, withBlocks(two, one[headerBytes:]) },
+		"nothing":                  func(one, two []byte) ([]byte, []byte) { return one, two },
+	} {
+		dir := t.TempDir()
+		paths := write2(dir)
+		var texts [2][]byte
+		for i, path := range paths {
+			texts[i], _ = os.ReadFile(path)
+		}
+		texts[0], texts[1] = swap(texts[0], texts[1])
+		for i, path := range paths {
+			write(t, path, texts[i])
+		}
+		_, got, _, err := open(t, dir, Options{AEAD: aead}, 0)
+		if damage := (*Damage)(nil); errors.As(err, &damage) != (name != "nothing") {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+}
+
+// TestABlockOfTheSameRecordIsAnother: two of one length in a record have changed places while
+// the journal is open, and by the time it is opened.
+func TestABlockOfTheSameRecordIsAnother(t *testing.T) {
+	aead, dir := testAEAD(t), t.TempDir()
+	j := mustOpen(t, dir, Options{AEAD: aead})
+	value := make([]byte, blockBytes)
+	places := appendOps(t, j, put("a", string(value)), put("b", string(value)))
+	path := filepath.Join(dir, "000001.log")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := text[headerBytes:]
+	write(t, path, withBlocks(text, append(bytes.Clone(blocks[len(blocks)/2:]), blocks[:len(blocks)/2]...)))
+	if text, err := j.Read(places[1], []byte("b"), nil); err == nil {
+		t.Errorf("read %d bytes of a block that was moved", len(text))
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, _, err := open(t, dir, Options{AEAD: aead}, 0); !errors.As(err, new(*Damage)) {
+		t.Errorf("opened: %v", err)
+	}
+}
+
+// withBlocks is a record with other blocks, and the checksums to them.
+func withBlocks(record, blocks []byte) []byte {
+	h, _ := parseHeader(record)
+	h.sum, h.length = crc32.Checksum(blocks, castagnoli), int64(len(blocks))
+	return append(h.append(nil), blocks...)
 }

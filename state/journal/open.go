@@ -137,6 +137,9 @@ func (r *reader) segment(s *segment, last bool) error {
 		if !ok {
 			return r.torn(s, info.Size(), last)
 		}
+		if s.size == 0 {
+			s.first = h.epoch
+		}
 		if err := r.record(s, h); err != nil {
 			return err
 		}

@@ -28,6 +28,7 @@ type piece struct {
 	at      int64  // of the first block in the file
 	blocks  []byte // as they are there
 	raw     []byte
+	where   []byte // the block at hand
 	ops     []placed
 	err     error
 	done    chan struct{}
@@ -70,7 +71,7 @@ func newPipe(hasher *Hasher, aead cipher.AEAD, visit func(Op, Hash, Place) error
 func (p *pipe) fresh() *piece {
 	select {
 	case c := <-p.spare:
-		*c = piece{blocks: c.blocks[:0], raw: c.raw[:0], ops: c.ops[:0], done: c.done}
+		*c = piece{blocks: c.blocks[:0], raw: c.raw[:0], where: c.where, ops: c.ops[:0], done: c.done}
 		return c
 	default:
 		return &piece{done: make(chan struct{}, 1)}
@@ -135,6 +136,7 @@ func (c *piece) decode(hasher *Hasher, aead cipher.AEAD) {
 
 // block finds the writes in a block, which lies at an offset in the file.
 func (c *piece) block(at int64, block []byte, hasher *Hasher, aead cipher.AEAD) error {
+	c.where = c.segment.where(c.where, at)
 	raw, err := c.decompress(block, aead)
 	if err != nil {
 		return err
@@ -157,7 +159,7 @@ func (c *piece) block(at int64, block []byte, hasher *Hasher, aead cipher.AEAD) 
 // decompress returns what a block holds, in memory that the piece keeps.
 func (c *piece) decompress(block []byte, aead cipher.AEAD) ([]byte, error) {
 	free := c.raw[len(c.raw):]
-	raw, err := decompress(free, block, aead)
+	raw, err := decompress(free, block, aead, c.where)
 	switch {
 	case err != nil:
 		return nil, err

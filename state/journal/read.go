@@ -93,7 +93,8 @@ type cacheSlot struct {
 	mu       sync.Mutex
 	position uint64
 	raw      []byte // what is in it
-	file     []byte // where it is read to
+	file     []byte // what it is read into
+	where    []byte
 }
 
 // keepBlock is how long a block may be whose memory is kept.
@@ -119,7 +120,8 @@ func (c *cacheSlot) load(s *segment, position uint64, aead cipher.AEAD) error {
 	if err != nil {
 		return err
 	}
-	if c.raw, err = decompress(c.raw, block, aead); err == nil {
+	c.where = s.where(c.where, int64(position-s.base))
+	if c.raw, err = decompress(c.raw, block, aead, c.where); err == nil {
 		c.position = position
 	}
 	return err

@@ -122,8 +122,9 @@ func parseOp(raw []byte, at int) (o Op, next int, err error) {
 	return o, end, nil
 }
 
-// compress appends a block, with its length, to b, encrypted where there is a cipher.
-func compress(b, raw []byte, aead cipher.AEAD) []byte {
+// compress appends a block, with its length, to b, encrypted where there is a cipher: then it
+// opens nowhere but where it is.
+func compress(b, raw []byte, aead cipher.AEAD, where []byte) []byte {
 	before, after := sealBytes(aead)
 	at, need := len(b), lengthBytes+before+s2.MaxEncodedLen(len(raw))+after
 	if cap(b)-at < need {
@@ -134,7 +135,7 @@ func compress(b, raw []byte, aead cipher.AEAD) []byte {
 	if aead != nil {
 		nonce, text := block[:before], block[before:n-after]
 		rand.Read(nonce) //nolint:errcheck // it never returns one
-		aead.Seal(text[:0], nonce, text, nil)
+		aead.Seal(text[:0], nonce, text, where)
 	}
 	binary.LittleEndian.PutUint32(b[at:at+lengthBytes], uint32(n))
 	return b[:at+lengthBytes+n]
@@ -148,8 +149,8 @@ func sealBytes(aead cipher.AEAD) (before, after int) {
 	return aead.NonceSize(), aead.Overhead()
 }
 
-// unseal opens a block in its place.
-func unseal(block []byte, aead cipher.AEAD) ([]byte, error) {
+// unseal opens a block in its memory.
+func unseal(block []byte, aead cipher.AEAD, where []byte) ([]byte, error) {
 	if aead == nil {
 		return block, nil
 	}
@@ -157,7 +158,7 @@ func unseal(block []byte, aead cipher.AEAD) ([]byte, error) {
 	if len(block) < n {
 		return nil, errBlock
 	}
-	text, err := aead.Open(block[n:n], block[:n], block[n:], nil)
+	text, err := aead.Open(block[n:n], block[:n], block[n:], where)
 	if err != nil {
 		return nil, errBlock
 	}
@@ -165,9 +166,9 @@ func unseal(block []byte, aead cipher.AEAD) ([]byte, error) {
 }
 
 // decompress fills into, whose memory it uses, with what a block holds. A block that is
-// encrypted is opened in its place.
-func decompress(into, block []byte, aead cipher.AEAD) ([]byte, error) {
-	block, err := unseal(block, aead)
+// encrypted is opened in its memory.
+func decompress(into, block []byte, aead cipher.AEAD, where []byte) ([]byte, error) {
+	block, err := unseal(block, aead, where)
 	if err != nil {
 		return into, err
 	}
