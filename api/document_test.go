@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -163,9 +164,10 @@ func TestAnswersAreAsTheDocumentSays(t *testing.T) {
 	put := func(want int, query string) {
 		ask(want, "PUT", "/v1/rules/third.cep?"+query, more, media, plain, "If-Match", "*")
 	}
-	put(202, "note=why&warm_file=past.jsonl&warm_until=2200-01-01T00:00:00Z")
+	put(400, "note=why&warm_file=past.jsonl&warm_until=2200-01-01T00:00:00Z")
+	put(202, "note=why&warm_file=past.jsonl&warm_until="+time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
 	put(409, "warm_file=past.jsonl")
-	put(400, "warm_until=2200-01-01T00:00:00Z")
+	put(400, "warm_until=2026-01-01T00:00:00Z")
 	put(400, "warm_from=yesterday")
 	ask(200, "GET", "/v1/warmings", "")
 	ask(200, "GET", "/v1/warmings/1", "")

@@ -40,6 +40,8 @@ type warming struct {
 	Keys      int        `json:"keys" doc:"that the rules remember"`
 	Watermark *time.Time `json:"watermark,omitempty" doc:"up to when events are worked"`
 	Caught    bool       `json:"caught_up" doc:"it goes along with the engine"`
+	Waits     string     `json:"waits_for,omitempty" doc:"event: the engine has had no event yet, so that there is no time that the past could be read up to; until: that the engine's time comes to until, the past is read"`
+	Tries     int        `json:"tries,omitempty" doc:"how often the change came to nothing, for the rest of the past was not read in 5 s; after ten it has failed"`
 	Error     string     `json:"error,omitempty"`
 	Change    *change    `json:"change,omitempty" doc:"what the change did"`
 }
@@ -49,7 +51,7 @@ func warmingOf(w *service.Warming) warming {
 		Number: w.Number, State: string(w.State), Author: w.Author, Note: w.Note,
 		Files: append([]string{}, w.Past.Files...), Until: timeOf(w.Past.Until), From: timeOf(w.Past.From),
 		Rules: append([]string{}, w.Rules...), Missing: append([]string{}, w.Missing...), Begun: w.Begun, Ended: timeOf(w.Ended),
-		Records: w.Stats.Records, Events: w.Stats.Events, Alerts: w.Stats.Alerts, Keys: w.Stats.Keys, Caught: w.Stats.Caught, Error: w.Err,
+		Records: w.Stats.Records, Events: w.Stats.Events, Alerts: w.Stats.Alerts, Keys: w.Stats.Keys, Caught: w.Stats.Caught, Waits: string(w.Waits), Tries: w.Tries, Error: w.Err,
 	}
 	if w.Stats.Events > 0 && w.Stats.Watermark != math.MinInt64 {
 		out.Watermark = timeOf(time.Unix(0, w.Stats.Watermark))
@@ -80,10 +82,28 @@ func (c *call) past() (p service.Past, given bool, err error) {
 		return p, false, err
 	}
 	given = len(p.Files) > 0 || !p.From.IsZero()
-	if !p.Until.IsZero() && len(p.Files) == 0 {
+	switch latest := c.s.latestUntil(); {
+	case !p.Until.IsZero() && len(p.Files) == 0:
 		return p, false, wrong(http.StatusBadRequest, "query", "give warm_file too", "warm_until is for files of the past")
+	case p.Until.After(latest):
+		return p, false, wrong(http.StatusBadRequest, "query", "leave it out, or give a time up to "+latest.Format(time.RFC3339),
+			"warm_until is more than a day ahead of the clock and of the engine's time: the rules would wait for it")
 	}
 	return p, given, nil
+}
+
+// untilAhead is how far ahead the end of the past may be: files may be of a whole day.
+const untilAhead = 24 * time.Hour
+
+// latestUntil is up to when a past may last.
+func (s *Server) latestUntil() time.Time {
+	now := s.o.Now()
+	if t := s.o.Totals.read(); t.Commits > 0 && t.Watermark != math.MinInt64 {
+		if at := time.Unix(0, t.Watermark); at.After(now) {
+			now = at
+		}
+	}
+	return now.Add(untilAhead).UTC()
 }
 
 // warm begins to warm the rules of a change.

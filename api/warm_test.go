@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cepheus-cep/cepheus/engine"
 	"github.com/cepheus-cep/cepheus/lang/plan"
@@ -56,7 +57,9 @@ func TestAWarmingIsNoChangeUntilItIsDone(t *testing.T) {
 	r.until("/v1/warmings/1", `"state":"failed"`)
 	r.ask("GET", "/v1/warmings/1", "").want(200, "version 2 is expected")
 	r.ask("GET", "/v1/rules", "").want(200, `"version":3`)
-	r.ask("PUT", "/v1/rules/third.cep?warm_file=past.jsonl&warm_until=2200-01-01T00:00:00Z", third, "Content-Type", "text/plain", "If-Match", "*").want(202)
+	soon := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+	r.ask("PUT", "/v1/rules/third.cep?warm_file=past.jsonl&warm_until="+soon, third, "Content-Type", "text/plain", "If-Match", "*").want(202)
+	r.until("/v1/warmings/2", `"waits_for":"until"`)
 	r.ask("DELETE", "/v1/warmings/2", "").want(204)
 	r.until("/v1/warmings/2", `"state":"failed"`)
 	r.ask("GET", "/v1/warmings/2", "").want(200, "ended by request")
@@ -78,4 +81,26 @@ func TestAChangeThatIsMadeWhileItsRulesAreWarmed(t *testing.T) {
 	r.ask("GET", "/v1/warmings/1", "").want(200, "was made in the meantime")
 	r.ask("PUT", "/v1/rules/fourth.cep?warm_file=past.jsonl", strings.Replace(third, "third", "fourth", 1), "Content-Type", "text/plain", "If-Match", "*").want(202)
 	r.until("/v1/warmings/2", `"state":"warm"`)
+}
+
+// TestAWarmingSaysWhatItWaitsFor: where the engine has had no event, and where the past ends at a
+// time to come; one that nobody could wait for is refused.
+func TestAWarmingSaysWhatItWaitsFor(t *testing.T) {
+	r := start(t, nil)
+	r.put(over10).want(200)
+	put := func(query string) *says {
+		return r.ask("PUT", "/v1/rules/third.cep?"+query, third, "Content-Type", "text/plain", "If-Match", "*")
+	}
+	put("warm_file=past.jsonl&warm_until=2200-01-01T00:00:00Z").want(400, "more than a day ahead", "leave it out, or give a time up to")
+	put("warm_until=2026-01-01T00:00:00Z").want(400, "warm_until is for files of the past")
+	put("warm_file=other.jsonl").want(422, "there is no such past", "api.past")
+	put("warm_file=past.jsonl").want(202)
+	r.ask("GET", "/v1/warmings/1", "").want(200, `"state":"warming"`, `"waits_for":"event"`)
+	put("warm_file=past.jsonl").want(409, "other rules are being warmed")
+	r.ask("POST", "/v1/events?wait=commit", `{"type":"e","at":1,"n":5,"who":"a"}`).want(200)
+	if text := r.until("/v1/warmings/1", `"state":"warm"`).body; strings.Contains(string(text), "waits_for") {
+		t.Errorf("it is warm, and says %s", text)
+	}
+	r.ask("GET", "/v1/warmings/7", "").want(404)
+	r.ask("DELETE", "/v1/warmings/1", "").want(404)
 }

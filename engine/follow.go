@@ -30,6 +30,7 @@ type fed struct {
 	final   bool // after the last of the list nothing follows
 	over    bool // and it has been taken
 	caught  bool
+	behind  bool // it has been where the other one stood, before until
 	added   uint64
 	history []IdleStep // of before, to be sorted in when it is known where the other one stands
 	until   int64      // of events of partitions that the other one does not have; math.MinInt64: as of the first place
@@ -207,7 +208,7 @@ func (f *fed) reached(s *stand) {
 	if len(f.list) > 0 {
 		return
 	}
-	f.over = f.final
+	f.over, f.behind = f.final, s.Time < f.until
 	if !f.caught && s.Time >= f.until {
 		f.caught = true
 		close(f.near)
@@ -227,6 +228,19 @@ func (f *fed) hasCaught() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.caught
+}
+
+// awaits is what it waits for.
+func (f *fed) awaits() Awaits {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.added == 0:
+		return AwaitsEvent
+	case f.behind:
+		return AwaitsUntil
+	}
+	return ""
 }
 
 // fail ends the run of the one that follows.

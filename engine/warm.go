@@ -79,6 +79,18 @@ type WarmStats struct {
 	Caught          bool   // it goes along with the engine
 }
 
+// Awaits is what warming waits for, of the engine. Empty: nothing, it reads.
+type Awaits string
+
+// What warming can wait for.
+const (
+	// AwaitsEvent is an event: the engine has had none yet, in this run nor, as far as its store
+	// knows, before, so that there is no time that the past could be read up to.
+	AwaitsEvent Awaits = "event"
+	// AwaitsUntil is that the engine's time comes to Past.Until.
+	AwaitsUntil Awaits = "until"
+)
+
 // Warmup is rules being warmed. Make one with [Engine.Warm], run it, and put its rules in
 // service with [Engine.SwapWarm] once Near is closed.
 type Warmup struct {
@@ -214,6 +226,9 @@ func (w *Warmup) tell(s *Stats) {
 // Near is closed when the rules have come to where the engine was a moment ago: then it is
 // time for SwapWarm.
 func (w *Warmup) Near() <-chan struct{} { return w.fed.near }
+
+// Awaits is what it waits for by now.
+func (w *Warmup) Awaits() Awaits { return w.fed.awaits() }
 
 // Done is closed when Run has returned.
 func (w *Warmup) Done() <-chan struct{} { return w.done }

@@ -102,12 +102,18 @@ func TestWarmingWaitsUntilTheEngineHasComeToThePastsEnd(t *testing.T) {
 			t.Error("it is near before its time")
 		default:
 		}
+		if waits := w.Awaits(); waits != engine.AwaitsUntil {
+			t.Errorf("it waits for %q", waits)
+		}
 		if _, err := e.SwapWarm(t.Context(), compile(t, three), w); !errors.Is(err, engine.ErrNotThere) {
 			t.Error(err)
 		}
 		in.records <- swapRecord(5, 1, 2)
 		in.records <- swapRecord(50, 1, 0)
 		<-w.Near()
+		if waits := w.Awaits(); waits != "" {
+			t.Errorf("near, it waits for %q", waits)
+		}
 		if _, err := e.SwapWarm(t.Context(), compile(t, three), w); err != nil {
 			t.Fatal(err)
 		}
@@ -116,6 +122,28 @@ func TestWarmingWaitsUntilTheEngineHasComeToThePastsEnd(t *testing.T) {
 		synctest.Wait()
 		if len(rows.list) != 1 || !strings.Contains(rows.list[0], `"sum":6`) {
 			t.Errorf("alerts %s", rows.list)
+		}
+	})
+}
+
+// TestWarmingSaysThatItWaitsForAnEvent: an engine that has had none has come nowhere, however
+// long the past has been there.
+func TestWarmingSaysThatItWaitsForAnEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, in, _ := running(t, swapEvents, engine.Options{})
+		past := &log{name: "past", records: []string{swapRecord(1, 1, 1), swapRecord(5, 1, 2)}}
+		w := warm(t, e, three, engine.Past{Whole: []engine.Input{{Source: past}}, Until: math.MinInt64})
+		time.Sleep(time.Minute)
+		if waits := w.Awaits(); waits != engine.AwaitsEvent {
+			t.Errorf("it waits for %q", waits)
+		}
+		in.records <- swapRecord(60, 1, 3)
+		<-w.Near()
+		if waits := w.Awaits(); waits != "" {
+			t.Errorf("near, it waits for %q", waits)
+		}
+		if r, err := e.SwapWarm(t.Context(), compile(t, three), w); err != nil || r.Rules[0].WarmKeys != 1 {
+			t.Fatal(err, r.Rules)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -57,6 +58,8 @@ type servedWarming struct {
 	Alerts    uint64          `json:"alerts"`
 	Keys      int             `json:"keys"`
 	Watermark string          `json:"watermark"`
+	WaitsFor  string          `json:"waits_for"`
+	Tries     int             `json:"tries"`
 	Error     string          `json:"error"`
 	Change    json.RawMessage `json:"change"`
 }
@@ -73,7 +76,13 @@ func (r *remote) await(ctx context.Context, w *world, text json.RawMessage) (jso
 		return nil, fmt.Errorf("the answer is not what was asked for: %w", err)
 	}
 	s.begin(w)
+	told := ""
 	for s.State == "warming" {
+		if now := s.waits(); now != told {
+			told = now
+			fmt.Fprintf(w.stderr, "%s\n", cmp.Or(now, "it waits no more"))
+		}
+		s.WaitsFor = "" // it is not there where there is nothing to wait for
 		select {
 		case <-time.After(pollEvery):
 		case <-ctx.Done():
@@ -90,6 +99,19 @@ func (r *remote) await(ctx context.Context, w *world, text json.RawMessage) (jso
 	}
 	fmt.Fprintf(w.stderr, "warm: %d records of the past, %d alerts of it are not sent, %d keys\n", s.Records, s.Alerts, s.Keys)
 	return s.Change, nil
+}
+
+// waits says what it waits for, empty where for nothing.
+func (s *servedWarming) waits() string {
+	switch {
+	case s.WaitsFor == "event":
+		return "it waits for the first event that the engine reads"
+	case s.WaitsFor == "until":
+		return "the past is read; it waits until the time of the events that the engine reads has come to --warm-until"
+	case s.State == "warming" && s.Tries > 0:
+		return fmt.Sprintf("the rest of the past could not be read in the time of a change, %d times of ten; what runs goes on", s.Tries)
+	}
+	return ""
 }
 
 func (s *servedWarming) begin(w *world) {
@@ -136,7 +158,7 @@ func (v rulesWarmingsVerb) Run(w *world) error {
 	out := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(out, "NUMBER\tSTATE\tRULES\tRECORDS\tKEYS\tUP TO\tNOTE")
 	for _, s := range all.Warmings {
-		fmt.Fprintf(out, "%d\t%s\t%s\t%d\t%d\t%s\t%s\n", s.Number, s.State, strings.Join(s.Rules, ","), s.Records, s.Keys, s.Watermark, strings.TrimSpace(s.Error+" "+s.Note))
+		fmt.Fprintf(out, "%d\t%s\t%s\t%d\t%d\t%s\t%s\n", s.Number, s.State, strings.Join(s.Rules, ","), s.Records, s.Keys, s.Watermark, strings.TrimSpace(cmp.Or(s.Error, s.waits())+" "+s.Note))
 	}
 	return out.Flush()
 }

@@ -83,8 +83,17 @@ api: { listen: 127.0.0.1:0, past: [past] }
 	}
 	p := start(t, "run", "-c", path)
 	c := &client{server: p.address(t), dir: dir}
+	c.does(t, 0, "", "rules", "put", "many.txt", "--name", "many.cep", "--warm-file", "old.jsonl", "--no-wait")
+	if out, _ := c.does(t, 0, "", "rules", "warmings"); !strings.Contains(out, "it waits for the first event that the engine reads") {
+		t.Errorf("before any event\n%s", out)
+	}
+	c.does(t, 0, "", "rules", "warmings", "--end", "1")
 	c.does(t, 0, eventLine(1), "events", "push", "-")
 	p.line(t)
+	eventually(t, "the warming has ended", func() bool {
+		out, _ := c.does(t, 0, "", "rules", "warmings")
+		return strings.Contains(out, "failed")
+	})
 	put := func(code int, args ...string) string {
 		out, said := c.does(t, code, "", append([]string{"rules", "put", "many.txt", "--name", "many.cep"}, args...)...)
 		return out + said

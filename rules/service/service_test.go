@@ -27,11 +27,12 @@ const events = "event e (time: at(s)) { at int  n int }\n"
 // rig is a service over an engine that runs.
 type rig struct {
 	*service.Service
-	t     testing.TB
-	store *state.Memory
-	in    *tap
-	rows  *texts
-	stop  func()
+	t      testing.TB
+	store  *state.Memory
+	engine *engine.Engine
+	in     *tap
+	rows   *texts
+	stop   func()
 }
 
 // tap is a source that gives what it is told to.
@@ -90,6 +91,7 @@ func start(t testing.TB, o service.Options, more func(*engine.Options)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.engine = e
 	s.Begin(e)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)

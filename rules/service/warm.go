@@ -71,6 +71,8 @@ type Warming struct {
 	Rules        []string  // that are warmed
 	Missing      []string  // partitions of which they are given nothing that the engine reads until they are in service
 	Stats        engine.WarmStats
+	Waits        engine.Awaits // what it waits for; empty: nothing
+	Tries        int           // how often the change came to nothing, for the rest of the past was not read in time
 	Err          string // why it has failed
 	Result       *Result
 }
@@ -89,6 +91,7 @@ type warming struct {
 	edit  Edit
 	own   *engine.Warmup
 	close func() error
+	waits func() engine.Awaits // nil: it is not made yet
 	stop  context.CancelCauseFunc // nil: it is not run yet
 	ended bool                    // somebody has asked for that
 }
@@ -102,6 +105,9 @@ func (s *Service) Warmings() []Warming {
 	defer s.warm.mu.Unlock()
 	var out []Warming
 	for _, w := range slices.Backward(s.warm.all) {
+		if w.told.Waits = ""; w.told.State == IsWarming && w.waits != nil {
+			w.told.Waits = w.waits()
+		}
 		out = append(out, w.told)
 	}
 	return out
@@ -187,6 +193,7 @@ func (s *Service) openPast(ctx context.Context, w *warming, warmer Warmer, set *
 		return errors.Join(err, closeAll())
 	}
 	s.tell(w, func(t *Warming) {
+		w.waits = w.own.Awaits
 		t.Rules = w.own.Rules()
 		for _, p := range w.own.Missing() {
 			t.Missing = append(t.Missing, string(p.AppendName(nil)))
@@ -265,10 +272,12 @@ func (s *Service) runWarming(ctx context.Context, w *warming) {
 	}
 }
 
-// handOvers is how often it is tried to put rules that are warm in service, handOverPause how
-// long it is waited between two of them.
+// handOvers is how often it is tried to put rules that are warm in service. While it is tried the
+// engine takes no event, so that it is left alone in between for handOverRest times as long,
+// and for handOverPause at least.
 const (
 	handOvers     = 10
+	handOverRest  = 4
 	handOverPause = time.Second
 )
 
@@ -280,11 +289,13 @@ func (s *Service) handOver(ctx context.Context, w *warming) (r Result, err error
 		return r, errNotRead
 	}
 	for range handOvers {
+		began := time.Now()
 		if r, err = s.editWarm(ctx, w); !errors.Is(err, engine.ErrNotThere) {
 			return r, err
 		}
+		s.tell(w, func(t *Warming) { t.Tries++ })
 		select {
-		case <-time.After(handOverPause):
+		case <-time.After(max(handOverPause, handOverRest*time.Since(began))):
 		case <-ctx.Done():
 			return r, ctx.Err()
 		}
