@@ -81,7 +81,8 @@ func (sh *shard) gather(rule int32) (all []carried, err error) {
 			u.loadSlot(sh, byte(slot))
 		}
 	}
-	return u.carryOut(sh), nil
+	u.carryOut(sh, func(k carried) { all = append(all, k) })
+	return all, nil
 }
 
 // plant gives a rule a key of its old form, if a run of it goes on.

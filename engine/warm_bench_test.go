@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"syscall"
 	"testing"
 	"time"
 
@@ -20,8 +21,9 @@ func BenchmarkWarm(b *testing.B) {
 		{"window", "rule r {\n from e by k\n window last 3\n having count() == 3 and sum(n) < 0\n emit { sum: sum(n) }\n}\n"},
 		{"pattern", "rule r {\n by k\n match a: e[n == 1] -> b: e[n == 2]\n within 1d\n emit { n: b.n }\n}\n"},
 	} {
-		const keys = 100_000
-		b.Run(fmt.Sprintf("%s/keys=%d", kind.name, keys), func(b *testing.B) { benchWarm(b, swapEvents+kind.rule, keys) })
+		for _, keys := range []int{1_000, 10_000, 100_000} {
+			b.Run(fmt.Sprintf("%s/keys=%d", kind.name, keys), func(b *testing.B) { benchWarm(b, swapEvents+kind.rule, keys) })
+		}
 	}
 }
 
@@ -30,7 +32,7 @@ func benchWarm(b *testing.B, rules string, keys int) {
 	for k := range keys {
 		records = append(records, swapRecord(10, k, 1))
 	}
-	var reading, pause time.Duration
+	var reading, pause, worked time.Duration
 	for b.Loop() {
 		in := newTap("p")
 		e, err := engine.New(b.Context(), engine.Options{Set: compile(b, swapEvents), Store: state.NewMemory(), Outbox: &texts{}, Shards: 1, Inputs: []engine.Input{{Source: in}}})
@@ -50,18 +52,29 @@ func benchWarm(b *testing.B, rules string, keys int) {
 		go func() { _ = w.Run(ctx) }()
 		<-w.Near()
 		reading += time.Since(began)
+		before := cpuTime()
 		r, err := e.SwapWarm(ctx, compile(b, rules), w)
 		if err != nil || r.Rules[0].WarmKeys != keys {
 			b.Fatal(err, r.Rules)
 		}
 		pause += r.Pause
+		worked += cpuTime() - before
 		stop()
 		<-ended
 	}
 	all := float64(b.N) * float64(keys)
 	b.ReportMetric(float64(reading.Nanoseconds())/all, "ns/event")
 	b.ReportMetric(float64(pause.Nanoseconds())/all, "ns/key")
+	b.ReportMetric(float64(pause.Microseconds())/1e3/float64(b.N), "ms/pause")
+	b.ReportMetric(float64(worked.Microseconds())/1e3/float64(b.N), "cpu-ms/change")
 	b.ReportMetric(0, "ns/op")
+}
+
+// cpuTime is what the process has worked, on all cores.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // many gives a thousand records at a time.
