@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -59,6 +60,60 @@ func TestRuleFilesAreWatched(t *testing.T) {
 	p.send(t, 5)
 	p.in.Close()
 	p.ends(t, 0)
+}
+
+// TestFilesThatChangeAreTakenAllOrNone: of two rules that change one is broken, and neither is
+// taken; then a threshold goes from 990 to 500, and what is said is what runs. So it is whether
+// the files are watched or asked for.
+func TestFilesThatChangeAreTakenAllOrNone(t *testing.T) {
+	for name, watch := range map[string]bool{"watched": true, "by SIGHUP": false} {
+		t.Run(name, func(t *testing.T) {
+			path := configOf(t, fmt.Sprintf("rules: [rules]\nrules_watch: %v\nsources: { in: { stdin: {}, type: e } }\n", watch))
+			rules := filepath.Join(filepath.Dir(path), "rules")
+			if err := os.Mkdir(rules, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			set := func(high, low string) {
+				rewrite(t, filepath.Join(rules, "rules.cep"), "event e (time: at) { at time  n int }\nrule all { from e  emit { n: n } }\n"+
+					"rule high { from e where n > "+high+"  emit { n: n } }\nrule low { from e where "+low+"  emit { n: n } }\n")
+			}
+			set("990", "n < 100")
+			p := start(t, "run", "-c", path)
+			change := func(high, low, says string) {
+				t.Helper()
+				if set(high, low); !watch {
+					p.Process.Signal(syscall.SIGHUP)
+				}
+				p.says(t, says)
+			}
+			at := 0
+			gives := func(n int, want ...string) {
+				t.Helper()
+				at++
+				fmt.Fprintf(p.in, `{"at":"2026-01-01T00:00:%02dZ","n":%d}`+"\n", at, n)
+				for _, rule := range append([]string{"all"}, want...) {
+					if line := p.line(t); !strings.Contains(line, `"rule":"`+rule+`"`) || !strings.Contains(line, fmt.Sprintf(`"n":%d}`, n)) {
+						t.Fatalf("of %d: %s, want one of %s; it says\n%s", n, line, rule, p.messages.String())
+					}
+				}
+			}
+			gives(995, "high")
+			gives(700)
+			gives(50, "low")
+			change("500", "nn < 200", "rules.cep:4:25") // one of the two
+			gives(700)
+			gives(150)
+			change("500", "n < 200", `rule=high fate="changed, state kept"`)
+			p.says(t, `rule=low fate="changed, state kept"`)
+			p.says(t, "rules changed while running")
+			gives(700, "high")
+			gives(150, "low")
+			gives(400)
+			gives(995, "high")
+			p.in.Close()
+			p.ends(t, 0)
+		})
+	}
 }
 
 // TestHangupTakesRulesOfFlags: also where their changes are not waited for.

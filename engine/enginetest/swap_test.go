@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -75,6 +76,9 @@ func (v *version) change(m *maker) *version {
 	}
 	m.table = strings.Contains(v.head, "table tab")
 	m.kinds = kinds
+	if m.table && m.chance(20) {
+		next.head = tableLine.ReplaceAllLiteralString(next.head, m.projection())
+	}
 	for _, name := range v.names {
 		if rule := v.rules[name]; makesD(rule) && !m.chance(40) {
 			next.set(name, rule)
@@ -88,6 +92,16 @@ func (v *version) change(m *maker) *version {
 		next.rules[name] = strings.Replace(next.rules[name], "rule q ", "rule "+name+" ", 1)
 	}
 	return next
+}
+
+var tableLine = regexp.MustCompile(`(?m)^table tab .*\n`)
+
+// readsTable reports whether a rule reads the projection, of which changesTable reports
+// whether it is another one.
+func readsTable(rule string) bool { return strings.Contains(rule, "tab[") }
+
+func (v *version) changesTable(other *version) bool {
+	return tableLine.FindString(v.head) != tableLine.FindString(other.head)
 }
 
 func makesD(rule string) bool { return strings.Contains(rule, "emit d ") }
@@ -110,7 +124,9 @@ func (v *version) changesD(other *version) bool {
 // changeRule draws what becomes of a rule: nothing, for the most part.
 func (v *version) changeRule(m *maker, name string) string {
 	rule := v.rules[name]
-	switch m.n(8) {
+	switch m.n(9) {
+	case 8:
+		return toggled(rule)
 	case 3:
 		return longer(m, rule)
 	case 4:
@@ -123,6 +139,18 @@ func (v *version) changeRule(m *maker, name string) string {
 		return strings.Replace(rule, "emit { ", "emit { more: "+m.one("1", "2")+"  ", 1)
 	}
 	return rule
+}
+
+// toggled is a rule that goes into the shadow, or comes from there.
+func toggled(rule string) string {
+	const shadow = "    mode shadow\n"
+	if strings.Contains(rule, shadow) {
+		return strings.Replace(rule, shadow, "", 1)
+	}
+	if strings.Contains(rule, "    mode ") {
+		return rule
+	}
+	return strings.Replace(rule, "{\n", "{\n"+shadow, 1)
 }
 
 // longer is a rule whose pattern, where it has one, has one more step.
@@ -139,9 +167,14 @@ func longer(m *maker, rule string) string {
 // drawSwaps draws changes of a set of rules, one after the other.
 func drawSwaps(t *rapid.T, m *maker, rules string) (versions []*version, swaps []Swap) {
 	v := versionOf(rules)
-	epoch := 0
+	before, epoch := []*version{v}, 0
 	for range 1 + m.n(3) {
-		v = v.change(m)
+		if back := m.n(len(before)); m.chance(20) {
+			v = before[back] // a rollback
+		} else {
+			v = v.change(m)
+		}
+		before = append(before, v)
 		epoch += 1 + m.n(8)
 		versions = append(versions, v)
 		swaps = append(swaps, Swap{Epoch: epoch, Set: compileChecked(t, v.text())})
@@ -163,6 +196,9 @@ func (m *maker) drawRun(o *Options) {
 	o.Beside = m.chance(30)
 	if m.chance(60) {
 		o.Store = durable{state.NewMemory()}
+		if m.chance(5) {
+			o.Store = onDisk(m.t)
+		}
 		if m.chance(20) {
 			o.Store = late{durable{state.NewMemory()}}
 		}
@@ -181,20 +217,41 @@ func (m *maker) drawRun(o *Options) {
 	}
 }
 
+// onDisk is a store on disk that goes with the case.
+func onDisk(t *rapid.T) *state.Badger {
+	dir, err := os.MkdirTemp("", "law-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	store, err := state.OpenBadger(dir, state.Options{NoSync: true, MemTable: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	return store
+}
+
 func sameThroughSwaps(t *rapid.T) {
 	h := drawHistory(t)
 	m := &maker{t: t}
 	versions, swaps := drawSwaps(t, m, h.rules)
 	o := Options{Final: h.final, Swaps: slices.Clone(swaps)}
 	m.drawRun(&o)
+	if m.chance(15) {
+		o.Swaps[m.n(len(swaps))].Warm = &Warm{Ahead: m.n(3)}
+	}
 	res, err := Run(t.Context(), compile(t, h.rules), h.streams, o)
+	skipNotWarmed(t, err)
 	if err != nil {
 		t.Fatalf("%v\n%+v\n%s", err, o, situation(h.rules, h.streams))
 	}
 	first := versionOf(h.rules)
 	for _, name := range first.names {
 		rule := first.rules[name]
-		same := func(v *version) bool { return v.rules[name] == rule && !(readsD(rule) && v.changesD(first)) }
+		same := func(v *version) bool {
+			return v.rules[name] == rule && !(readsD(rule) && v.changesD(first)) && !(readsTable(rule) && v.changesTable(first))
+		}
 		if slices.ContainsFunc(versions, func(v *version) bool { return !same(v) }) {
 			continue
 		}
