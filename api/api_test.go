@@ -280,6 +280,19 @@ func TestWhatIsRememberedOfAKey(t *testing.T) {
 	r.ask("GET", "/v1/explain?rule=pairs&key=a", "").want(404)
 }
 
+// TestAGroupWaitsForTheSidesThatAreLeft: one that has taken its event is awaited no more.
+func TestAGroupWaitsForTheSidesThatAreLeft(t *testing.T) {
+	r := start(t, nil)
+	r.put("rule some { by who match any 2 of (low: e[n < 1], mid: e[n == 1], high: e[n > 1]) -> (then: e[n == 3] -> last: e[n == 4]) within 1h }\n").want(200)
+	for _, step := range []struct{ event, waits string }{
+		{`{"type":"e","at":1,"n":1,"who":"a"}`, `["low","high"]`},
+		{`{"type":"e","at":2,"n":0,"who":"a"}`, `["then"]`},
+	} {
+		r.ask("POST", "/v1/events?wait=commit", step.event).want(200)
+		r.ask("GET", "/v1/explain?rule=some&key=a", "").want(200, `"waits_for":`+step.waits)
+	}
+}
+
 // TestTimesAreMeasured: of epochs, of alerts until they are durable, and of deliveries.
 func TestTimesAreMeasured(t *testing.T) {
 	timings := NewTimings()

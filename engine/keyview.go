@@ -46,7 +46,7 @@ type RunView struct {
 	Last     time.Time   `json:"last" doc:"of its last event so far"`
 	Taken    []TakenView `json:"taken" doc:"by step"`
 	WaitsFor []string    `json:"waits_for" doc:"steps of which it can take an event"`
-	Lacks    int64       `json:"lacks" doc:"events of the step at hand that it needs before it goes on"`
+	Lacks    int64       `json:"lacks" doc:"events of the step at hand, or turns of the group, that it needs before it goes on"`
 	Matches  *time.Time  `json:"matches" doc:"when it is complete if nothing forbidden comes"`
 	Until    *time.Time  `json:"until" doc:"when it ends if nothing comes"`
 	Places   int         `json:"places" doc:"ways to have taken its events; taken shows the first"`

@@ -34,7 +34,7 @@ func TestWatchedEngineAgreesWithReference(t *testing.T) { repeat(t, 2, watchedTh
 
 func watchedTheSame(t *rapid.T) {
 	h := drawHistory(t)
-	told := &told{t: t, took: map[string]bool{}, open: map[string]bool{}, matches: map[string]uint64{}}
+	told := &told{t: t, took: map[string]bool{}, open: map[string]bool{}, waits: map[string]uint64{}, matches: map[string]uint64{}}
 	set := compile(t, h.rules)
 	tellers := map[string]*story.Teller{}
 	for _, r := range set.Rules {
@@ -66,8 +66,9 @@ func watchedTheSame(t *rapid.T) {
 // told is what a watched engine has told.
 type told struct {
 	t       *rapid.T
-	took    map[string]bool // rule, key, run, step and event
-	open    map[string]bool // rule, key, run
+	took    map[string]bool   // rule, key, run, step and event
+	open    map[string]bool   // rule, key, run
+	waits   map[string]uint64 // rule, key, run: the steps that a place of it was told to wait for
 	matches map[string]uint64
 	held    bool // what was judged last
 	fault   string
@@ -78,7 +79,7 @@ func (d *told) see(s *machine.Sight) {
 	switch s.What {
 	case machine.SightTook:
 		d.took[fmt.Sprint(run, s.Step, string(s.Event.JSON()), s.Event.Offset)] = true
-		d.open[run] = true
+		d.awaited(s, run)
 	case machine.SightMatched:
 		d.matched(s, run)
 	case machine.SightEnded:
@@ -92,6 +93,15 @@ func (d *told) see(s *machine.Sight) {
 	case machine.SightSaw, machine.SightAsked:
 		d.consistent(s)
 	}
+}
+
+// awaited asks that a run takes only what it was told to wait for.
+func (d *told) awaited(s *machine.Sight, run string) {
+	if d.open[run] && s.Total > 1 && d.waits[run]&(1<<s.Step) == 0 {
+		d.fault = fmt.Sprintf("run %s took step %d, for which no place of it waited: %b", run, s.Step, d.waits[run])
+	}
+	d.open[run] = true
+	d.waits[run] |= s.Next
 }
 
 // matched compares the evidence of a match with what its run was told to have taken.

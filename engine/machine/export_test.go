@@ -46,3 +46,28 @@ func RecordKinds() (names []string) {
 
 // KindOf names the kind of a record.
 func KindOf(record []byte) string { return recordKind(record[0]).String() }
+
+// Awaited are, by run of a key, the steps that the run is shown to wait for, and those by
+// which the machine would take the next event, each asked for alone. The pattern has no
+// conditions and no gaps.
+func (p *Pattern) Awaited(x *Context, k *PatternKey) (shown, taken []uint64) {
+	if k.general == nil {
+		return nil, nil
+	}
+	for i := range k.runs {
+		r := &k.runs[i]
+		next, _ := p.awaits(r)
+		shown, taken = append(shown, next), append(taken, p.wouldTake(x, k, r))
+	}
+	return shown, taken
+}
+
+func (p *Pattern) wouldTake(x *Context, k *PatternKey, r *run) (steps uint64) {
+	for step := range p.leafAt {
+		a := asker{p: p, x: x, k: k, r: r, now: r.last, mask: 1 << step}
+		if len(p.ways(&a, &p.stages[r.stage], nil)) > 0 {
+			steps |= 1 << step
+		}
+	}
+	return steps
+}

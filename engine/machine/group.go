@@ -51,6 +51,7 @@ type asker struct {
 	now  int64
 	mask uint64
 	all  bool // every way counts, not the furthest alone
+	show bool // what could be taken is to be shown: conditions and gaps are not asked
 }
 
 // enough reports whether the ways found from a number on make looking at nearer ones
@@ -60,7 +61,7 @@ func (a *asker) enough(found []alt, from int) bool { return !a.all && len(found)
 // fits reports whether the event fits a leaf.
 func (a *asker) fits(leaf int) bool {
 	l := &a.p.leaves[leaf]
-	return a.mask&(1<<l.step) != 0 && a.p.holds(a.x, a.k, a.r, &a.p.fits[l.step])
+	return a.mask&(1<<l.step) != 0 && (a.show || a.p.holds(a.x, a.k, a.r, &a.p.fits[l.step]))
 }
 
 // newPart reads a group; leaves and cells are numbered in order of writing.
@@ -216,7 +217,7 @@ func (n *part) took(a *asker, c config, turn int32) {
 func (n *part) beginSeq(a *asker, c config, out []alt) []alt {
 	from := len(out)
 	for i := n.reach(0); i >= 0; i-- {
-		if i > 0 && a.r != nil && !allows(&n.links[i], a.now-a.r.last, a.r.stale) {
+		if i > 0 && a.r != nil && !a.allows(&n.links[i], a.r.last, a.r.stale) {
 			continue
 		}
 		at := len(out)
@@ -235,10 +236,11 @@ func (n *part) reach(i int) int {
 	return i
 }
 
-// allows reports whether a link lets an event through that comes a span after the last
-// one taken; stale: not as the next event.
-func allows(l *plan.Link, passed int64, stale bool) bool {
-	return !(l.Next && stale) && passed >= l.MinGap && (l.MaxGap == 0 || passed < l.MaxGap)
+// allows reports whether a link lets the event through that comes after the last one taken;
+// stale: not as the next event.
+func (a *asker) allows(l *plan.Link, last int64, stale bool) bool {
+	passed := a.now - last
+	return !(l.Next && stale) && (a.show || passed >= l.MinGap && (l.MaxGap == 0 || passed < l.MaxGap))
 }
 
 // advance lets a part that has begun take the event: the furthest ways, all of them
@@ -273,7 +275,7 @@ func (n *part) advanceSeq(a *asker, c config, out []alt) []alt {
 	kid := n.kids[at]
 	if kid.enough(c) && at+1 < len(n.kids) {
 		for i := n.reach(at + 1); i > at; i-- {
-			if !allows(&n.links[i], a.now-c[kid.cell].last, c[n.cell].stale) {
+			if !a.allows(&n.links[i], c[kid.cell].last, c[n.cell].stale) {
 				continue
 			}
 			was := len(out)

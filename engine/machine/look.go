@@ -33,7 +33,7 @@ type RunLook struct {
 	Start, Last int64
 	Taken       []TakenLook // by step, in order of writing
 	Next        uint64      // steps of which it can take an event
-	Lacks       int64       // events of the step at hand that it needs to go on
+	Lacks       int64       // events of the step at hand, or turns of the group, that it needs to go on
 	Matches     int64       // when it is complete if nothing forbidden comes
 	Until       int64       // when it ends if nothing comes
 	Places      int         // branches leave it open which events it took by which step; those are of the first
@@ -174,21 +174,64 @@ func (p *Pattern) lookPlace(r *run, l *Look) {
 }
 
 // awaits are the steps of which a run can take an event, and how many it lacks of the one
-// that it is at before it can take others.
+// that it is at before it can take others; of a group, turns.
 func (p *Pattern) awaits(r *run) (next uint64, lacks int64) {
 	st := &p.stages[r.stage]
-	if p.mayRepeat(r, st) && !(st.strict && r.stale) {
-		next = st.steps
-	}
+	next = p.awaitsWithin(r, st)
 	if !p.enough(r, st) {
-		return next, max(0, int64(st.min)-int64(r.turns))
+		return next, st.lacks(r)
 	}
 	for i := range st.next {
 		if r.open(&st.next[i]) {
-			next |= p.stages[st.next[i].to].steps
+			next |= p.opening(r, st.next[i].to)
 		}
 	}
 	return next, 0
+}
+
+// awaitsWithin are the steps by which a run can take more where it is.
+func (p *Pattern) awaitsWithin(r *run, s *stage) uint64 {
+	switch {
+	case s.root != nil:
+		return p.shown(r, s, func(a *asker, out []alt) []alt { return s.within(a, s.root.advance(a, r.config, out), 0) })
+	case p.mayRepeat(r, s) && !(s.strict && r.stale):
+		return s.steps
+	}
+	return 0
+}
+
+// opening are the steps by which a run can go on to a stage.
+func (p *Pattern) opening(r *run, to int) uint64 {
+	s := &p.stages[to]
+	if s.root == nil {
+		return s.steps
+	}
+	return p.shown(r, s, func(a *asker, out []alt) []alt { return p.enterStage(a, to, out) })
+}
+
+// shown asks of each step of a group alone whether there is a way to take it.
+func (p *Pattern) shown(r *run, s *stage, ways func(*asker, []alt) []alt) (steps uint64) {
+	a := asker{p: p, r: r, now: r.last, show: true}
+	var found []alt
+	for left := s.steps; left != 0; left &= left - 1 {
+		a.mask = left & -left
+		if found = ways(&a, found[:0]); len(found) > 0 {
+			steps |= a.mask
+		}
+	}
+	return steps
+}
+
+// lacks is how many turns a run at the stage needs to go on, beyond the one at hand; of a
+// group whose turn at hand is not whole it is not told: it waits for sides of that turn.
+func (s *stage) lacks(r *run) int64 {
+	switch {
+	case s.root == nil:
+		return max(0, int64(s.min)-int64(r.turns))
+	case s.root.whole(r.config):
+		return max(0, int64(s.min)-int64(r.config[s.root.cell].turns))
+	}
+	return 0
 }
 
 // lookPool shows the events that a match all counts from.

@@ -467,18 +467,7 @@ func (p *Pattern) watchTook(x *Context, r *run, step int, ev *event.Event) {
 		}
 	}
 	s := Sight{What: SightTook, At: ev.At, Event: ev, Run: r.began, Step: step, Total: r.total, Start: r.start, Until: p.expiry(r), Deadline: p.runDeadline(r)}
-	st := &p.stages[r.stage]
-	if p.mayRepeat(r, st) {
-		s.Next = st.steps
-	}
-	if !p.enough(r, st) {
-		s.Lacks = max(0, int64(st.min)-int64(r.turns))
-		p.watch.tell(x, &s)
-		return
-	}
-	for i := range st.next {
-		s.Next |= p.stages[st.next[i].to].steps
-	}
+	s.Next, s.Lacks = p.awaits(r)
 	p.watch.tell(x, &s)
 }
 

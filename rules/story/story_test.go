@@ -91,11 +91,11 @@ func TestStories(t *testing.T) {
 			`3s b { k: "x" }`, "3s q of run 1: seen[k].total > 2 holds: 5 > 2", "3s run 1 takes it as q", "3s alert of run 1", "3s run 1 ends: it has matched",
 		}},
 		"a group": {"by k match (p: a -> q: b){2} within 20s", []string{a1, b3, a7, b9}, []string{
-			`1s a { k: "x", n: 1 }`, "1s run 1 begins with it as p; it waits for p or q, 1 more, until 21s",
-			`3s b { k: "x" }`, "3s run 1 takes it as q; it waits for p or q, until 21s",
-			`7s a { k: "x", n: 2 }`, "7s run 1 takes it as p; it waits for p or q, until 21s",
-			"7s run 3 begins with it as p; it waits for p or q, 1 more, until 27s",
-			`9s b { k: "x" }`, "9s run 1 takes it as q", "9s run 3 takes it as q; it waits for p or q, until 27s",
+			`1s a { k: "x", n: 1 }`, "1s run 1 begins with it as p; it waits for q, until 21s",
+			`3s b { k: "x" }`, "3s run 1 takes it as q; it waits for p, 1 more, until 21s",
+			`7s a { k: "x", n: 2 }`, "7s run 1 takes it as p; it waits for q, until 21s",
+			"7s run 3 begins with it as p; it waits for q, until 27s",
+			`9s b { k: "x" }`, "9s run 1 takes it as q", "9s run 3 takes it as q; it waits for p, 1 more, until 27s",
 			"9s alert of run 1", "9s run 1 ends: it has matched",
 			"9s run 3 ends: another run has matched with events as late as its first one (match first)",
 		}},
@@ -107,8 +107,13 @@ func TestStories(t *testing.T) {
 		}},
 		"any of some": {"by k match any 2 of (p: a[n == 1], q: b) within 9s", []string{a2, b3}, []string{
 			`2s a { k: "x", n: 5 }`, "2s is no p: n == 1 is false: 5 == 1",
-			`3s b { k: "x" }`, "3s run 1 begins with it as q; it waits for p or q, until 12s",
+			`3s b { k: "x" }`, "3s run 1 begins with it as q; it waits for p, until 12s",
 			"12s run 1 ends: its time had passed at 12s (within 9s)",
+		}},
+		"a group ahead": {"by k match p: a -> (q: b -> r: a){1,2} within 9s", []string{a1, b3}, []string{
+			`1s a { k: "x", n: 1 }`, "1s run 1 begins with it as p; it waits for q, until 10s",
+			`3s b { k: "x" }`, "3s run 1 takes it as q; it waits for r, until 10s",
+			"10s run 1 ends: its time had passed at 10s (within 9s)",
 		}},
 		"an until event": {"by k match p: a -> q: a within 9s until b", []string{a1, b3}, []string{
 			`1s a { k: "x", n: 1 }`, "1s run 1 begins with it as p; it waits for q, until 10s",
