@@ -144,12 +144,12 @@ func (a *adviser) condition(r *plan.Rule, e *plan.Expr, at source.Span) (never b
 		return false
 	}
 	a.cost(r, e, at, 0)
-	parts := conjuncts(e, nil)
+	parts := chain(e, plan.OpAnd, nil)
 	for _, part := range parts {
-		switch holds, known := constant(part); {
-		case known && holds:
+		switch out := outcomeOf(part); {
+		case !out.no && !out.fails:
 			a.warn(codeAlwaysHolds, at, "leave it out", "%s always holds", r.Readable(part))
-		case known:
+		case !out.yes:
 			a.warn(codeNeverHolds, at, "", "%s never holds", r.Readable(part))
 			never = true
 		}
@@ -158,42 +158,14 @@ func (a *adviser) condition(r *plan.Rule, e *plan.Expr, at source.Span) (never b
 		a.warn(codeNeverHolds, at, "", "%s and %s never hold together", r.Readable(x), r.Readable(y))
 		never = true
 	}
+	if !never && !outcomeOf(e).yes {
+		a.warn(codeNeverHolds, at, "", "%s never holds", r.Readable(e))
+		never = true
+	}
 	return never
 }
 
-// conjuncts lists the parts of a condition that must all hold.
-func conjuncts(e *plan.Expr, out []*plan.Expr) []*plan.Expr {
-	if e.Op != plan.OpAnd {
-		return append(out, e)
-	}
-	for _, arg := range e.Args {
-		out = conjuncts(arg, out)
-	}
-	return out
-}
-
-// constant reports whether a part holds whatever comes, or does not.
-func constant(e *plan.Expr) (holds, known bool) {
-	if e.Op == plan.OpConst {
-		return e.Const.Kind == event.Bool && e.Const.Bool(), true
-	}
-	if len(e.Args) != 2 {
-		return false, false
-	}
-	if x, ok := numberOf(e.Args[0]); ok {
-		if y, ok := numberOf(e.Args[1]); ok {
-			return compare(e.Op, x, y)
-		}
-	}
-	switch e.Op {
-	case plan.OpLt, plan.OpGt, plan.OpNe:
-		return false, e.Args[0].Op != plan.OpConst && e.Args[0].String() == e.Args[1].String()
-	case plan.OpEq:
-		return true, e.Args[0].Op != plan.OpConst && e.Args[0].String() == e.Args[1].String()
-	}
-	return false, false
-}
-
+// compare says what comes of a comparison of two numbers.
 func compare(op plan.Op, x, y float64) (holds, known bool) {
 	switch op {
 	case plan.OpEq:
