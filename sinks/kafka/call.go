@@ -160,6 +160,7 @@ const patience = time.Second
 func (s *Sink) trouble(err error) {
 	s.waiting.Lock()
 	defer s.waiting.Unlock()
+	s.waiting.why = err
 	switch now := s.o.Now(); {
 	case s.waiting.since.IsZero():
 		s.waiting.since = now
@@ -176,5 +177,12 @@ func (s *Sink) calm() {
 	if s.waiting.said {
 		s.o.Log.Info("alerts go to Kafka again", slog.String("sink", s.o.Name), slog.String("topic", s.o.Topic))
 	}
-	s.waiting.since, s.waiting.said = time.Time{}, false
+	s.waiting.since, s.waiting.said, s.waiting.why = time.Time{}, false, nil
+}
+
+// lastTrouble is why the sink waits; nil: it does not.
+func (s *Sink) lastTrouble() error {
+	s.waiting.Lock()
+	defer s.waiting.Unlock()
+	return s.waiting.why
 }

@@ -33,8 +33,15 @@
 // # Failures
 //
 // Brokers away, leaders and coordinators that move, replicas missing: tried again for as
-// long as it takes, said once. A record that the topic refuses for its size or shape is a
-// *sinks.RejectedError. A right that is missing ends the run with a [wire.SettingError].
+// long as the attempt lasts, said once; then it is a *sinks.RetryError. A record that the topic
+// refuses for its size or shape is a *sinks.RejectedError, a right that is missing a
+// *sinks.FaultError, with a [wire.SettingError] in it.
+//
+// What time has cut short is in doubt. With transactions the next Deliver has it decided
+// before it writes. Without, it skips the rows whose answers were heard and sends the others
+// again under their numbers, by which the broker knows them; where other rows come, for the
+// dispatcher has given those up, it becomes a new producer, or the broker would take them for
+// repeats and lose them.
 //
 // Open sink.go first; txn.go has the transaction, produce.go the writing.
 package kafka

@@ -1,11 +1,13 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/segmentio/kafka-go"
@@ -56,26 +58,82 @@ func (s *Sink) sort(ctx context.Context, rows []sinks.Row) *writing {
 // deliver writes rows without a transaction.
 func (s *Sink) deliver(ctx context.Context, rows []sinks.Row) (taken int, err error) {
 	w := s.sort(ctx, rows)
+	if err = s.anewUnlessAgain(ctx, w); err == nil {
+		err = s.writeAnyhow(ctx, w)
+	}
+	if taken = w.refused; err != nil {
+		s.keepDoubt(w)
+		taken = 0
+	}
+	s.keepAhead(w, taken)
+	return taken, cmp.Or(err, w.why)
+}
+
+// writeAnyhow is write, by a new producer where the broker has forgotten this one, or has lost
+// records: what is in doubt then may come twice.
+func (s *Sink) writeAnyhow(ctx context.Context, w *writing) error {
 	for {
-		if err = s.write(ctx, w); !isBroken(err) {
-			break
+		err := s.write(ctx, w)
+		if !isBroken(err) {
+			return err
 		}
-		// The broker has forgotten us, or has lost records: what is in doubt may come twice.
 		s.o.Log.Warn("the producer begins anew; alerts under way may come twice", slog.String("sink", s.o.Name), slog.Any("err", err))
-		if err = s.identify(ctx); err != nil {
-			break
+		if err := s.identify(ctx); err != nil {
+			return err
 		}
 		w.recut()
 	}
-	if err != nil {
-		return 0, err
+}
+
+// keepDoubt notes the batches of which no answer was heard.
+func (s *Sink) keepDoubt(w *writing) {
+	for _, l := range w.lanes {
+		if l.batch != nil {
+			s.doubt[l.partition] = w.numbers(l)
+		}
 	}
-	for i, r := range rows {
-		if delete(s.ahead, r.Number); i > w.refused && w.done[i] {
+}
+
+// numbers are those of the rows of a lane's batch.
+func (w *writing) numbers(l *lane) (all []uint64) {
+	for _, i := range l.rows[:l.count] {
+		all = append(all, w.rows[i].Number)
+	}
+	return all
+}
+
+// anewUnlessAgain begins a new producer where batches are in doubt and their rows are not what
+// comes next, for the dispatcher has given them up: with their numbers the broker would take
+// as many others for a repeat, and lose them.
+func (s *Sink) anewUnlessAgain(ctx context.Context, w *writing) error {
+	for partition, rows := range s.doubt {
+		if !w.beginsWith(partition, rows) {
+			return s.identify(ctx)
+		}
+	}
+	return nil
+}
+
+// beginsWith tells whether rows are the first that are to go to a partition.
+func (w *writing) beginsWith(partition int32, rows []uint64) bool {
+	for _, l := range w.lanes {
+		if l.partition == partition && len(l.rows) >= len(rows) {
+			first := lane{rows: l.rows, count: len(rows)}
+			return slices.Equal(w.numbers(&first), rows)
+		}
+	}
+	return false
+}
+
+// keepAhead notes what is written of the rows behind those taken, which are handed over again:
+// the broker knows a repeat by its number, and would take one with another for new.
+func (s *Sink) keepAhead(w *writing, taken int) {
+	clear(s.ahead)
+	for i, r := range w.rows[taken:] {
+		if w.done[taken+i] {
 			s.ahead[r.Number] = true
 		}
 	}
-	return w.refused, w.why
 }
 
 // recut forgets batches, which bear an identity and a number.
@@ -240,6 +298,7 @@ func (s *Sink) wrote(l *lane, w *writing) {
 	// Numbers go round at 2³¹.
 	s.sequences[l.partition] = int32((int64(s.sequences[l.partition]) + int64(l.count)) & math.MaxInt32)
 	l.rows, l.batch = l.rows[l.count:], nil
+	delete(s.doubt, l.partition)
 }
 
 // refuse notes that the topic does not take a lane's next row, and lets go what is behind it,

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -31,16 +32,18 @@ type Sink struct {
 	known     brokers
 	leaders   []int32 // of the partitions; negative: none
 	producer  identity
-	sequences []int32         // of the partitions' next records
-	limit     int             // of a batch before compression: what the topic takes
-	ahead     map[uint64]bool // rows written beyond one that was refused
+	sequences []int32            // of the partitions' next records
+	limit     int                // of a batch before compression: what the topic takes
+	ahead     map[uint64]bool    // rows of the last Deliver that are written and were not taken
+	doubt     map[int32][]uint64 // by partition, rows sent last whose answer was not heard
 	position  position
-	begun     bool // a transaction may be open
+	begun     bool // a transaction may be open, or what became of it is not known
 
 	waiting struct {
 		sync.Mutex
 		since time.Time // zero: nothing waits
 		said  bool
+		why   error // the last
 	}
 
 	step func(name string) error // of tests: an error ends what is done there, as a crash would
@@ -79,7 +82,7 @@ func newSink(o Options) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sink{o: o, cluster: cluster, send: cluster.Send, opening: true, producer: nobody, limit: o.BatchBytes, ahead: map[uint64]bool{}}
+	s := &Sink{o: o, cluster: cluster, send: cluster.Send, opening: true, producer: nobody, limit: o.BatchBytes, ahead: map[uint64]bool{}, doubt: map[int32][]uint64{}}
 	s.codec, _ = o.codec() // validated
 	s.transactions = coordinator{key: o.TransactionalID, kind: ofTransaction}
 	s.group = coordinator{key: o.TransactionalID, kind: ofGroup}
@@ -216,6 +219,7 @@ func (s *Sink) identify(ctx context.Context) error {
 func (s *Sink) become(is identity) {
 	s.producer = is
 	clear(s.sequences)
+	clear(s.doubt)
 }
 
 // Position returns the last row that readers of the topic have, as the brokers said when the
@@ -225,12 +229,29 @@ func (s *Sink) Position() (row uint64, ok bool) {
 }
 
 // Deliver writes rows, in one transaction where the sink has them, and returns when all
-// replicas in sync have them.
+// replicas in sync have them. It tries for as long as ctx lets it.
 func (s *Sink) Deliver(ctx context.Context, rows []sinks.Row) (taken int, err error) {
 	if s.o.Transactional {
-		return s.deliverAtOnce(ctx, rows)
+		taken, err = s.deliverAtOnce(ctx, rows)
+	} else {
+		taken, err = s.deliver(ctx, rows)
 	}
-	return s.deliver(ctx, rows)
+	return taken, s.meaning(ctx, err)
+}
+
+// meaning is what an error is to the dispatcher. That of an attempt which time has cut short
+// is the last trouble before.
+func (s *Sink) meaning(ctx context.Context, err error) error {
+	var code kafka.Error
+	switch {
+	case err == nil, errors.As(err, new(*sinks.RejectedError)), errors.As(err, new(*FencedError)):
+		return err
+	case ctx.Err() != nil:
+		return &sinks.RetryError{Err: cmp.Or(s.lastTrouble(), err)}
+	case errors.As(err, new(*wire.SettingError)), errors.As(err, &code):
+		return &sinks.FaultError{Err: err}
+	}
+	return err
 }
 
 // Flush has nothing to do: what Deliver took is with the replicas.

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 
@@ -39,6 +42,10 @@ func suite(t *testing.T, r *rig) {
 		"an alert too long is refused":     refused,
 		"a crash at every request":         crashes,
 		"answers are lost":                 lostAnswers,
+		"attempts are cut short":           cutShort,
+		"attempts without an answer":       unanswered,
+		"others follow ones in doubt":      othersFollow,
+		"a right is taken away":            rightTaken,
 		"the newer process goes on":        fencing,
 		"another state is refused":         otherState,
 		"a copy of a state is refused":     oldCopy,
@@ -269,6 +276,138 @@ func lostAnswers(t *testing.T, r *rig) {
 		}
 		t.Logf("%d lost", lost)
 		isExactly(t, r.read(t, topic), rows)
+	}
+}
+
+// cutShort ends an attempt before and after every request that it sends, and hands its rows to
+// the same sink again.
+func cutShort(t *testing.T, r *rig) {
+	for _, transactional := range []bool{false, true} {
+		topic := r.topic(t, 2)
+		o := r.transactional(topic)
+		o.Transactional, o.BatchBytes = transactional, 600 // several requests
+		s := open(t, o)
+		send, at, limit := s.send, 0, 0
+		var cut context.CancelFunc
+		gate := make(chan struct{}, 1)
+		step := func() {
+			if at++; at == limit {
+				cut()
+			}
+		}
+		s.send = func(ctx context.Context, broker int32, q wire.Request) error {
+			gate <- struct{}{}
+			defer func() { <-gate }()
+			if step(); ctx.Err() != nil {
+				return ctx.Err()
+			}
+			err := send(ctx, broker, q)
+			if step(); ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return err
+		}
+		rows := rowsTo(0)
+		for whole := false; !whole; {
+			rows = rowsTo(len(rows) + 10)
+			at, limit = 0, limit+1
+			var ctx context.Context
+			ctx, cut = context.WithCancel(t.Context())
+			n, err := s.Deliver(ctx, rows[len(rows)-10:])
+			cut()
+			if whole = at < limit; err != nil && !errors.As(err, new(*sinks.RetryError)) {
+				t.Fatalf("cut at %d: %v", limit, err)
+			}
+			if err == nil && n == 10 {
+				continue
+			}
+			if again, err := s.Deliver(t.Context(), rows[len(rows)-10+n:]); n+again != 10 || err != nil {
+				t.Fatalf("after a cut at %d: %d and %d, %v", limit, n, again, err)
+			}
+		}
+		t.Logf("%d cuts", limit-1)
+		isExactly(t, r.read(t, topic), rows)
+	}
+}
+
+// unanswered is of brokers that are away for longer than an attempt may take, however they
+// are: the next attempt is made.
+func unanswered(t *testing.T, r *rig) {
+	for _, transactional := range []bool{false, true} {
+		topic := r.topic(t, 1)
+		o := r.transactional(topic)
+		o.Transactional = transactional
+		s := open(t, o)
+		send := s.send
+		for _, silent := range []bool{false, true} {
+			s.send = func(ctx context.Context, broker int32, q wire.Request) error {
+				if silent {
+					<-ctx.Done()
+				}
+				return &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			n, err := s.Deliver(ctx, rowsTo(3))
+			cancel()
+			if !errors.As(err, new(*sinks.RetryError)) || n != 0 {
+				t.Errorf("transactional %v, silent %v: %d, %v", transactional, silent, n, err)
+			}
+		}
+		s.send = send
+		if n, err := s.Deliver(t.Context(), rowsTo(3)); n != 3 || err != nil {
+			t.Errorf("transactional %v, back: %d, %v", transactional, n, err)
+		}
+		isExactly(t, r.read(t, topic), rowsTo(3))
+	}
+}
+
+// othersFollow hands over other rows, as many, after an attempt whose answer was lost: the
+// dispatcher has given the first up. The broker must not take them for a repeat.
+func othersFollow(t *testing.T, r *rig) {
+	for _, transactional := range []bool{false, true} {
+		topic := r.topic(t, 1)
+		o := r.transactional(topic)
+		o.Transactional = transactional
+		s := open(t, o)
+		send := s.send
+		s.send = func(ctx context.Context, broker int32, q wire.Request) error {
+			err := send(ctx, broker, q)
+			if _, ok := q.(*produce); ok && err == nil {
+				err = errLost
+			}
+			return err
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		if n, err := s.Deliver(ctx, rowsTo(3)); n != 0 || err == nil {
+			t.Fatal(n, err)
+		}
+		cancel()
+		s.send = send
+		if n, err := s.Deliver(t.Context(), rowsTo(6)[3:]); n != 3 || err != nil {
+			t.Fatal(n, err)
+		}
+		got := r.read(t, topic)
+		isExactly(t, got[max(0, len(got)-3):], rowsTo(6)[3:])
+	}
+}
+
+// rightTaken is of a user who may not write any more: someone has to mend that.
+func rightTaken(t *testing.T, r *rig) {
+	for _, transactional := range []bool{false, true} {
+		o := r.transactional(r.topic(t, 1))
+		o.Transactional = transactional
+		s := open(t, o)
+		send := s.send
+		s.send = func(ctx context.Context, broker int32, q wire.Request) error {
+			err := send(ctx, broker, q)
+			if p, ok := q.(*produce); ok && err == nil {
+				p.parts[0].code = int16(kafka.TopicAuthorizationFailed)
+			}
+			return err
+		}
+		if _, err := s.Deliver(t.Context(), rowsTo(1)); !errors.As(err, new(*sinks.FaultError)) || !strings.Contains(err.Error(), "may not write topic") {
+			t.Errorf("transactional %v: %v", transactional, err)
+		}
 	}
 }
 

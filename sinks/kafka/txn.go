@@ -97,7 +97,6 @@ func (s *Sink) initialise(ctx context.Context, was identity) error {
 		return err
 	}
 	s.become(q.is)
-	s.begun = false
 	return nil
 }
 
@@ -151,10 +150,19 @@ func (s *Sink) claim(ctx context.Context) error {
 	return s.end(ctx, true)
 }
 
-// deliverAtOnce delivers rows in one transaction.
+// deliverAtOnce delivers rows in one transaction. Where the attempt before was cut short, that
+// one is decided first: what it wrote would else be there twice.
 func (s *Sink) deliverAtOnce(ctx context.Context, rows []sinks.Row) (taken int, err error) {
 	last := rows[len(rows)-1].Number
 	for {
+		if s.begun {
+			if err := s.resume(ctx); err != nil {
+				return 0, err
+			}
+			if taken := s.committed(rows); taken > 0 {
+				return taken, nil // the answer was not heard
+			}
+		}
 		w := s.sort(ctx, rows)
 		if err := s.transaction(ctx, w, last); err == nil {
 			return s.refusedIn(ctx, w)
@@ -163,16 +171,18 @@ func (s *Sink) deliverAtOnce(ctx context.Context, rows []sinks.Row) (taken int, 
 		} else {
 			s.trouble(err)
 		}
-		if err := s.resume(ctx); err != nil {
-			return 0, err
-		}
-		if s.position.row >= last {
-			return len(rows), nil // its commit was not heard of
-		}
 		if err := rest(ctx, retryFirst); err != nil {
 			return 0, err
 		}
 	}
+}
+
+// committed counts the rows up to the position.
+func (s *Sink) committed(rows []sinks.Row) (n int) {
+	for n < len(rows) && rows[n].Number <= s.position.row {
+		n++
+	}
+	return n
 }
 
 // refusedIn delivers what stands before a row that was refused: the transaction with it has
@@ -300,7 +310,7 @@ func (s *Sink) resume(ctx context.Context) error {
 	if at.state != s.position.state || at.opening != s.position.opening {
 		return s.fenced()
 	}
-	s.position = at
+	s.position, s.begun = at, false
 	return nil
 }
 
