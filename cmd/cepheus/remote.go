@@ -93,6 +93,8 @@ type problem struct {
 	Mend   string           `json:"mend"`
 	Errors []source.Message `json:"errors"`
 
+	Version uint64 `json:"version"` // of the rules in service, where another was expected
+
 	after time.Duration // when to try again; 0: it does not say
 }
 

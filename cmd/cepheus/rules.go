@@ -176,7 +176,7 @@ func (v *changeFlags) change(w *world, q request) error {
 	}
 	var text json.RawMessage
 	if err := r.into(w.ctx, q, &text); err != nil {
-		return refusedRules(w.stderr, err)
+		return refusedRules(w.stderr, v.mended(err))
 	}
 	if v.warm.given() && !v.warm.NoWait {
 		if text, err = r.await(w.ctx, w, text); err != nil {
@@ -197,6 +197,21 @@ func (v *changeFlags) change(w *world, q request) error {
 	return c.print(w.stdout)
 }
 
+// mended says by our own verbs what would help, where the server says it by its routes.
+func (v *changeFlags) mended(err error) error {
+	var p *problem
+	if !errors.As(err, &p) {
+		return err
+	}
+	switch p.Status {
+	case http.StatusPreconditionFailed:
+		p.Mend = fmt.Sprintf("cepheus rules diff --version %d shows it; with --expect %d what is there now is changed", v.Expect, p.Version)
+	case http.StatusNotFound:
+		p.Mend = "cepheus rules ls shows the files, with --versions the versions that are kept"
+	}
+	return err
+}
+
 // refusedRules prints what is wrong with rules, which is the result then.
 func refusedRules(to io.Writer, err error) error {
 	var p *problem
@@ -210,7 +225,11 @@ func refusedRules(to io.Writer, err error) error {
 
 func printMessages(to io.Writer, all []source.Message) {
 	for _, m := range all {
-		fmt.Fprintf(to, "%s:%d:%d: %s: %s\n", m.File, m.Line, m.Column, m.Code, m.Message)
+		text := m.Message
+		if m.Mend != "" {
+			text += "; " + m.Mend
+		}
+		fmt.Fprintf(to, "%s:%d:%d: %s: %s\n", m.File, m.Line, m.Column, m.Code, text)
 	}
 }
 

@@ -105,8 +105,10 @@ func TestLifeOfARuleOverTheAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	wants(put(over(5), 0, "--note", "try it"), "high  added")
-	wants(put("rule high { from e where m > 5 }", 1), "nothing has changed")
-	wants(put(over(1), 3, "--expect", "1"), "version 2 is in service")
+	wants(put("rule high { from e where keyy == 'k' }", 1), `more.cep:1:26: R203: unknown field "keyy" of e; did you mean "key"?`+"\nnothing has changed")
+	wants(put(over(1), 3, "--expect", "1"), "version 1 is expected, and version 2 is in service: look at what has changed, and try again; cepheus rules diff --version 1 shows it; with --expect 2 what is there now is changed")
+	_, said = c.does(t, 3, "", "rules", "rollback", "77")
+	wants(said, "version 77: there is no such version; cepheus rules ls shows the files, with --versions the versions")
 	wants(put(over(1), 0, "--expect", "2"), "high  changed, state kept")
 	if out, _ := c.does(t, 1, "", "rules", "diff", "--version", "2"); !strings.Contains(out, "-"+over(5)+"+"+over(1)) {
 		t.Errorf("the difference is\n%s", out)

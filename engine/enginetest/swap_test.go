@@ -280,6 +280,9 @@ func swapIsStart(t *rapid.T) {
 	}
 	m := &maker{t: t}
 	versions, swaps := drawSwaps(t, m, h.rules)
+	if readsMoreBeside(versionOf(h.rules), versions) {
+		t.Skip("of events that wait the engine has not kept what no rule has read")
+	}
 	o := Options{Final: h.final, Swaps: slices.Clone(swaps)}
 	m.drawRun(&o)
 	res, err := Run(t.Context(), compile(t, h.rules), h.streams, o)
@@ -290,6 +293,22 @@ func swapIsStart(t *rapid.T) {
 	if diff := cmp.Diff(want, res.Alerts); diff != "" {
 		t.Fatalf("%s\nfinal: %v, %+v\n%s(-starts +swaps):\n%s", situation(h.rules, h.streams), h.final, o, retold(versions, res.Reports), diff)
 	}
+}
+
+// readsMoreBeside reports whether a version reads the key or the header of records, which one
+// before it did not.
+func readsMoreBeside(first *version, versions []*version) bool {
+	for _, part := range []string{"meta.key", "meta.headers.h"} {
+		all := strings.Contains(first.text(), part)
+		for _, v := range versions {
+			reads := strings.Contains(v.text(), part)
+			if reads && !all {
+				return true
+			}
+			all = all && reads
+		}
+	}
+	return false
 }
 
 // startsInstead stops and starts an engine where another one was given other rules.
