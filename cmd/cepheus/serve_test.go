@@ -302,6 +302,67 @@ api: { listen: 127.0.0.1:0 }
 	}
 }
 
+// TestAKillBetweenChanges: what the answer to a change has said is so after a kill right behind it,
+// the version and the rule that runs, and a match of another rule, begun before it, ends after it.
+func TestAKillBetweenChanges(t *testing.T) {
+	rules, dir := rulesFile(t), filepath.Join(t.TempDir(), "data")
+	args := []string{"run", "--rules", rules, "--listen", "127.0.0.1:0", "--state", dir, "--commit", "10ms"}
+	c := &client{dir: filepath.Dir(rules)}
+	more := filepath.Join(c.dir, "more.txt")
+	at := 0
+	push := func(key string, n int) {
+		t.Helper()
+		at++
+		c.does(t, 0, fmt.Sprintf(`{"type":"e","at":"2026-01-01T00:00:%02dZ","key":%q,"n":%d}`+"\n", at, key, n), "events", "push", "-", "--wait")
+	}
+	p := start(t, args...)
+	c.server = p.address(t)
+	seen := map[string]bool{} // what was delivered before a kill may come once more
+	gives := func(rules ...string) {
+		t.Helper()
+		var got []string
+		for len(got) < len(rules) {
+			var a struct{ ID, Rule string }
+			if line := p.line(t); json.Unmarshal([]byte(line), &a) != nil {
+				t.Fatalf("no alert: %s", line)
+			}
+			if !seen[a.ID] {
+				got, seen[a.ID] = append(got, a.Rule), true
+			}
+		}
+		if !slices.Equal(got, rules) {
+			t.Fatalf("alerts of %v, want %v", got, rules)
+		}
+	}
+	for round, above := range []int{990, 500, 990, 500} {
+		key := fmt.Sprint("k", round)
+		push(key, 1)
+		gives("event_seen")
+		if err := os.WriteFile(more, fmt.Appendf(nil, "rule high { from e where n > %d  emit { n: n } }\n", above), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, _ := c.does(t, 0, "", "rules", "put", more, "--name", "more.cep")
+		p.Process.Kill()
+		io.Copy(io.Discard, p.out)
+		p.Wait()
+		p = start(t, args...)
+		c.server = p.address(t)
+		versions, _ := c.does(t, 0, "", "rules", "ls", "--versions")
+		if want := fmt.Sprint(round + 2); !strings.Contains(out, "version "+want+" is in service") || !strings.Contains(versions, "\n"+want+" ") || strings.Contains(versions, "\n"+fmt.Sprint(round+3)+" ") {
+			t.Fatalf("it said\n%sand after the kill there are\n%s", out, versions)
+		}
+		if push(key, 700); above < 700 {
+			gives("event_seen", "high")
+		} else {
+			gives("event_seen")
+		}
+		push(key, 2)
+		gives("event_seen", "pair")
+	}
+	p.Process.Signal(syscall.SIGTERM)
+	p.ends(t, 0)
+}
+
 // TestReadinessOfARun: one that waits for a sink says for which, and goes on when it takes
 // alerts again.
 func TestReadinessOfARun(t *testing.T) {
