@@ -73,7 +73,7 @@ type Warming struct {
 	Stats        engine.WarmStats
 	Waits        engine.Awaits // what it waits for; empty: nothing
 	Tries        int           // how often the change came to nothing, for the rest of the past was not read in time
-	Err          string // why it has failed
+	Err          string        // why it has failed
 	Result       *Result
 }
 
@@ -91,7 +91,7 @@ type warming struct {
 	edit  Edit
 	own   *engine.Warmup
 	close func() error
-	waits func() engine.Awaits // nil: it is not made yet
+	waits func() engine.Awaits    // nil: it is not made yet
 	stop  context.CancelCauseFunc // nil: it is not run yet
 	ended bool                    // somebody has asked for that
 }
@@ -289,13 +289,13 @@ func (s *Service) handOver(ctx context.Context, w *warming) (r Result, err error
 		return r, errNotRead
 	}
 	for range handOvers {
-		began := time.Now()
+		began := s.o.Now()
 		if r, err = s.editWarm(ctx, w); !errors.Is(err, engine.ErrNotThere) {
 			return r, err
 		}
 		s.tell(w, func(t *Warming) { t.Tries++ })
 		select {
-		case <-time.After(max(handOverPause, handOverRest*time.Since(began))):
+		case <-time.After(max(handOverPause, handOverRest*s.o.Now().Sub(began))):
 		case <-ctx.Done():
 			return r, ctx.Err()
 		}
