@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -85,15 +86,42 @@ func (c *call) serve() (a *answer, err error) {
 func (c *call) limit() (end func()) {
 	l, w := &c.s.o.Limits, http.NewResponseController(c.Writer)
 	c.sent = c.Request.Body
-	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, l.Body)
+	body := &counted{ReadCloser: http.MaxBytesReader(c.Writer, c.Request.Body, l.Body), all: &c.s.bodies, most: l.Bodies}
+	c.Request.Body = body
 	_ = w.SetReadDeadline(c.s.o.Now().Add(l.Request)) // a recorder has none
 	if c.route.stream {
-		return func() {}
+		return body.release
 	}
 	_ = w.SetWriteDeadline(c.s.o.Now().Add(2 * l.Request))
 	ctx, cancel := context.WithTimeout(c.Request.Context(), l.Request)
 	c.Request = c.Request.WithContext(ctx)
-	return cancel
+	return func() { cancel(); body.release() }
+}
+
+// counted is a body whose bytes count among those of all requests until it is released: many
+// that come slowly would fill the memory, though none is too large.
+type counted struct {
+	io.ReadCloser
+	all       *atomic.Int64
+	most, own int64
+}
+
+// Read reads, and fails where all bodies together are too large.
+func (b *counted) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.own += int64(n)
+	if b.all.Add(int64(n)) > b.most {
+		return n, crowded(b.most)
+	}
+	return n, err
+}
+
+func (b *counted) release() { b.all.Add(-b.own) }
+
+func crowded(most int64) *problem {
+	p := wrong(http.StatusTooManyRequests, "bodies", "send it again, or less at once", "the bodies of all requests under way are larger than %d bytes together", most)
+	p.retryAfter = time.Second
+	return p
 }
 
 // finish answers, and writes the audit log before.
@@ -107,22 +135,32 @@ func (c *call) finish(a *answer, err error) (status int) {
 			c.s.o.Log.Error("a request failed", "route", c.route.id, "err", p.cause)
 		}
 		c.audit(p.Status, p.Detail)
-		if p.Status == http.StatusRequestEntityTooLarge && c.who != nil {
-			c.drain()
-		}
+		c.rest(p)
 		p.write(c.Writer)
 		return p.Status
 	}
 	a.status = or(a.status, http.StatusOK)
 	c.audit(a.status, "")
+	c.rest(nil)
 	c.write(a)
 	return a.status
 }
 
-// drain takes some more of a body that is too large, so that a client that sends all of it
-// before it reads gets its answer, and not a connection that was reset.
-func (c *call) drain() {
-	_, _ = io.CopyN(io.Discard, c.sent, 4*c.s.o.Limits.Body) // what is beyond has no answer
+// lingers is how long the server waits for what is left of a body that it does not read.
+const lingers = 500 * time.Millisecond
+
+// rest sees to what of the body has not been read. Of who may ask some more is taken, so that a client
+// that sends all of it before it reads gets its answer, and not a connection that was reset. Of
+// anybody else none is: the answer would wait for it, and a connection be held for as long.
+func (c *call) rest(refused *problem) {
+	switch {
+	case c.Request.ContentLength == 0:
+	case c.who == nil || c.route.scope == scopeNone:
+		c.Writer.Header().Set("Connection", "close")
+		_ = http.NewResponseController(c.Writer).SetReadDeadline(c.s.o.Now().Add(lingers)) // a recorder has none
+	case refused != nil && !refused.is(kindRate):
+		_, _ = io.CopyN(io.Discard, c.sent, 4*c.s.o.Limits.Body) // what is beyond has no answer
+	}
 }
 
 func (c *call) write(a *answer) {
@@ -288,7 +326,7 @@ func (c *call) body() ([]byte, error) {
 		return nil, &http.MaxBytesError{Limit: most} // before any of it is kept
 	}
 	text, err := io.ReadAll(c.Request.Body)
-	if err != nil && ofBody(err) == nil {
+	if p := (*problem)(nil); err != nil && ofBody(err) == nil && !errors.As(err, &p) {
 		return nil, wrong(http.StatusBadRequest, "body", "send it again", "the body ended early")
 	}
 	return text, err

@@ -246,3 +246,90 @@ func TestPathsThatAreTricks(t *testing.T) {
 	}
 	r.unharmed(2)
 }
+
+// sends opens a connection and sends a text; what comes back is read from it.
+func sends(t *testing.T, url, text string) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
+	if _, err := io.WriteString(c, text); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestWhoIsUnknownHoldsNoConnection with a body that does not come: the answer does not wait for it.
+func TestWhoIsUnknownHoldsNoConnection(t *testing.T) {
+	r := start(t, func(o *Options) {
+		o.Limits.Request = 10 * time.Minute
+		o.Tokens = []Token{{"writer", hashed(t, "w"), []string{scopeRulesWrite}}}
+	})
+	url := r.serve()
+	for request, want := range map[string]string{
+		"POST /v1/events": "401", "PUT /v1/rules/x.cep": "401", "GET /healthz": "200", "POST /nothing": "404", "POST /readyz": "405", "GET /v1/alerts/stream": "401",
+	} {
+		for _, length := range []string{"Content-Length: 1000", "Transfer-Encoding: chunked"} {
+			c := sends(t, url, request+" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+length+"\r\n\r\n")
+			text, err := io.ReadAll(c) // to the end: the connection is let go
+			if err != nil || !strings.HasPrefix(string(text), "HTTP/1.1 "+want) {
+				t.Errorf("%s, %s: %v, %.60q, want %s", request, length, err, text, want)
+			}
+		}
+	}
+}
+
+// TestARefusalIsHeard by who sends all of a body before it reads the answer.
+func TestARefusalIsHeard(t *testing.T) {
+	const sent = 32 << 20
+	r := start(t, func(o *Options) {
+		o.Limits.Body = sent / 4
+		o.Tokens = []Token{{"writer", hashed(t, "w"), []string{scopeRulesWrite}}}
+	})
+	url := r.serve()
+	for route, want := range map[string]string{
+		"POST /v1/events": "403", "PUT /v1/rules": "415", "PUT /v1/rules/x.cep": "413",
+	} {
+		head := route + " HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer w\r\nContent-Type: text/plain\r\nIf-Match: *\r\nContent-Length: " + fmt.Sprint(sent) + "\r\n\r\n"
+		c := sends(t, url, head+strings.Repeat(" ", sent))
+		answer := make([]byte, 12)
+		if _, err := io.ReadFull(c, answer); err != nil || string(answer) != "HTTP/1.1 "+want {
+			t.Errorf("%s: %q, %v, want %s", route, answer, err, want)
+		}
+	}
+}
+
+// TestBodiesTogetherAreBounded: many that come slowly do not fill the memory.
+func TestBodiesTogetherAreBounded(t *testing.T) {
+	r := start(t, func(o *Options) {
+		o.Limits.Request = 10 * time.Minute
+		o.Limits.Body, o.Limits.Bodies = 1<<20, 2<<20
+	})
+	url := r.serve()
+	r.put(over10).want(200)
+	var slow []net.Conn
+	for range 2 {
+		slow = append(slow, sends(t, url, "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n"+strings.Repeat(" ", 900_000)))
+	}
+	until := func(what string, is func() bool) {
+		t.Helper()
+		for range 6000 {
+			if is() {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Fatal("it never came that " + what)
+	}
+	until("the bodies are read", func() bool { return r.s.bodies.Load() == 1_800_000 })
+	r.ask("POST", "/v1/events", `{"type":"e","at":1,"n":1,"who":"`+strings.Repeat("x", 500_000)+`"}`).want(429, "urn:cepheus:problem:bodies", "larger than 2097152 bytes together")
+	r.ask("POST", "/v1/events", `{"type":"e","at":1,"n":1,"who":"a"}`).want(202)
+	for _, c := range slow {
+		_ = c.Close()
+	}
+	until("they are forgotten", func() bool { return r.s.bodies.Load() == 0 })
+	r.unharmed(2)
+}

@@ -153,6 +153,7 @@ type TLS struct {
 // Limits bound what clients can make the process do. The zero value is good.
 type Limits struct {
 	Body        int64         // bytes of a body; default 32 MiB, twice the texts of a set
+	Bodies      int64         // bytes of all bodies that are read at once; default eight times Body
 	Events      int           // events of a request; default 100,000
 	Request     time.Duration // a request, its body included; default 30 s
 	Head        time.Duration // the headers of a request; default 5 s
@@ -186,6 +187,7 @@ func (o *Options) fill() {
 
 func (l *Limits) fill() {
 	l.Body = or(l.Body, 32<<20)
+	l.Bodies = or(l.Bodies, 8*l.Body)
 	l.Events = or(l.Events, 100_000)
 	l.Request = or(l.Request, 30*time.Second)
 	l.Head = or(l.Head, 5*time.Second)

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -64,7 +65,7 @@ type gate struct {
 
 	mu       sync.Mutex
 	known    map[[32]byte]*principal
-	failures map[string]*rate.Limiter // by address
+	failures map[string]*rate.Limiter // by network
 	notes    map[string]*rate.Limiter // likewise
 	rates    map[string]*rate.Limiter // by principal
 }
@@ -105,8 +106,10 @@ func (g *gate) admit(r *http.Request, scope string) (*principal, error) {
 	return p, nil
 }
 
+const kindRate = "rate"
+
 func tooMany(detail string, args ...any) *problem {
-	p := wrong(http.StatusTooManyRequests, "rate", "ask less often", detail, args...)
+	p := wrong(http.StatusTooManyRequests, kindRate, "ask less often", detail, args...)
 	p.retryAfter = time.Second
 	return p
 }
@@ -116,13 +119,31 @@ func (g *gate) identify(r *http.Request) (*principal, error) {
 		return &principal{anonymous, []string{scopeAdmin}}, nil
 	}
 	if len(g.tokens) > 0 { // beside a certificate, where there must be one
-		token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		return g.byToken(r.Context(), address(r), strings.TrimSpace(token))
+		return g.byToken(r.Context(), address(r), bearer(r.Header.Get("Authorization")))
 	}
 	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
 		return &principal{"certificate " + r.TLS.PeerCertificates[0].Subject.CommonName, []string{scopeAdmin}}, nil
 	}
 	return nil, unknown("no certificate was sent")
+}
+
+// bearer is the token of a header Authorization.
+func bearer(header string) string {
+	const scheme = "Bearer "
+	if len(header) > len(scheme) && strings.EqualFold(header[:len(scheme)], scheme) {
+		header = header[len(scheme):]
+	}
+	return strings.TrimSpace(header)
+}
+
+// network is whose address it is, as far as can be told: of IPv6 one has at least a /64, and all
+// addresses in it.
+func network(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil || !ip.Is6() || ip.Is4In6() {
+		return address
+	}
+	return netip.PrefixFrom(ip.WithZone(""), 64).Masked().String()
 }
 
 func unknown(detail string) *problem {
@@ -141,7 +162,7 @@ func (g *gate) byToken(ctx context.Context, from, token string) (*principal, err
 	if p != nil {
 		return p, nil
 	}
-	if !g.limiter(g.failures, from, failuresPerSecond, failuresAtOnce).Allow() {
+	if !g.limiter(g.failures, network(from), failuresPerSecond, failuresAtOnce).Allow() {
 		return nil, tooMany("too many requests without a token, or with an unknown one, come from %s", from)
 	}
 	if token == "" {
@@ -182,7 +203,7 @@ func (g *gate) check(ctx context.Context, token string) (found *principal, err e
 // noted reports whether one more attempt from an address is to be noted that was refused without
 // a look at who asks: such attempts cost who makes them nothing.
 func (g *gate) noted(from string) bool {
-	return g.limiter(g.notes, from, notesPerSecond, 1).Allow()
+	return g.limiter(g.notes, network(from), notesPerSecond, 1).Allow()
 }
 
 func (g *gate) limiter(of map[string]*rate.Limiter, name string, perSecond float64, burst int) *rate.Limiter {

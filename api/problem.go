@@ -37,13 +37,19 @@ const problemMedia = "application/problem+json"
 // Error is its detail.
 func (p *problem) Error() string { return p.Detail }
 
+// problemType is before the kind of each problem.
+const problemType = "urn:cepheus:problem:"
+
 // wrong makes a problem. The kind is the stable name of what is wrong.
 func wrong(status int, kind, mend, detail string, args ...any) *problem {
 	if len(args) > 0 {
 		detail = fmt.Sprintf(detail, args...)
 	}
-	return &problem{Type: "urn:cepheus:problem:" + kind, Title: http.StatusText(status), Status: status, Detail: detail, Mend: mend}
+	return &problem{Type: problemType + kind, Title: http.StatusText(status), Status: status, Detail: detail, Mend: mend}
 }
+
+// is reports whether it is of a kind.
+func (p *problem) is(kind string) bool { return p.Type == problemType+kind }
 
 // asProblem says what an error means to who asked.
 func asProblem(err error) *problem {

@@ -3,6 +3,8 @@ package api
 import (
 	"bytes"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -226,5 +228,38 @@ func TestTheCertificatesOfClientsAreReadAgain(t *testing.T) {
 	}
 	if answers(ca) || !answers(other) {
 		t.Error("after the change, not the other alone is answered")
+	}
+}
+
+// TestTheSchemeIsInAnyLetters, as RFC 9110 has it; what is no Bearer is no token.
+func TestTheSchemeIsInAnyLetters(t *testing.T) {
+	for header, want := range map[string]string{"Bearer x": "x", "bearer x": "x", "BEARER  x ": "x", "x": "x", "Bearer": "Bearer", "Bearer ": "Bearer", "": "", "Basic x": "Basic x"} {
+		if got := bearer(header); got != want {
+			t.Errorf("%q: %q, want %q", header, got, want)
+		}
+	}
+}
+
+// TestAddressesOfOneNetwork have one rate together: of IPv6 anybody has more of them than could be
+// remembered.
+func TestAddressesOfOneNetwork(t *testing.T) {
+	for from, want := range map[string]string{"192.0.2.1": "192.0.2.1", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64", "fe80::1%eth0": "fe80::/64", "::ffff:192.0.2.1": "::ffff:192.0.2.1", "@": "@"} {
+		if got := network(from); got != want {
+			t.Errorf("%s: %s, want %s", from, got, want)
+		}
+	}
+	g, err := newGate(&Options{Tokens: []Token{{"writer", hashed(t, "w"), nil}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	for n := range 100 {
+		_, err := g.byToken(t.Context(), fmt.Sprintf("2001:db8::%x", n+1), "")
+		if p := (*problem)(nil); errors.As(err, &p) && p.is(kindRate) {
+			refused++
+		}
+	}
+	if refused < 80 {
+		t.Errorf("%d of 100 requests from one network are refused for their rate", refused)
 	}
 }

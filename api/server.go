@@ -30,6 +30,7 @@ type Server struct {
 	started  time.Time
 	streams  chan struct{} // one a stream that is open
 	trials   chan struct{} // one a trial that runs
+	bodies   atomic.Int64  // bytes of bodies that requests under way have read
 	ending   atomic.Bool
 	over     chan struct{} // closed when streams are to end
 }
