@@ -40,7 +40,7 @@ type warming struct {
 	Keys      int        `json:"keys" doc:"that the rules remember"`
 	Watermark *time.Time `json:"watermark,omitempty" doc:"up to when events are worked"`
 	Caught    bool       `json:"caught_up" doc:"it goes along with the engine"`
-	Waits     string     `json:"waits_for,omitempty" doc:"event: the engine has had no event yet, so that there is no time that the past could be read up to; until: that the engine's time comes to until, the past is read"`
+	Waits     string     `json:"waits_for,omitempty" doc:"event: the engine has had no event yet, so that there is no time that the past could be read up to; until: that the engine's time comes to until; the past is read as far as it has come"`
 	Tries     int        `json:"tries,omitempty" doc:"how often the change came to nothing, for the rest of the past was not read in 5 s; after ten it has failed"`
 	Error     string     `json:"error,omitempty"`
 	Change    *change    `json:"change,omitempty" doc:"what the change did"`

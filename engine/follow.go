@@ -280,13 +280,14 @@ func (e *Engine) goOn(ctx context.Context, ep *epoch) (*partition, verdict, erro
 }
 
 // isThere reports whether a partition has been read up to a place: one of the other engine as
-// far as that, one of our own to its end.
+// far as that, one of our own to its end, or, while the end of the past is not reached, beyond the
+// time of the place: what it has from there on would only wait in memory.
 func (e *Engine) isThere(p *partition, s *stand) bool {
 	switch {
 	case p == e.fed.clock:
 		return true
 	case p.whole:
-		return p.ended
+		return p.ended || s.Time < p.until && p.at > s.Time
 	}
 	return e.standsAt(p, &s.IdleStep)
 }

@@ -126,6 +126,41 @@ func TestWarmingWaitsUntilTheEngineHasComeToThePastsEnd(t *testing.T) {
 	})
 }
 
+// TestThePastIsNotReadAheadOfTheEngine: what lies between the engine's time and the past's end
+// does not fill the memory until the engine has come there.
+func TestThePastIsNotReadAheadOfTheEngine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, in, rows := running(t, swapEvents, engine.Options{Waiting: 5})
+		in.records <- swapRecord(1, 1, 1)
+		past := &log{name: "past"}
+		for n := range 40 {
+			past.records = append(past.records, swapRecord(n, 1, n))
+		}
+		w := warm(t, e, three, engine.Past{Whole: []engine.Input{{Source: past}}, Until: 30e9})
+		for _, at := range []int{2, 10, 30} {
+			time.Sleep(time.Minute)
+			select {
+			case <-w.Done():
+				t.Fatal("warming has ended")
+			case <-w.Near():
+				t.Fatal("it is near before its time")
+			default:
+			}
+			in.records <- swapRecord(at, 2, 0)
+		}
+		<-w.Near()
+		if _, err := e.SwapWarm(t.Context(), compile(t, three), w); err != nil {
+			t.Fatal(err)
+		}
+		in.records <- swapRecord(31, 1, 100)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if len(rows.list) != 1 || !strings.Contains(rows.list[0], `"sum":157`) {
+			t.Errorf("alerts %s", rows.list)
+		}
+	})
+}
+
 // TestWarmingSaysThatItWaitsForAnEvent: an engine that has had none has come nowhere, however
 // long the past has been there.
 func TestWarmingSaysThatItWaitsForAnEvent(t *testing.T) {

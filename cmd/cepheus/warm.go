@@ -107,7 +107,7 @@ func (s *servedWarming) waits() string {
 	case s.WaitsFor == "event":
 		return "it waits for the first event that the engine reads"
 	case s.WaitsFor == "until":
-		return "the past is read; it waits until the time of the events that the engine reads has come to --warm-until"
+		return "the past is read as far as the engine has come; it waits until the time of its events has come to --warm-until"
 	case s.State == "warming" && s.Tries > 0:
 		return fmt.Sprintf("the rest of the past could not be read in the time of a change, %d times of ten; what runs goes on", s.Tries)
 	}
