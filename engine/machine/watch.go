@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"bytes"
 	"math"
 	"math/bits"
 	"slices"
@@ -129,6 +130,16 @@ type watching struct {
 	before []run // before what is at hand
 	asked  map[uint64]map[int]bool
 	matchd []run // runs that have matched in what is at hand
+
+	// What a sight points to is made anew for the next one, in the same memory.
+	sight   Sight
+	keyText []byte        // the encoded key that key was read from
+	key     []event.Value // its strings point into keyText
+	asks    []Asked
+	checks  []Check
+	sides   []Side
+	aggs    []event.Value
+	left    map[uint64]bool
 }
 
 // conjuncts takes a condition apart.
@@ -180,7 +191,7 @@ func readsOf(e *plan.Expr, out []*plan.Expr) []*plan.Expr {
 
 // newWatching compiles what is asked of events of a rule.
 func newWatching(rule *plan.Rule, c eval.Compiler) *watching {
-	w := &watching{rule: rule, where: map[int32][]conjunct{}, asked: map[uint64]map[int]bool{}}
+	w := &watching{rule: rule, where: map[int32][]conjunct{}, asked: map[uint64]map[int]bool{}, left: map[uint64]bool{}}
 	for i := range rule.Inputs {
 		in := &rule.Inputs[i]
 		c.Event = in.Type
@@ -194,31 +205,42 @@ func newWatching(rule *plan.Rule, c eval.Compiler) *watching {
 	return w
 }
 
+// anew lets go of what the sight before pointed to.
+func (w *watching) anew() {
+	w.asks, w.checks, w.sides, w.aggs = w.asks[:0], w.checks[:0], w.sides[:0], w.aggs[:0]
+}
+
 // ask evaluates the parts of a condition over the frame. What fails as it runs is counted
 // where the machine asks, not here.
 func (w *watching) ask(x *Context, at int, list []conjunct) Asked {
-	before := x.Frame.Fault
-	out := Asked{At: at, Holds: true}
-	if len(list) > 0 {
-		out.Checks = make([]Check, len(list))
-	}
+	before, first, holds := x.Frame.Fault, len(w.checks), true
 	for i := range list {
-		c := Check{Expr: list[i].expr, Holds: list[i].holds(&x.Frame), Sides: make([]Side, len(list[i].sides))}
-		for j, s := range list[i].sides {
-			c.Sides[j] = Side{s.expr, s.value(&x.Frame)}
-		}
-		out.Holds = out.Holds && c.Holds
-		out.Checks[i] = c
+		c := Check{Expr: list[i].expr, Holds: list[i].holds(&x.Frame), Sides: w.look(x, list[i].sides)}
+		holds = holds && c.Holds
+		w.checks = append(w.checks, c)
 	}
 	x.Frame.Fault = before
-	return out
+	return Asked{At: at, Holds: holds, Checks: w.checks[first:len(w.checks):len(w.checks)]}
+}
+
+// look evaluates what a condition looks at.
+func (w *watching) look(x *Context, sides []sideOf) []Side {
+	first := len(w.sides)
+	for _, s := range sides {
+		w.sides = append(w.sides, Side{s.expr, s.value(&x.Frame)})
+	}
+	return w.sides[first:len(w.sides):len(w.sides)]
 }
 
 // tell hands on a sight of the rule and key at hand.
 func (w *watching) tell(x *Context, s *Sight) {
-	s.Rule = w.rule
-	s.Key, _ = event.ParseKey(nil, x.Key)
-	x.Watch(s)
+	if w.key == nil || !bytes.Equal(w.keyText, x.Key) {
+		w.keyText = append(w.keyText[:0], x.Key...)
+		w.key, _ = event.ParseKey(w.key[:0], w.keyText)
+	}
+	w.sight = *s
+	w.sight.Rule, w.sight.Key = w.rule, w.key
+	x.Watch(&w.sight)
 }
 
 // saw tells of an event, with what was asked of it alone. What `where` rejects is asked
@@ -229,25 +251,26 @@ func (w *watching) saw(x *Context, ev *event.Event) {
 	x.Frame.Event = ev
 	where := w.where[ev.Type]
 	x.keys(w.rule.Keys)
+	w.anew()
 	first := w.ask(x, AtWhere, where)
 	if len(where) > 0 {
-		s.Asked = append(s.Asked, first)
+		w.asks = append(w.asks, first)
 	}
 	if first.Holds && w.rule.Pattern != nil {
-		s.Asked = append(s.Asked, w.askSteps(x, ev)...)
+		w.askSteps(x, ev)
 	}
 	x.Frame.Event = was
+	s.Asked = w.asks
 	w.tell(x, &s)
 }
 
-func (w *watching) askSteps(x *Context, ev *event.Event) (out []Asked) {
+func (w *watching) askSteps(x *Context, ev *event.Event) {
 	p := w.rule.Pattern
 	for i := range p.Steps {
 		if p.Steps[i].Type == int(ev.Type) {
-			out = append(out, w.ask(x, i, w.local[i]))
+			w.asks = append(w.asks, w.ask(x, i, w.local[i]))
 		}
 	}
-	return out
 }
 
 // WatchedPattern is a [Pattern] that is watched.
@@ -351,10 +374,11 @@ func (w *watching) begin(k *PatternKey) {
 
 // tellEnded tells of the runs that are no more, and why.
 func (p WatchedPattern) tellEnded(x *Context, k *PatternKey, ev *event.Event, mask uint64, until bool) {
-	if p.mode == plan.SelectAll {
+	if p.mode == plan.SelectAll || len(p.watch.before) == 0 {
 		return
 	}
-	left := map[uint64]bool{}
+	left := p.watch.left
+	clear(left)
 	if k.general != nil {
 		for i := range k.runs {
 			left[k.runs[i].began] = true
@@ -447,9 +471,11 @@ func (p *Pattern) watchAsked(x *Context, r *run, c *cond, held bool) {
 		w.asked[s.Run] = map[int]bool{}
 	}
 	w.asked[s.Run][at] = held
+	w.anew()
 	asked := w.ask(x, at, list)
 	asked.Holds = held
-	s.Asked = []Asked{asked}
+	w.asks = append(w.asks, asked)
+	s.Asked = w.asks
 	w.tell(x, &s)
 }
 
@@ -538,13 +564,15 @@ func (w *watching) judged(x *Context, having []conjunct, ev *event.Event, e *Eff
 	if ev != nil {
 		s.At = ev.At
 	}
+	w.anew()
 	asked := w.ask(x, AtHaving, having)
-	s.Held, s.Asked = asked.Holds, []Asked{asked}
+	w.asks = append(w.asks, asked)
 	if x.Frame.Aggs != nil {
 		for i := range w.rule.Aggs {
-			s.Aggs = append(s.Aggs, x.Frame.Aggs.Agg(i))
+			w.aggs = append(w.aggs, x.Frame.Aggs.Agg(i))
 		}
 	}
+	s.Held, s.Asked, s.Aggs = asked.Holds, w.asks, w.aggs
 	w.tell(x, &s)
 	if e != nil {
 		w.alerted(x, e)

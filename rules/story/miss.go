@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,14 +42,23 @@ type (
 	}
 )
 
-// failure is a condition that did not hold, in words, which runs of a key share.
-type failure struct{ text string }
+// failure is a condition that did not hold, which runs of a key share. Its event is put into
+// words where it is told.
+type failure struct {
+	at     int64
+	typ    int32
+	record []byte // nil: there was no event
+	what   string
+}
+
+func (f *failure) text(t *Teller) string { return t.moment(f.at, f.typ, f.record) + ": " + f.what }
 
 // judgement is a condition that did not hold, of a rule without runs or of one in which no
 // run began.
 type judgement struct {
-	stage  int // how far on the way to an alert it is asked
-	text   string
+	stage  int    // how far on the way to an alert it is asked
+	before string // words
+	failure
 	failed int
 	by     float64
 }
@@ -119,23 +129,27 @@ func (t *Teller) failedBy(p *progress, s *machine.Sight, a *machine.Asked, f *fa
 		return
 	}
 	p.failed, p.by, p.failure = n, by, f
-	if f.text == "" {
-		f.text = t.failed(s, a)
+	if f.what == "" {
+		*f = t.failed(s, a)
 	}
 }
 
-// moment is a time with the event at hand.
-func (t *Teller) moment(s *machine.Sight) string {
-	at := t.o.Time(s.At)
-	if s.Event != nil {
-		at += " " + t.showEvent(s.Event)
+// moment is a time with an event, if there is one.
+func (t *Teller) moment(at int64, typ int32, record []byte) string {
+	text := t.o.Time(at)
+	if record != nil {
+		text += " " + t.showEvent(typ, record)
 	}
-	return at
+	return text
 }
 
 // failed says which condition did not hold, when, and at which event.
-func (t *Teller) failed(s *machine.Sight, a *machine.Asked) string {
-	return t.moment(s) + ": " + t.place(a.At) + ": " + t.failing(a.Checks)
+func (t *Teller) failed(s *machine.Sight, a *machine.Asked) failure {
+	f := failure{at: s.At, what: t.place(a.At) + ": " + t.failing(a.Checks)}
+	if s.Event != nil {
+		f.typ, f.record = s.Event.Type, slices.Clone(s.Event.JSON())
+	}
+	return f
 }
 
 func failures(checks []machine.Check) (n int) {
@@ -184,7 +198,7 @@ func (t *Teller) nearer(s *machine.Sight, a *machine.Asked, what func() string) 
 	if !t.isNearer(&j) {
 		return
 	}
-	j.text = what() + "at " + t.failed(s, a)
+	j.before, j.failure = what()+"at ", t.failed(s, a)
 	t.miss = &j
 }
 
@@ -193,7 +207,8 @@ func (t *Teller) isNearer(j *judgement) bool { return t.miss == nil || j.compare
 
 // missedKept notes an event that an earlier one keeps from beginning a run.
 func (t *Teller) missedKept(s *machine.Sight, why string) {
-	if j := (&judgement{stage: 1, text: noRun() + "at " + t.moment(s) + ": " + why}); t.isNearer(j) {
+	if j := (&judgement{stage: 1}); t.isNearer(j) {
+		j.before, j.failure = noRun()+"at ", failure{s.At, s.Event.Type, slices.Clone(s.Event.JSON()), why}
 		t.miss = j
 	}
 }
@@ -304,7 +319,7 @@ func (t *Teller) Miss() []string {
 	case t.best != nil:
 		return t.best.lines(t)
 	case t.miss != nil:
-		return []string{t.miss.text}
+		return []string{t.miss.before + t.miss.text(t)}
 	case t.Events == 0:
 		return []string{"no event of the rule came: it reads " + t.reads() + t.byKey()}
 	case t.rule.Pattern != nil && t.rule.Pattern.Select == plan.SelectAll:
@@ -347,7 +362,7 @@ func (t *Teller) reads() string {
 func (p *progress) lines(t *Teller) []string {
 	out := []string{fmt.Sprintf("the run of %s that began at %s took %s%s", t.ofKey(p.key), t.o.Time(p.start), p.taken(t), t.waiting(p.waits))}
 	if p.failure != nil {
-		out = append(out, "at "+p.failure.text)
+		out = append(out, "at "+p.failure.text(t))
 	}
 	if p.ended != "" {
 		return append(out, p.ended)

@@ -216,7 +216,7 @@ func (t *Teller) room() bool {
 func (t *Teller) saw(s *machine.Sight) {
 	t.Events++
 	if t.room() {
-		l := t.line(s, KindEvent, t.showEvent(s.Event))
+		l := t.line(s, KindEvent, t.showEvent(s.Event.Type, s.Event.JSON()))
 		l.Event = json.RawMessage(slices.Clone(s.Event.JSON()))
 	}
 	for i := range s.Asked {

@@ -19,9 +19,9 @@ const never = math.MaxInt64
 const mostShown = 160
 
 // showEvent writes an event as a test would send it, without its type and time.
-func (t *Teller) showEvent(ev *event.Event) string {
-	typ := &t.o.Types[ev.Type].Schema
-	v := event.ParseJSON(ev.JSON())
+func (t *Teller) showEvent(number int32, record []byte) string {
+	typ := &t.o.Types[number].Schema
+	v := event.ParseJSON(record)
 	var b strings.Builder
 	b.WriteString(typ.Name + " {")
 	for i, x := range v.Elems() {
