@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -71,5 +73,22 @@ func TestWhatCannotBeOpened(t *testing.T) {
 		if got := w.exit(notOpened(c.err)); got != c.want {
 			t.Errorf("%s: exit code %d, want %d", name, got, c.want)
 		}
+	}
+}
+
+// TestFmtNamesTheFileThatItCannotWrite, not the one beside it that it would have renamed.
+func TestFmtNamesTheFileThatItCannotWrite(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("permissions do not keep root out")
+	}
+	path := filepath.Join(t.TempDir(), "a.cep")
+	if err := os.WriteFile(path, []byte("event a {n int}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Dir(path), 0o500); err != nil {
+		t.Fatal(err)
+	}
+	if err := replace(path, "event a { n int }\n"); err == nil || err.Error() != path+" cannot be written: a file beside it: permission denied" {
+		t.Error(err)
 	}
 }

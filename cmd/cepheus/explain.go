@@ -50,6 +50,7 @@ func (v explainVerb) Run(w *world) error {
 	if err = errors.Join(err, inputs.close()); err != nil {
 		return err
 	}
+	inputs.tellRefused(w)
 	return v.tell(w, set, rule, teller, stats)
 }
 
@@ -107,11 +108,22 @@ func (v explainVerb) rule(set *plan.Set) (*plan.Rule, error) {
 	if slices.ContainsFunc(set.Projections, func(p *plan.Projection) bool { return p.Name == v.Rule }) {
 		return nil, fmt.Errorf("%s is a table; explain tells of rules: of one that reads it, with what it read", v.Rule)
 	}
-	mend := ""
+	mend := fmt.Sprintf("; there are %s", someOf(names))
 	if name, ok := source.Near(v.Rule, names); ok {
 		mend = fmt.Sprintf("; did you mean %q?", name)
+	} else if len(names) == 0 {
+		mend = "; there are no rules"
 	}
 	return nil, fmt.Errorf("no rule is named %q%s", v.Rule, mend)
+}
+
+// someOf lists the first names, and says that there are more.
+func someOf(names []string) string {
+	text := strings.Join(names[:min(maxNamed, len(names))], ", ")
+	if len(names) > maxNamed {
+		text += ", …"
+	}
+	return text
 }
 
 // setOf is the rule, as it is to run, with what feeds it: other rules would only take time.
@@ -182,7 +194,7 @@ func runOver(w *world, set *plan.Set, inputs *reading, teller *story.Teller, ale
 	}
 	bar := newProgress(w, inputs.counted())
 	defer bar.clear()
-	o.Progress = bar.show
+	o.Progress, o.Dead = bar.show, inputs.refuse
 	return runTrial(w, o, alert)
 }
 

@@ -99,7 +99,7 @@ func replace(path, text string) error {
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".cepheus-fmt-*")
 	if err != nil {
-		return err
+		return fmt.Errorf("%s cannot be written: a file beside it: %w", path, cause(err))
 	}
 	defer os.Remove(tmp.Name()) // of no effect once it is renamed
 	_, err = tmp.WriteString(text)
@@ -107,4 +107,12 @@ func replace(path, text string) error {
 		return err
 	}
 	return os.Rename(tmp.Name(), path)
+}
+
+// cause is an error about a file without the file's name.
+func cause(err error) error {
+	if at := (*os.PathError)(nil); errors.As(err, &at) {
+		return at.Err
+	}
+	return err
 }

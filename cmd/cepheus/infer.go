@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/cepheus-cep/cepheus/event"
 	"github.com/cepheus-cep/cepheus/rules/infer"
@@ -29,6 +30,9 @@ func (v inferVerb) Run(w *world) error {
 	if v.Type != "" && !infer.IsName(v.Type) {
 		return usage(fmt.Errorf("--type %q: a rule file cannot write that name; choose another", v.Type))
 	}
+	if v.Most < 1 {
+		return usage(fmt.Errorf("--most %d: want 1 or more", v.Most))
+	}
 	g := infer.New(v.Type, v.TypeField)
 	for _, path := range paths {
 		if err := v.read(w, path, g); err != nil {
@@ -49,7 +53,7 @@ func (v inferVerb) told(w *world, g *infer.Guess) error {
 		fmt.Fprintf(w.stderr, "%d of %d records are %s, or have no text in the field that holds their type; --type-field names another, --type says what all are\n", g.Malformed, g.Records, v.noRecord())
 	}
 	if g.TooLong > 0 {
-		fmt.Fprintln(w.stderr, number(g.TooLong, "record is", "records are"), "longer than a run takes, and left out")
+		fmt.Fprintln(w.stderr, number(g.TooLong, "record is", "records are"), "longer than 1 MiB, more than a run takes, and left out")
 	}
 	if sep := g.Separator(); sep != 0 {
 		fmt.Fprintf(w.stderr, "the header is one column with %q in it; what separates columns is the comma\n", sep)
@@ -59,11 +63,19 @@ func (v inferVerb) told(w *world, g *infer.Guess) error {
 	}
 	if g.Malformed == g.Records {
 		if g.Records == 0 && g.TooLong == 0 {
-			fmt.Fprintln(w.stderr, "there are no records")
+			fmt.Fprintf(w.stderr, "%s: there are no records to look at; %s\n", strings.Join(v.Files, ", "), v.wanted())
 		}
 		return errNotWell
 	}
 	return nil
+}
+
+// wanted says what a file should hold.
+func (v inferVerb) wanted() string {
+	if v.Format == "csv" {
+		return "give a header and a row for each event"
+	}
+	return "give one JSON object a line"
 }
 
 func (v inferVerb) noRecord() string {

@@ -28,6 +28,26 @@ type reading struct {
 	parts []*part
 	feeds []feed            // of the configuration
 	queue *sourcehttp.Queue // of events over HTTP; nil: there is none
+
+	refused *engine.Dead // the first record that was not taken, without its text; nil: there was none
+}
+
+// refuse remembers the first record that a run does not take.
+func (r *reading) refuse(dead []engine.Dead) error {
+	if r.refused == nil {
+		d := dead[0]
+		d.Record = nil
+		r.refused = &d
+	}
+	return nil
+}
+
+// tellRefused says on standard error which record was the first that was not taken, and why:
+// tools count them, and keep none.
+func (r *reading) tellRefused(w *world) {
+	if d := r.refused; d != nil {
+		fmt.Fprintf(w.stderr, "the first record that was not taken is at byte %d of %s: %s\n", d.Offset, d.Partition.Source, d.Reason)
+	}
 }
 
 // feed is an open source of the configuration.

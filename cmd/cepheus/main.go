@@ -89,9 +89,22 @@ func (w *world) dispatch(args []string) error {
 	}
 	call, err := parser.Parse(args)
 	if err != nil {
-		return usage(fmt.Errorf("%w (cepheus --help tells more)", err))
+		return usage(fmt.Errorf("%w (%s --help tells more)", err, verbOf(err)))
 	}
 	return call.Run(w)
+}
+
+// verbOf is the verb of a command line that could not be understood, as far as it was.
+func verbOf(err error) string {
+	verb := "cepheus"
+	if at := (*kong.ParseError)(nil); errors.As(err, &at) {
+		for _, p := range at.Context.Path {
+			if p.Command != nil {
+				verb += " " + p.Command.Name
+			}
+		}
+	}
+	return verb
 }
 
 // given reads the value of a flag that means something else where it is not given: an

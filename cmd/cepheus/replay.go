@@ -26,6 +26,8 @@ type replayVerb struct {
 	Top     int      `name:"top" default:"10" placeholder:"N" help:"Name so many keys, and so many changed alerts."`
 	JSON    bool     `name:"json" help:"Print one JSON object in place of tables."`
 	HTML    string   `name:"html" type:"given" placeholder:"FILE" help:"Also write a page with charts, in one file."`
+
+	again bool // it reads the events a second time: what was not taken of them is told
 }
 
 // Run runs the rules over past events and sums up what they give. Nothing is delivered.
@@ -96,6 +98,9 @@ func (v replayVerb) over(w *world, set *plan.Set) (*backtest.Tally, *engine.Stat
 	began := w.now()
 	stats, err := runOver(w, set, inputs, nil, tally.Add)
 	err = errors.Join(err, inputs.close())
+	if !v.again {
+		inputs.tellRefused(w)
+	}
 	if err == nil && w.ctx.Err() != nil {
 		err = errors.New("stopped by a signal")
 	}
@@ -105,7 +110,7 @@ func (v replayVerb) over(w *world, set *plan.Set) (*backtest.Tally, *engine.Stat
 // against runs the rules as they were, too.
 func (v replayVerb) against(w *world, r *replayed) error {
 	other := v
-	other.Rules = v.Against
+	other.Rules, other.again = v.Against, true
 	set, err := other.compiled(w)
 	if err != nil {
 		return err
