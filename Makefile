@@ -53,7 +53,7 @@ soak: go-ok ## crashes in their long form: at every step of many runs, and 200 k
 # their ids, unless it keeps those itself), how much memory was in use at most (more than at
 # first; of the engine, in all), how late 99 of 100 alerts came to a sink beside it that was
 # well, and after which time all were there when the trouble was over. LONG=1 takes 100,000
-# alerts, not thousands, and trouble of a minute or two: half an hour.
+# alerts (e-mail: 20,000), not thousands, and trouble of a minute or two: a quarter of an hour.
 faults: go-ok ## what becomes of alerts where receivers fail, or the engine is killed; prints a table; LONG=1 for 100,000
 	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
 	$(if $(LONG),CEPHEUS_CRASH_LONG=1) $(GO) test -v -count=1 -p 8 -timeout 1h -run 'TestEngineKilledDuringDelivery|TestFaults$$|TestPostgres/killed|TestRedis/killed|TestRabbitMQ/killed' \

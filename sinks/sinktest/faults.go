@@ -22,6 +22,7 @@ type Receiver struct {
 	Addr string // of the server
 	Door *Door  // to it, where it must know its door; nil: each fault makes one
 	Once bool   // it keeps ids itself, so that none may come again
+	Most int    // alerts that it is sent at most, where it is slow by itself; 0: no bound
 
 	// InProcess says that the server is in this process and keeps what it is sent, so that
 	// memory is not that of the sink alone, and has no bound.
@@ -78,9 +79,9 @@ func Faults(t *testing.T, r Receiver) {
 }
 
 func (f fault) prove(t *testing.T, r Receiver, nth int) {
-	n, span := 2000, f.short
+	n, span := r.alerts(), f.short
 	if Long() {
-		n, span = 100_000, f.long
+		span = f.long
 	}
 	door := r.Door
 	if door == nil {
@@ -113,7 +114,7 @@ func (f fault) prove(t *testing.T, r Receiver, nth int) {
 	after := time.Since(passed)
 	p99, peak := beside.p99(), memory() // before the receiver is read, which takes more
 	all, different := box.own(t, r.IDs(t))
-	Tell(t, r.Name, f.name, n, n-different, all-different, fmt.Sprintf("%d MiB", peak>>20), p99.Round(10*time.Microsecond).String(), after.Round(10*time.Millisecond).String())
+	Tell(t, r.Name, f.name, n, n-different, all-different, r.memory(peak), p99.Round(10*time.Microsecond).String(), after.Round(10*time.Millisecond).String())
 	stats := d.Stats()[1]
 	if different != n || r.Once && all != n || stats.Delivered != uint64(n) || f.fails && !r.Patient && stats.Retries == 0 {
 		t.Errorf("%d alerts, %d different ones, of %d; %+v", all, different, n, stats)
@@ -124,6 +125,25 @@ func (f fault) prove(t *testing.T, r Receiver, nth int) {
 	if peak > mostMemory && !r.InProcess {
 		t.Errorf("%d MiB of memory are in use more than before", peak>>20)
 	}
+}
+
+// alerts is how many it is sent.
+func (r Receiver) alerts() int {
+	switch {
+	case !Long():
+		return 2000
+	case r.Most > 0:
+		return r.Most
+	}
+	return 100_000
+}
+
+// memory is a cell of the table.
+func (r Receiver) memory(peak uint64) string {
+	if r.InProcess {
+		return "–"
+	}
+	return fmt.Sprintf("%d MiB", peak>>20)
 }
 
 // mostMemory is well below the 60 MB of 100,000 alerts that wait.
