@@ -20,6 +20,7 @@ func (e *Engine) commit(ctx context.Context, ep *epoch) error {
 		}
 	}
 	if e.o.Delivered != nil {
+		e.told.at = e.o.Now()
 		e.o.Outbox.Acknowledge(e.commits.batch(), e.o.Delivered())
 	}
 	e.bookFaults()

@@ -76,6 +76,14 @@ type AlertOutbox interface {
 	AppendAlert(a *event.Alert)
 }
 
+// FollowedOutbox is an Outbox that can compare how far sinks have delivered with what it knows.
+type FollowedOutbox interface {
+	Outbox
+	// Compare says whether a sink has delivered more than the outbox was told of, and whether
+	// rows wait for one.
+	Compare(delivered map[string]uint64) (more, waits bool)
+}
+
 // Input is a source with how its records are read.
 type Input struct {
 	Source Source
@@ -160,7 +168,9 @@ type Options struct {
 	// beside the engine's work on the next epoch where the store is durable; what it costs
 	// is back-pressure. Default: nothing.
 	Committed func(ctx context.Context, last uint64) error
-	// Delivered says how far each sink has delivered, for the next epoch. Default: nil.
+	// Delivered says how far each sink has delivered, for the next epoch. Where nothing else
+	// comes for CommitEvery, an epoch is committed for it alone, if the Outbox is a
+	// FollowedOutbox. Default: nil.
 	Delivered func() map[string]uint64
 	// Progress is called after each commit with the totals of all that is committed, which
 	// are valid until it returns. Default: nothing.
@@ -308,6 +318,7 @@ type Engine struct {
 	maker     maker
 	silences  []*silences // by rule; nil: the rule has no `suppress`
 	commits   committer
+	told      told
 	alert     event.Alert
 	alerts    AlertOutbox // the outbox, where it takes alerts as they are
 	id        []byte      // of the alert
@@ -357,6 +368,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	}
 	e := &Engine{o: o, store: o.Store, shapes: newShapes(), over: make(chan struct{}), questions: make(chan *question, looksAtOnce)}
 	e.alerts, _ = o.Outbox.(AlertOutbox)
+	e.told.outbox, _ = o.Outbox.(FollowedOutbox)
 	e.stats.Watermark, e.merge.reached = math.MinInt64, math.MinInt64
 	e.clock, e.quiet.given = newClock(o.Now), o.Steps
 	e.timing.to, e.timing.now = o.Timing, e.o.Now

@@ -242,12 +242,12 @@ func (e *Engine) current(ctx context.Context, p *partition, ep *epoch) (*partiti
 }
 
 // patience is how long an epoch may wait for more, all that is there having been worked
-// on: for ever while it is fresh; not at all where idle time has moved in it; else to the
-// end of the commit interval.
+// on: while it is fresh for ever, or until sinks have delivered something; not at all where
+// idle time has moved in it; else to the end of the commit interval.
 func (e *Engine) patience(ep *epoch) time.Duration {
 	switch {
 	case ep.fresh():
-		return forever
+		return e.untilTold()
 	case ep.stepped:
 		return 0
 	}

@@ -102,7 +102,11 @@ func (e *Engine) rest(ctx context.Context, ep *epoch) (verdict, error) {
 		q.resting, q.since, q.base, q.grown = true, now, e.merge.watermark(), now-growEvery
 	}
 	if wait := e.untilDue(now); wait != 0 {
-		return again, e.clock.await(ctx, wait)
+		patience := e.patience(ep)
+		if patience == 0 {
+			return closeEpoch, nil
+		}
+		return again, e.clock.await(ctx, sooner(wait, patience))
 	}
 	q.grown = now
 	e.merge.tell(q.time(now))

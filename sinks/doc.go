@@ -14,11 +14,12 @@
 //	                                               route ─► lanes, groups ─► attempts
 //	batch of epoch n+1 ◄── Acks() ◄─────────────── position moves
 //
-// Acknowledgements have no epochs of their own: epochs are strictly ordered commits of
-// one writer, the engine, and a commit costs a disk's sync. So the engine puts what Acks
-// returns into the next epoch, where the outbox also drops the rows that every sink has;
-// and at a clean stop it calls Drain, waits for Run, and commits a last epoch with the
-// last acknowledgements.
+// Acknowledgements are part of the engine's epochs: these are strictly ordered commits of one
+// writer, and a commit costs a disk's sync. So the engine puts what Acks returns into the next
+// epoch, where the outbox also drops the rows that every sink has. Where no event comes for a
+// commit interval, an epoch is committed for what was delivered meanwhile alone. After the end
+// of the inputs, and at a clean stop, the caller calls Drain, commits acknowledgements at the
+// same pace until Run is over, and then the last ones.
 //
 // # Who tries again
 //

@@ -90,6 +90,7 @@ func (o *Outbox) check(ctx context.Context) error {
 		if err == nil && n > o.last {
 			err = outboxDamaged("sink %s has delivered row %d, and the last appended is %d", sink, n, o.last)
 		}
+		o.delivered[string(sink)] = n
 		return err
 	})
 }
@@ -147,6 +148,16 @@ func (o *Outbox) Acknowledge(b *Batch, delivered map[string]uint64) {
 		row := number(o.removed + 1)
 		b.AddDelete(TableOutbox, row[:])
 	}
+}
+
+// Compare says whether a sink has delivered more than was acknowledged, and whether rows wait
+// for one.
+func (o *Outbox) Compare(delivered map[string]uint64) (more, waits bool) {
+	for sink, n := range delivered {
+		more = more || n > o.delivered[sink]
+		waits = waits || n < o.last
+	}
+	return more, waits
 }
 
 // Rows calls visit for the committed rows above after, in order. The alert is valid

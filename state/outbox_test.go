@@ -36,3 +36,34 @@ func TestOutboxThatContradictsItselfIsRefused(t *testing.T) {
 		})
 	}
 }
+
+func TestOutboxComparesWithWhatWasAcknowledged(t *testing.T) {
+	store := NewMemory()
+	for _, c := range []struct {
+		delivered   map[string]uint64
+		more, waits bool
+	}{
+		{nil, false, false},
+		{map[string]uint64{"a": 2, "b": 0}, true, true},
+		{map[string]uint64{"a": 2, "b": 0}, false, true},
+		{map[string]uint64{"a": 2, "b": 2}, true, false},
+		{map[string]uint64{"a": 2, "b": 2}, false, false},
+	} {
+		o, err := OpenOutbox(t.Context(), store) // a restart each time
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b Batch
+		if o.Last() == 0 {
+			o.Append(&b, []byte("{}"))
+			o.Append(&b, []byte("{}"))
+		}
+		if more, waits := o.Compare(c.delivered); more != c.more || waits != c.waits {
+			t.Errorf("%v: more %v, waits %v", c.delivered, more, waits)
+		}
+		o.Acknowledge(&b, c.delivered)
+		if err := store.Commit(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"testing"
+	"time"
 
 	"github.com/cepheus-cep/cepheus/sinks"
 	"github.com/cepheus-cep/cepheus/sinks/stdout"
@@ -47,5 +50,28 @@ func TestAcknowledgingAfterAnEpochThatCameToNothing(t *testing.T) {
 	rows := 0
 	if err := again.Rows(ctx, 0, func(uint64, []byte) error { rows++; return nil }); err != nil || rows != 0 || again.Last() != 10 {
 		t.Errorf("%d rows left, the last is %d, %v", rows, again.Last(), err)
+	}
+}
+
+// TestDeliveriesAreNotedAfterTheEndOfTheInput, when no epoch does it any more: a receiver may
+// take hours for what waits.
+func TestDeliveriesAreNotedAfterTheEndOfTheInput(t *testing.T) {
+	p := &pipeline{}
+	p.verb.Commit = every(time.Millisecond)
+	delivered, noted := make(chan error, 1), 0
+	err := p.drained(t.Context(), delivered, func() {}, func() error {
+		if noted++; noted == 3 {
+			delivered <- nil
+		}
+		return nil
+	})
+	if err != nil || noted < 3 {
+		t.Errorf("noted %d times, %v", noted, err)
+	}
+
+	full, stopped := errors.New("disk full"), false
+	err = p.drained(t.Context(), delivered, func() { stopped = true; delivered <- context.Canceled }, func() error { return full })
+	if !stopped || err == nil || err.Error() != full.Error() {
+		t.Errorf("a note that cannot be written: %v", err)
 	}
 }

@@ -128,7 +128,8 @@ func (p *pipeline) run(ctx context.Context) (err error) {
 	start := p.world.now()
 	begun = true
 	stopListening := p.listen(ctx, eng)
-	err = p.deliverWhile(ctx, dispatcher, p.api.while(eng.Run))
+	noted := func() error { return acknowledge(ctx, store, outbox, dispatcher, false) }
+	err = p.deliverWhile(ctx, dispatcher, p.api.while(eng.Run), noted)
 	stopListening()
 	p.shown.last(ctx)
 	bar.clear()
@@ -195,7 +196,7 @@ func (p *pipeline) engineOptions(store engine.Store, outbox *state.Outbox, d *si
 		Files:     lookup.New(lookup.Options{Now: p.world.now}),
 		Log:       p.log,
 	}
-	o.EpochEvents, o.Cache, o.CommitEvery = p.verb.Epoch, int64(p.verb.cache()), time.Duration(p.verb.Commit)
+	o.EpochEvents, o.Cache, o.CommitEvery = p.verb.Epoch, int64(p.verb.cache()), p.verb.commitEvery()
 	for _, in := range p.in.parts {
 		o.Inputs = append(o.Inputs, p.tracedInput(in.Input))
 	}
@@ -207,7 +208,7 @@ func (p *pipeline) engineOptions(store engine.Store, outbox *state.Outbox, d *si
 // committed is delivered: a signal stops the engine, which stops delivery. Delivery that
 // fails for good stops the engine at once: it may wait for input for hours before it has
 // something to commit, and would find out then.
-func (p *pipeline) deliverWhile(ctx context.Context, d *sinks.Dispatcher, run func(context.Context) error) error {
+func (p *pipeline) deliverWhile(ctx context.Context, d *sinks.Dispatcher, run func(context.Context) error, note func() error) error {
 	delivering, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	running, halt := context.WithCancel(ctx)
@@ -219,7 +220,10 @@ func (p *pipeline) deliverWhile(ctx context.Context, d *sinks.Dispatcher, run fu
 	}()
 	err := run(running)
 	d.Drain()
-	failed := p.drained(ctx, delivered, stop)
+	if err != nil {
+		note = func() error { return nil } // the outbox has rows of an epoch that came to nothing
+	}
+	failed := p.drained(ctx, delivered, stop, note)
 	if failed != nil {
 		err = without(err, failed) // the engine stopped because delivery had
 	}
@@ -231,16 +235,27 @@ func (p *pipeline) deliverWhile(ctx context.Context, d *sinks.Dispatcher, run fu
 const lastDeliveries = time.Second
 
 // drained waits until all is delivered, for receivers that do not answer too. A signal ends
-// that where there is a state to keep the rest in.
-func (p *pipeline) drained(ctx context.Context, delivered <-chan error, stop func()) error {
+// that where there is a state to keep the rest in. What is delivered is noted as often as the
+// engine did it, which has ended: a crash repeats no more than before.
+func (p *pipeline) drained(ctx context.Context, delivered <-chan error, stop func(), note func() error) error {
 	asked := ctx.Done()
 	if p.verb.State == "" {
 		asked = nil
 	}
-	select {
-	case err := <-delivered:
-		return err
-	case <-asked:
+	noting := time.NewTicker(p.verb.commitEvery())
+	defer noting.Stop()
+	for waiting := true; waiting; {
+		select {
+		case err := <-delivered:
+			return err
+		case <-noting.C:
+			if err := note(); err != nil {
+				stop()
+				return errors.Join(err, without(<-delivered, context.Canceled))
+			}
+		case <-asked:
+			waiting = false
+		}
 	}
 	timer := time.AfterFunc(lastDeliveries, stop)
 	defer timer.Stop()

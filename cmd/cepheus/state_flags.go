@@ -42,6 +42,11 @@ const (
 	besideCache       = 48 << 20
 )
 
+// commitEvery is how long an epoch lasts.
+func (f *stateFlags) commitEvery() time.Duration {
+	return cmp.Or(time.Duration(f.Commit), time.Second)
+}
+
 // cache is how much memory the states of keys may take.
 func (f *stateFlags) cache() size { return cmp.Or(f.Cache, defaultCache) }
 
