@@ -20,6 +20,9 @@
 // of the last. Contexts are kept in memory, a bounded number of them: an alert on events
 // from before a restart, or of too long ago, has no link to those.
 //
+// A sink is told of the span of its attempt (sinks.Trace), and of that of each alert
+// (sinks.AlertTrace), which follows from the alert's id.
+//
 // # Invariants
 //
 //   - A nil Tracer does nothing: sources are not wrapped, and nothing is called for an event.
