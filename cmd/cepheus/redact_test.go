@@ -163,6 +163,10 @@ func post(t *testing.T, url, body string) string {
 		t.Fatal(err)
 	}
 	defer answer.Body.Close()
+	if answer.StatusCode == http.StatusTooManyRequests { // the engine has not begun to read
+		time.Sleep(20 * time.Millisecond)
+		return post(t, url, body)
+	}
 	text, err := io.ReadAll(answer.Body)
 	if err != nil || answer.StatusCode >= 300 {
 		t.Fatalf("%s: %s, %v: %s", url, answer.Status, err, text)
