@@ -39,7 +39,7 @@ func (f *stateFlags) needState() error {
 // bytes, beside twice its cache: what is on its way to the folder, and buffers of the store.
 const (
 	defaultCache size = 512 << 20
-	besideCache       = 48 << 20
+	besideCache       = 16 << 20
 )
 
 // commitEvery is how long an epoch lasts.
