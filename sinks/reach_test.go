@@ -74,7 +74,7 @@ func TestReceiversThatCannotBeReached(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			timeout := 20 * time.Second
+			timeout := time.Minute
 			if name == "silent" {
 				timeout = 100 * time.Millisecond
 			}

@@ -23,13 +23,14 @@ type Server interface {
 // what the receiver has.
 func Survives(t *testing.T, server Server, to sinks.Sink, how sinks.Delivery, n int, ids func() []string) {
 	t.Helper()
-	killing := &killing{Sink: to, t: t, server: server, after: 5}
+	killing := &killing{Sink: to, t: t, server: server, after: 5, failed: make(chan struct{})}
 	if how.Batch == 0 {
 		how.Batch = max(1, n/20)
 	}
 	how.MaxBackoff = 200 * time.Millisecond
 	how.Backoff = 10 * time.Millisecond
 	got := Deliver(t, killing, how, Alerts(n))
+	killing.once.Do(func() { close(killing.failed) }) // where none did
 	killing.back.Wait()
 	if got.Err != nil || len(got.Dead) > 0 || got.Stats.Delivered != uint64(n) || got.Stats.Retries == 0 {
 		t.Fatalf("%v, %d dead letters, %+v", got.Err, len(got.Dead), got.Stats)
@@ -44,7 +45,8 @@ func Survives(t *testing.T, server Server, to sinks.Sink, how sinks.Delivery, n 
 	}
 }
 
-// killing kills the server beside an attempt; the next waits until it is dead.
+// killing kills the server beside an attempt; the next waits until it is dead, and the server
+// comes back when one has failed.
 type killing struct {
 	sinks.Sink
 	t      testing.TB
@@ -52,6 +54,8 @@ type killing struct {
 	after  int // attempts
 	dead   sync.WaitGroup
 	back   sync.WaitGroup
+	failed chan struct{}
+	once   sync.Once
 }
 
 func (k *killing) Deliver(ctx context.Context, rows []sinks.Row) (int, error) {
@@ -61,10 +65,15 @@ func (k *killing) Deliver(ctx context.Context, rows []sinks.Row) (int, error) {
 		k.back.Go(func() {
 			k.server.Kill(k.t)
 			k.dead.Done()
+			<-k.failed
 			k.server.Start(k.t)
 		})
 	}
-	return k.Sink.Deliver(ctx, rows)
+	n, err := k.Sink.Deliver(ctx, rows)
+	if err != nil && k.after <= 0 {
+		k.once.Do(func() { close(k.failed) })
+	}
+	return n, err
 }
 
 // ID is the id of alert n.
