@@ -21,7 +21,7 @@ type Options struct {
 	NoSync bool
 
 	// MemTable is the size in bytes of Badger's write buffer, of which up to three are
-	// in memory. Default 16 MiB, least 1 MiB.
+	// in memory. Default 8 MiB, least 1 MiB.
 	MemTable int64
 
 	// Pending bounds in bytes what the journal holds and the tree does not, as written
@@ -66,7 +66,7 @@ type Options struct {
 }
 
 const (
-	defaultMemTable = 16 << 20
+	defaultMemTable = 8 << 20
 	leastMemTable   = 1 << 20
 	defaultPending  = 128 << 20
 
@@ -118,6 +118,7 @@ func (o *Options) badger(dir string, ring *seal.Ring) badger.Options {
 	b.NumVersionsToKeep = 1         // below the discard timestamp, which never passes the marker
 	b.MemTableSize = o.MemTable - 1 // see tableBytes; a table of level 0 is as large
 	b.NumMemtables = 2
+	b.NumLevelZeroTables, b.NumLevelZeroTablesStall = 10, 30 // of the size of a write buffer
 	b.NumCompactors = 2
 	b.BaseLevelSize, b.BaseTableSize = 128<<20, tableBytes // fewer levels: half the work of Badger's defaults
 	b.Compression, b.BlockCacheSize = options.None, 0
@@ -132,6 +133,8 @@ func (o *Options) badger(dir string, ring *seal.Ring) badger.Options {
 // tableBytes is the size of a table of the base level; those of the next are twice as large.
 // What Badger builds tables in is twice as large as they, up to the next power of two, and
 // compactions build a dozen at once: so they are small, and a byte less than a power of two.
+// A table of level 0 is built in the same memory, which grows by doubling, and is kept as it has
+// become: so write buffers are small, too.
 const tableBytes = 1<<20 - 1
 
 // logger gives Badger's messages to slog.
