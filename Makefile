@@ -99,7 +99,7 @@ bench-peers: build ## Cepheus, Esper, Siddhi and Flink CEP in turn, into benchma
 bench-memory: go-ok ## how memory goes over EVENTS payments (default 5000000), into benchmarks/results; red if it grows
 	$(GO) run ./benchmarks -memory $(if $(EVENTS),-events $(EVENTS)) -results benchmarks/results
 
-# A quarter of an hour, and 15 GB of disk in TMPDIR; EVENTS, KEYS and SHARED make it shorter.
+# Twenty minutes, and 15 GB of disk in TMPDIR; EVENTS, KEYS and SHARED make it shorter.
 bench-state: build ## what state on disk costs, a soak of EVENTS (20000000) by KEYS (2000000), starts and stops; into benchmarks/results
 	$(GO) run ./benchmarks -state -results benchmarks/results $(if $(EVENTS),-events $(EVENTS)) $(if $(KEYS),-keys $(KEYS)) $(if $(SHARED),-shared $(SHARED)) $(if $(PART),-part $(PART))
 

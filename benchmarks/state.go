@@ -131,7 +131,7 @@ func (p *statePage) soak(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "\n## Soak\n\n%d events behind a window full of them, %d keys used uniformly, each alive for some four events, cache %s:\n\n```\n%s```\n\n", s.Events, s.Keys, s.Cache, s.Rules())
+	fmt.Fprintf(p.out, "\n## Soak\n\n%d events behind two windows full of them, %d keys used uniformly, each alive for some four events, cache %s:\n\n```\n%s```\n\n", s.Events, s.Keys, s.Cache, s.Rules())
 	p.soakTable(&s, r)
 	if err := p.soakCurves(&s, r); err != nil {
 		return err
@@ -153,7 +153,7 @@ func (p *statePage) soakTable(s *statesoak.Soak, r *statesoak.Ran) {
 	for i, t := range parts {
 		fmt.Fprintf(p.out, "| %d | %.0f | %.1f | %d | %d |\n", i+1, t.Rate, t.CPU, t.Anon>>20, t.Disk>>20)
 	}
-	fmt.Fprintf(p.out, "\nRssAnon at most %.0f MB (aim: below %.0f MB); disk at most %d MB; %.0f s and %.0f s of CPU time, with the window before.\n",
+	fmt.Fprintf(p.out, "\nRssAnon at most %.0f MB (aim: below %.0f MB); disk at most %d MB; %.0f s and %.0f s of CPU time, with the windows before.\n",
 		float64(r.MostAnon())/1e6, mostAnon/1e6, r.MostDisk()>>20, r.Seconds, r.CPU)
 	if len(parts) == 10 {
 		fmt.Fprintf(p.out, "The last tenth went at %.0f %% of the pace of the first (aim: at least %d %%).\n", 100*parts[9].Rate/parts[0].Rate, leastLast)
@@ -161,7 +161,7 @@ func (p *statePage) soakTable(s *statesoak.Soak, r *statesoak.Ran) {
 	fmt.Fprintf(p.out, "\n![memory](state-memory.svg)\n![disk](state-disk.svg)\n![events a second](state-rate.svg)\n")
 }
 
-// soakCurves draws all of the stream, the window before those that count too.
+// soakCurves draws all of the stream, the windows before those that count too.
 func (p *statePage) soakCurves(s *statesoak.Soak, r *statesoak.Ran) error {
 	anon, disk, rate := plotLine{name: "RssAnon"}, plotLine{name: "state folder"}, plotLine{name: "thousand events a second"}
 	for i := range r.Samples {

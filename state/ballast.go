@@ -14,9 +14,9 @@ import (
 // too: the ballast is given back for that.
 const ballastFile = "BALLAST"
 
-// spare is how much room must be left when an epoch is committed, in bytes: three write
+// spare is how much room must be left when an epoch is committed, in bytes: six write
 // buffers, for the log, a flush and a compaction. The ballast is as large.
-func (o *Options) spare() uint64 { return uint64(3 * o.MemTable) }
+func (o *Options) spare() uint64 { return uint64(6 * o.MemTable) }
 
 // roomToOpen refuses to open a tree that there is no room for, even without the ballast.
 func (s *Badger) roomToOpen() error {

@@ -22,7 +22,7 @@ func disk(t *testing.T, dir string, free *uint64) (*Badger, error) {
 
 func hasBallast(dir string) bool {
 	info, err := os.Stat(filepath.Join(dir, ballastFile))
-	return err == nil && info.Size() == 3*leastMemTable && hasBlocks(info)
+	return err == nil && info.Size() == 6*leastMemTable && hasBlocks(info)
 }
 
 func TestBallastIsGivenBackToCloseAndMadeAgain(t *testing.T) {
@@ -33,9 +33,9 @@ func TestBallastIsGivenBackToCloseAndMadeAgain(t *testing.T) {
 	}{
 		{1 << 30, 1 << 30, true, true},
 		{1 << 30, leastMemTable, true, false},
-		{5 * leastMemTable, 1 << 30, false, false},
-		{1 << 30, 3 * leastMemTable, true, true},
-		{3 * leastMemTable, 3 * leastMemTable, true, true},
+		{11 * leastMemTable, 1 << 30, false, false},
+		{1 << 30, 6 * leastMemTable, true, true},
+		{6 * leastMemTable, 6 * leastMemTable, true, true},
 	} {
 		free = c.open
 		s, err := disk(t, dir, &free)
@@ -71,7 +71,7 @@ func TestFullDiskIsOpenedByTheBallast(t *testing.T) {
 	if _, err := disk(t, dir, &free); !errors.As(err, &space) || !space.Opening || hasBallast(dir) {
 		t.Fatalf("on a full disk: %v, ballast %v", err, hasBallast(dir))
 	}
-	free = 4 * leastMemTable
+	free = 7 * leastMemTable
 	if s, err = disk(t, dir, &free); err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestHoleIsNoBallast(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f.Truncate(3 * leastMemTable)
+		f.Truncate(6 * leastMemTable)
 		f.Close()
 	}
 }

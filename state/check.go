@@ -305,8 +305,8 @@ func SizesOf(dir string) (s Sizes, err error) {
 
 // Compact puts all records into as few tables as Badger's levels allow, drops old versions
 // and what was deleted, and large values that nothing refers to. The store must not be
-// committed to meanwhile. It needs free space for what it writes, up to as much as is
-// there.
+// committed to meanwhile, nor be read. It needs free space for what it writes, up to as much as
+// is there.
 func (s *Badger) Compact() error {
 	if err := s.Checkpoint(context.Background()); err != nil {
 		return err
@@ -322,10 +322,35 @@ func (s *Badger) Compact() error {
 	if need := uint64(sizes.Tables) + uint64(3*s.opt.MemTable) + 2*uint64(min(sizes.Values, MaxValue)); free < need {
 		return &SpaceError{Dir: s.dir, Free: free, Need: need}
 	}
+	if err := s.mergeLevel0(); err != nil {
+		return fmt.Errorf("compact state directory %s: %w", s.dir, err)
+	}
 	if err := s.db.Flatten(1); err != nil {
 		return fmt.Errorf("compact state directory %s: %w", s.dir, err)
 	}
 	return s.collectValues()
+}
+
+// mergeLevel0 merges the tables of level 0 into the next. Where there are no others Flatten leaves
+// them as they are, with all that is old in them; Badger merges them when it closes, where it is
+// told to as it opens.
+func (s *Badger) mergeLevel0() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, merge := range []bool{true, false} {
+		if err := s.db.Close(); err != nil {
+			return err
+		}
+		options := s.opt.badger(filepath.Join(s.dir, treeDir), s.ring)
+		options.CompactL0OnClose = merge
+		db, err := badger.OpenManaged(options)
+		if err != nil {
+			return openError(s.dir, err)
+		}
+		s.db = db
+		s.db.SetDiscardTs(s.group)
+	}
+	return nil
 }
 
 // collectValues rewrites logs of values until none has enough in it that nothing refers to.

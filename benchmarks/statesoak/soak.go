@@ -15,7 +15,7 @@ import (
 type Soak struct {
 	Watcher
 	Dir    string // for files that are removed by whoever made it
-	Events int    // that count: a window full comes before them
+	Events int    // that count: two windows full come before them
 	Keys   int
 	Cache  string
 }
@@ -32,13 +32,17 @@ type Stops struct {
 // in it, and the stream is some windows long.
 func (s *Soak) window() int { return s.Events * 36 / 100 }
 
-// total is how many events the first stream has: before those that count a window full, so
-// that as many keys are alive from the first one on as will be at the last.
-func (s *Soak) total() int { return s.window() + s.Events }
+// before is how many events come before those that count: one window full, so that as many keys
+// are alive as will be at the last, and another, until the rows of the first keys come up, of which
+// nothing is left. From then on each event has to do with a second key.
+func (s *Soak) before() int { return 2 * s.window() }
+
+// total is how many events the first stream has.
+func (s *Soak) total() int { return s.before() + s.Events }
 
 // Parts cuts the events that count into parts.
 func (s *Soak) Parts(r *Ran, parts int) []Part {
-	return r.Parts(s.total(), float64(s.window())/float64(s.total()), parts)
+	return r.Parts(s.total(), float64(s.before())/float64(s.total()), parts)
 }
 
 // At is where in the first stream a sample was taken, in events.

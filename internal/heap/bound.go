@@ -41,7 +41,7 @@ func (b *bound) collected() {
 func newSamples() []metrics.Sample { return []metrics.Sample{{Name: "/gc/heap/live:bytes"}} }
 
 // beside is what the runtime has beside the heap, and what of the heap is between objects.
-const beside = 48 << 20
+const beside = 40 << 20
 
 // limitFor is the limit where so much is alive.
 func limitFor(least, live int64) int64 { return max(least, live+live/16+beside) }
