@@ -19,7 +19,7 @@ const (
 // NewToken makes a bearer token, at random, and its hash for the configuration, by argon2id.
 func NewToken() (token, hash string) {
 	random := make([]byte, newBytes+16)
-	rand.Read(random) //nolint:errcheck // it never returns one
+	rand.Read(random) // it never fails
 	token = base64.RawURLEncoding.EncodeToString(random[:newBytes])
 	salt := random[newBytes:]
 	sum := argon2.IDKey([]byte(token), salt, newTime, newMemory, newThreads, newBytes)

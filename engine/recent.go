@@ -30,7 +30,6 @@ type page struct {
 	partition event.Partition
 	decode    event.Options
 	batch     event.Batch
-	bytes     int64
 }
 
 // NewRecent makes room for so many bytes, at least 64 KiB.

@@ -21,7 +21,7 @@ func played(t *rapid.T, r *Recent) map[string][]string {
 		for {
 			var b event.Batch
 			err := in.Source.Next(t.Context(), &b)
-			if err == io.EOF { //nolint:errorlint // a source's
+			if err == io.EOF {
 				break
 			}
 			for i, rec := range b.Records {

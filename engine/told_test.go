@@ -35,7 +35,7 @@ func TestDeliveriesAreCommittedWhileNothingComes(t *testing.T) {
 				done := make(chan error, 1)
 				go func() { done <- e.Run(ctx) }()
 				for n := range uint64(4) {
-					time.Sleep(start.Add(time.Duration(n)*10*second + 2*second).Sub(time.Now()))
+					time.Sleep(time.Until(start.Add(time.Duration(n)*10*second + 2*second)))
 					synctest.Wait()
 					if got, err := box.Delivered("s"); got != n || err != nil {
 						t.Errorf("after %s the store knows of %d, want %d, %v", time.Since(start), got, n, err)

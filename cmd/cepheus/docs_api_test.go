@@ -41,7 +41,7 @@ func TestCommandsOfTheAPI(t *testing.T) {
 		"--commit", "10ms", "--sink", filepath.Join(dir, "alerts.jsonl"), "--dead-letters", filepath.Join(dir, "dead.jsonl"))
 	at := strings.TrimPrefix(p.address(t), "http://")
 	ran := 0
-	for _, m := range regexp.MustCompile("(?m)^\\$ (curl .*)$").FindAllStringSubmatch(read(t, filepath.Join("..", "..", "docs", "api.md")), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^\$ (curl .*)$`).FindAllStringSubmatch(read(t, filepath.Join("..", "..", "docs", "api.md")), -1) {
 		if isElsewhere(m[1]) {
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"reflect"
 	"syscall"
 	"time"
@@ -96,15 +97,15 @@ func (w *world) dispatch(args []string) error {
 
 // verbOf is the verb of a command line that could not be understood, as far as it was.
 func verbOf(err error) string {
-	verb := "cepheus"
+	verb := []string{"cepheus"}
 	if at := (*kong.ParseError)(nil); errors.As(err, &at) {
 		for _, p := range at.Context.Path {
 			if p.Command != nil {
-				verb += " " + p.Command.Name
+				verb = append(verb, p.Command.Name)
 			}
 		}
 	}
-	return verb
+	return strings.Join(verb, " ")
 }
 
 // given reads the value of a flag that means something else where it is not given: an

@@ -243,7 +243,7 @@ func shakeHands(c net.Conn, config *tls.Config) {
 		c.Write([]byte("S"))
 		first = nil
 	}
-	tls.Server(&halfRead{c, first}, config).Handshake() //nolint:errcheck // the other end breaks it off
+	tls.Server(&halfRead{c, first}, config).Handshake() // the other end breaks it off
 }
 
 // halfRead is a connection of which the first bytes were read.

@@ -307,13 +307,13 @@ func eachTime(every time.Duration, do func()) (end func()) {
 // again, and what else was measured.
 func Tell(t testing.TB, sink, fault string, alerts, lost, again int, measured ...string) {
 	t.Helper()
-	row := fmt.Sprintf("| %s | %s | %d | %d | %d |", sink, fault, alerts, lost, again)
+	row := fmt.Appendf(nil, "| %s | %s | %d | %d | %d |", sink, fault, alerts, lost, again)
 	for i := range 3 {
 		cell := "–"
 		if i < len(measured) {
 			cell = measured[i]
 		}
-		row += " " + cell + " |"
+		row = append(row, " "+cell+" |"...)
 	}
-	t.Log(row)
+	t.Log(string(row))
 }

@@ -134,7 +134,7 @@ func compress(b, raw []byte, aead cipher.AEAD, where []byte) []byte {
 	n := before + len(s2.Encode(block[before:need-lengthBytes-after], raw)) + after
 	if aead != nil {
 		nonce, text := block[:before], block[before:n-after]
-		rand.Read(nonce) //nolint:errcheck // it never returns one
+		rand.Read(nonce) // it never fails
 		aead.Seal(text[:0], nonce, text, where)
 	}
 	binary.LittleEndian.PutUint32(b[at:at+lengthBytes], uint32(n))

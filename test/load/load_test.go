@@ -132,11 +132,14 @@ func (a *attack) note(m *numbers, r *vegeta.Result) {
 // search raises the rate by steps and returns the highest that was borne. A step that is not
 // borne is tried again: something else may have had the machine.
 func (a *attack) search(f form) (best int) {
-	for rate := firstRate; a.bears(rate, f) || a.bears(rate, f); rate = int(float64(rate) * f.raise) {
+	for rate := firstRate; a.bears(rate, f) || a.again(rate, f); rate = int(float64(rate) * f.raise) {
 		best = rate
 	}
 	return cmp.Or(best, firstRate)
 }
+
+// again is bears once more.
+func (a *attack) again(rate int, f form) bool { return a.bears(rate, f) }
 
 func (a *attack) bears(rate int, f form) bool {
 	m := a.run(rate, f.step)
