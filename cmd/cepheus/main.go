@@ -8,8 +8,8 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"strings"
 	"reflect"
+	"strings"
 	"syscall"
 	"time"
 	_ "time/tzdata" // windows follow calendars also where the system has no time zones
