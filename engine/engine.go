@@ -91,6 +91,9 @@ type Input struct {
 	Idle   time.Duration // see Options.Idle, which is the default
 }
 
+// DefaultCommitEvery is how long an epoch stays open where Options do not say.
+const DefaultCommitEvery = time.Second
+
 // Options of an engine. Set, Store and Outbox must be there; the other zero values
 // are good.
 type Options struct {
@@ -118,7 +121,7 @@ type Options struct {
 	// time. Default, 0: what takes about an eighth of Cache, by the size of the records read
 	// so far; at most half of EpochKeys.
 	SliceKeys int
-	// CommitEvery is how long an epoch may stay open with a durable store; default 1 s.
+	// CommitEvery is how long an epoch may stay open with a durable store; default DefaultCommitEvery.
 	CommitEvery time.Duration
 	// Final says that the end of the inputs is the end of time: open windows close and
 	// pending absences are decided.
@@ -211,7 +214,7 @@ func (o *Options) validate() error {
 	}
 	o.EpochEvents, o.EpochBytes, o.EpochKeys = cmp.Or(o.EpochEvents, round), cmp.Or(o.EpochBytes, roundBytes), cmp.Or(o.EpochKeys, o.keysAnEpoch())
 	if o.CommitEvery == 0 {
-		o.CommitEvery = time.Second
+		o.CommitEvery = DefaultCommitEvery
 	}
 	o.Limits = o.Limits.WithDefaults()
 	o.Idle = cmp.Or(o.Idle, time.Second)

@@ -75,7 +75,7 @@ const outboxBytes = 32 << 20
 
 // isOver reports whether the epoch is to be committed now.
 func (e *Engine) isOver(ep *epoch) bool {
-	if !e.store.Durable() || ep.last || ep.due || e.changes.waiting() && e.mayChange() || ep.stepped || ep.taken >= e.o.EpochEvents || ep.size >= e.o.EpochBytes {
+	if !e.store.Durable() || ep.last || ep.due || e.isToChange() || ep.stepped || ep.taken >= e.o.EpochEvents || ep.size >= e.o.EpochBytes {
 		return true
 	}
 	return e.commits.batch().Bytes() >= outboxBytes || e.dirty() >= e.o.EpochKeys ||
@@ -151,7 +151,7 @@ const (
 // turn decides which partition is read next. It waits where there is nothing to do.
 func (e *Engine) turn(ctx context.Context, ep *epoch) (*partition, verdict, error) {
 	e.answer()
-	if e.changes.waiting() && e.mayChange() {
+	if e.isToChange() {
 		if !ep.fresh() {
 			return nil, closeEpoch, nil
 		}

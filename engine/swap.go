@@ -270,6 +270,9 @@ func (e *Engine) isStanding() bool { return !e.slicing.open && !e.merge.flush }
 // the direct lane, the rest of which would have to be routed anew while events wait.
 func (e *Engine) mayChange() bool { return e.isStanding() && !e.isWithin() }
 
+// isToChange reports whether a change waits that can be made once the epoch at hand is over.
+func (e *Engine) isToChange() bool { return e.changes.waiting() && e.mayChange() }
+
 // isWithin reports whether the direct lane has more of a batch to take.
 func (e *Engine) isWithin() bool {
 	if !e.direct {

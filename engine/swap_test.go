@@ -83,6 +83,16 @@ func (o *texts) Append(_ *state.Batch, alert []byte) uint64 {
 func (*texts) Acknowledge(*state.Batch, map[string]uint64) {}
 func (o *texts) Last() uint64                              { return uint64(len(o.list)) }
 
+// areStill waits until all is still, and wants so many alerts, the last of which says something.
+func (o *texts) areStill(t *testing.T, n int, last string) {
+	t.Helper()
+	time.Sleep(2 * time.Second)
+	synctest.Wait()
+	if len(o.list) != n || !strings.Contains(o.list[n-1], last) {
+		t.Errorf("alerts %s", o.list)
+	}
+}
+
 const swapEvents = "event e (time: at(s)) { at int  k int  n int  s string }\n"
 
 func swapRecord(at, k, n int) string {
@@ -102,11 +112,7 @@ func TestSwapChangesAThreshold(t *testing.T) {
 			t.Fatal(err)
 		}
 		in.records <- swapRecord(2, 1, 700)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
-		if len(rows.list) != 2 || !strings.Contains(rows.list[1], `"n":700`) {
-			t.Errorf("alerts %s", rows.list)
-		}
+		rows.areStill(t, 2, `"n":700`)
 	})
 }
 

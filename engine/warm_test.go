@@ -78,11 +78,7 @@ func TestFilesOfThePastWarmARule(t *testing.T) {
 			t.Fatal(err, r.Rules)
 		}
 		in.records <- swapRecord(140, 1, 11)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
-		if len(rows.list) != 1 || !strings.Contains(rows.list[0], `"sum":23`) {
-			t.Errorf("alerts %s", rows.list)
-		}
+		rows.areStill(t, 1, `"sum":23`)
 		if _, err := e.SwapWarm(t.Context(), compile(t, three+strings.Replace(three, swapEvents+"rule three", "rule four", 1)), w); err == nil {
 			t.Error("what was warmed was taken twice")
 		}
@@ -118,11 +114,7 @@ func TestWarmingWaitsUntilTheEngineHasComeToThePastsEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 		in.records <- swapRecord(60, 1, 3)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
-		if len(rows.list) != 1 || !strings.Contains(rows.list[0], `"sum":6`) {
-			t.Errorf("alerts %s", rows.list)
-		}
+		rows.areStill(t, 1, `"sum":6`)
 	})
 }
 
@@ -153,11 +145,7 @@ func TestThePastIsNotReadAheadOfTheEngine(t *testing.T) {
 			t.Fatal(err)
 		}
 		in.records <- swapRecord(31, 1, 100)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
-		if len(rows.list) != 1 || !strings.Contains(rows.list[0], `"sum":157`) {
-			t.Errorf("alerts %s", rows.list)
-		}
+		rows.areStill(t, 1, `"sum":157`)
 	})
 }
 
@@ -270,11 +258,7 @@ func TestWhatIsKeptOfThePastKnowsWhereItIsFrom(t *testing.T) {
 			t.Fatal(err)
 		}
 		in.records <- swapRecord(110, 1, 2)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
-		if len(rows.list) != 1 || !strings.Contains(rows.list[0], `{"of":"past","to":"p"}`) {
-			t.Errorf("alerts %s", rows.list)
-		}
+		rows.areStill(t, 1, `{"of":"past","to":"p"}`)
 	})
 }
 

@@ -144,7 +144,7 @@ func (a *adviser) condition(r *plan.Rule, e *plan.Expr, at source.Span) (never b
 		return false
 	}
 	a.cost(r, e, at, 0)
-	parts := chain(e, plan.OpAnd, nil)
+	parts := e.Chain(plan.OpAnd, nil)
 	for _, part := range parts {
 		switch out := outcomeOf(part); {
 		case !out.no && !out.fails:

@@ -63,7 +63,7 @@ func (x outcome) or(y outcome, fails bool) outcome {
 
 // outcomeOfAnd: the parts are asked from left to right, up to one that does not hold.
 func outcomeOfAnd(e *plan.Expr) outcome {
-	parts := chain(e, plan.OpAnd, nil)
+	parts := e.Chain(plan.OpAnd, nil)
 	out := outcome{yes: true}
 	for _, part := range parts {
 		x := outcomeOf(part)
@@ -77,7 +77,7 @@ func outcomeOfAnd(e *plan.Expr) outcome {
 
 // outcomeOfOr: the parts are asked from left to right, up to one that holds.
 func outcomeOfOr(e *plan.Expr) outcome {
-	parts := chain(e, plan.OpOr, nil)
+	parts := e.Chain(plan.OpOr, nil)
 	out := outcome{no: true}
 	for _, part := range parts {
 		x := outcomeOf(part)
@@ -85,17 +85,6 @@ func outcomeOfOr(e *plan.Expr) outcome {
 	}
 	if opposites(parts) {
 		out.yes, out.no = true, false
-	}
-	return out
-}
-
-// chain lists the parts of an and, or of an or, in whatever grouping.
-func chain(e *plan.Expr, op plan.Op, out []*plan.Expr) []*plan.Expr {
-	if e.Op != op {
-		return append(out, e)
-	}
-	for _, arg := range e.Args {
-		out = chain(arg, op, out)
 	}
 	return out
 }

@@ -276,6 +276,13 @@ func (s *Badger) ofJournal(err error) error {
 // to close the store, and does not wait.
 func (s *Badger) Leave() { s.stopping.Do(func() { close(s.stop) }) }
 
+// hold waits until no checkpoint is under way, and has none begin until the returned function is
+// called.
+func (s *Badger) hold() (release func()) {
+	s.taking <- struct{}{}
+	return func() { <-s.taking }
+}
+
 // isLeft reports whether Leave or Close was called.
 func (s *Badger) isLeft() bool {
 	select {
@@ -292,8 +299,7 @@ func (s *Badger) isLeft() bool {
 func (s *Badger) Close() error {
 	s.Leave()
 	s.background.Wait()
-	s.taking <- struct{}{}
-	defer func() { <-s.taking }()
+	defer s.hold()()
 	err := s.takeOverLittle()
 	s.commit.Lock()
 	defer s.commit.Unlock()

@@ -341,7 +341,7 @@ func (s *Badger) mergeLevel0() error {
 		if err := s.db.Close(); err != nil {
 			return err
 		}
-		options := s.opt.badger(filepath.Join(s.dir, treeDir), s.ring)
+		options := s.treeOptions()
 		options.CompactL0OnClose = merge
 		db, err := badger.OpenManaged(options)
 		if err != nil {

@@ -48,8 +48,7 @@ func (s *Badger) Checkpoint(ctx context.Context) error {
 // settled takes over all that is pending, and calls do while the tree is as of an epoch.
 // do must not commit.
 func (s *Badger) settled(ctx context.Context, do func() error) error {
-	s.taking <- struct{}{}
-	defer func() { <-s.taking }()
+	defer s.hold()()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -91,20 +90,20 @@ func (s *Badger) takeOverWhenDue() {
 		case <-s.stop:
 			return
 		case <-s.wake:
-			if err := s.takeOverIf(1, gently); err != nil && !errors.Is(err, errStopped) {
+			if err := s.takeOverIf(1, gently); err != nil {
 				s.opt.Log.Warn("a checkpoint did not end: the next commit says why", "dir", s.dir, "error", err)
 			}
 		}
 	}
 }
 
-// takeOverIf makes a checkpoint where more is pending than n times the bounds. An error is
-// also that of the next commit, except that of a full disk: there commits go on while they
-// can.
+// takeOverIf makes a checkpoint where more is pending than n times the bounds, unless the store is
+// being left. An error is also that of the next commit, except that of a full disk: there commits
+// go on while they can.
 func (s *Badger) takeOverIf(n int64, how howMuch) error {
 	select {
 	case <-s.stop:
-		return errStopped
+		return nil
 	case s.taking <- struct{}{}:
 		defer func() { <-s.taking }()
 	}
@@ -112,6 +111,9 @@ func (s *Badger) takeOverIf(n int64, how howMuch) error {
 		return nil
 	}
 	err := s.takeOver(how)
+	if errors.Is(err, errStopped) {
+		return nil
+	}
 	if space := (*SpaceError)(nil); errors.As(err, &space) {
 		s.opt.Log.Warn("put off a checkpoint: the disk is nearly full", "dir", s.dir, "free", space.Free, "need", space.Need)
 	}
@@ -136,9 +138,6 @@ func (s *Badger) makeRoom(ctx context.Context) error {
 	case <-s.stop:
 		return nil
 	case err := <-taken:
-		if errors.Is(err, errStopped) {
-			return nil
-		}
 		return err
 	}
 }

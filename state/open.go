@@ -67,10 +67,15 @@ func (s *Badger) open() error {
 	return nil
 }
 
+// treeOptions are Badger's.
+func (s *Badger) treeOptions() badger.Options {
+	return s.opt.badger(filepath.Join(s.dir, treeDir), s.ring)
+}
+
 // openTree opens the tree, unless there is damage in it, and returns the mark. A fresh
 // directory has nothing that could be damaged.
 func (s *Badger) openTree(fresh bool) (known mark, err error) {
-	options := s.opt.badger(filepath.Join(s.dir, treeDir), s.ring)
+	options := s.treeOptions()
 	if !fresh {
 		if known, err = readMark(s.dir); err != nil {
 			return known, err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cepheus-cep/cepheus/config"
+	"github.com/cepheus-cep/cepheus/engine"
 )
 
 // stateFlags say how a run keeps its state. They mean something with --state only.
@@ -44,7 +45,7 @@ const (
 
 // commitEvery is how long an epoch lasts.
 func (f *stateFlags) commitEvery() time.Duration {
-	return cmp.Or(time.Duration(f.Commit), time.Second)
+	return cmp.Or(time.Duration(f.Commit), engine.DefaultCommitEvery)
 }
 
 // cache is how much memory the states of keys may take.

@@ -112,12 +112,8 @@ func droppedComes(t *rapid.T) {
 	if rule := c.is.rules[c.name]; strings.Contains(rule, "suppress") || strings.Contains(rule, "meta.") {
 		t.Skip("what suppress remembers stays with the name; of events that wait no key was kept that no rule read")
 	}
-	without := &version{head: c.was.head, rules: c.was.rules}
-	for _, name := range c.was.names {
-		if name != c.name {
-			without.names = append(without.names, name)
-		}
-	}
+	without := &version{head: c.was.head, rules: c.was.rules, names: slices.Clone(c.was.names)}
+	without.names = slices.DeleteFunc(without.names, func(name string) bool { return name == c.name })
 	changed := c.run(t, c.rules)
 	if ruleChange(changed.Reports[0], c.name).Fate != engine.Dropped {
 		t.Skip("it goes on with some of what it remembered")

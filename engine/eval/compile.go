@@ -152,9 +152,9 @@ func (u *unit) cond(e *plan.Expr) condFn {
 	case plan.OpNot:
 		return not(u.cond(e.Args[0]))
 	case plan.OpAnd:
-		return allOf(u.conds(chain(nil, e, plan.OpAnd)))
+		return allOf(u.conds(e.Chain(plan.OpAnd, nil)))
 	case plan.OpOr:
-		return anyOf(u.conds(chain(nil, e, plan.OpOr)))
+		return anyOf(u.conds(e.Chain(plan.OpOr, nil)))
 	case plan.OpEq, plan.OpNe, plan.OpLt, plan.OpLe, plan.OpGt, plan.OpGe:
 		return u.compare(e)
 	case plan.OpIn:
@@ -200,17 +200,6 @@ func (u *unit) conds(es []*plan.Expr) []condFn {
 		fns[i] = u.cond(e)
 	}
 	return fns
-}
-
-// chain flattens nested ands (or ors): they are the same in any grouping.
-func chain(into []*plan.Expr, e *plan.Expr, op plan.Op) []*plan.Expr {
-	if e.Op != op {
-		return append(into, e)
-	}
-	for _, a := range e.Args {
-		into = chain(into, a, op)
-	}
-	return into
 }
 
 func not(fn condFn) condFn { return func(f *Frame) bool { return !fn(f) } }

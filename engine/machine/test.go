@@ -19,17 +19,14 @@ func split(e *plan.Expr) (local, rest []*plan.Expr) {
 	if e == nil {
 		return nil, nil
 	}
-	if e.Op == plan.OpAnd {
-		for _, arg := range e.Args {
-			l, r := split(arg)
-			local, rest = append(local, l...), append(rest, r...)
+	for _, part := range e.Chain(plan.OpAnd, nil) {
+		if isLocal(part) {
+			local = append(local, part)
+		} else {
+			rest = append(rest, part)
 		}
-		return local, rest
 	}
-	if isLocal(e) {
-		return []*plan.Expr{e}, nil
-	}
-	return nil, []*plan.Expr{e}
+	return local, rest
 }
 
 // isLocal reports whether e reads nothing but the event at hand, constants and files:

@@ -124,3 +124,14 @@ type Expr struct {
 	Native func(args []event.Value) (event.Value, error) // OpNative; safe for concurrent use
 	Text   string                                        // OpNative: its canonical text
 }
+
+// Chain appends the parts of an and, or of an or, to into: they are the same in any grouping.
+func (e *Expr) Chain(op Op, into []*Expr) []*Expr {
+	if e.Op != op {
+		return append(into, e)
+	}
+	for _, arg := range e.Args {
+		into = arg.Chain(op, into)
+	}
+	return into
+}

@@ -89,14 +89,14 @@ func (s *Sink) writeAnyhow(ctx context.Context, w *writing) error {
 func (s *Sink) keepDoubt(w *writing) {
 	for _, l := range w.lanes {
 		if l.batch != nil {
-			s.doubt[l.partition] = w.numbers(l)
+			s.doubt[l.partition] = w.numbers(l.rows[:l.count])
 		}
 	}
 }
 
-// numbers are those of the rows of a lane's batch.
-func (w *writing) numbers(l *lane) (all []uint64) {
-	for _, i := range l.rows[:l.count] {
+// numbers are those of some of the rows.
+func (w *writing) numbers(rows []int) (all []uint64) {
+	for _, i := range rows {
 		all = append(all, w.rows[i].Number)
 	}
 	return all
@@ -118,8 +118,7 @@ func (s *Sink) anewUnlessAgain(ctx context.Context, w *writing) error {
 func (w *writing) beginsWith(partition int32, rows []uint64) bool {
 	for _, l := range w.lanes {
 		if l.partition == partition && len(l.rows) >= len(rows) {
-			first := lane{rows: l.rows, count: len(rows)}
-			return slices.Equal(w.numbers(&first), rows)
+			return slices.Equal(w.numbers(l.rows[:len(rows)]), rows)
 		}
 	}
 	return false

@@ -330,14 +330,20 @@ func cutShort(t *testing.T, r *rig) {
 	}
 }
 
+// eitherWay opens a sink over a topic of its own, with transactions or without.
+func eitherWay(t *testing.T, r *rig, transactional bool) (s *Sink, topic string) {
+	t.Helper()
+	topic = r.topic(t, 1)
+	o := r.transactional(topic)
+	o.Transactional = transactional
+	return open(t, o), topic
+}
+
 // unanswered is of brokers that are away for longer than an attempt may take, however they
 // are: the next attempt is made.
 func unanswered(t *testing.T, r *rig) {
 	for _, transactional := range []bool{false, true} {
-		topic := r.topic(t, 1)
-		o := r.transactional(topic)
-		o.Transactional = transactional
-		s := open(t, o)
+		s, topic := eitherWay(t, r, transactional)
 		send := s.send
 		for _, silent := range []bool{false, true} {
 			s.send = func(ctx context.Context, broker int32, q wire.Request) error {
@@ -365,10 +371,7 @@ func unanswered(t *testing.T, r *rig) {
 // dispatcher has given the first up. The broker must not take them for a repeat.
 func othersFollow(t *testing.T, r *rig) {
 	for _, transactional := range []bool{false, true} {
-		topic := r.topic(t, 1)
-		o := r.transactional(topic)
-		o.Transactional = transactional
-		s := open(t, o)
+		s, topic := eitherWay(t, r, transactional)
 		send := s.send
 		s.send = func(ctx context.Context, broker int32, q wire.Request) error {
 			err := send(ctx, broker, q)
@@ -394,9 +397,7 @@ func othersFollow(t *testing.T, r *rig) {
 // rightTaken is of a user who may not write any more: someone has to mend that.
 func rightTaken(t *testing.T, r *rig) {
 	for _, transactional := range []bool{false, true} {
-		o := r.transactional(r.topic(t, 1))
-		o.Transactional = transactional
-		s := open(t, o)
+		s, _ := eitherWay(t, r, transactional)
 		send := s.send
 		s.send = func(ctx context.Context, broker int32, q wire.Request) error {
 			err := send(ctx, broker, q)

@@ -129,19 +129,25 @@ func (a *attack) note(m *numbers, r *vegeta.Result) {
 	}
 }
 
-// search raises the rate by steps and returns the highest that was borne. A step that is not
-// borne is tried again: something else may have had the machine.
+// search raises the rate by steps and returns the highest that was borne.
 func (a *attack) search(f form) (best int) {
-	for rate := firstRate; a.bears(rate, f) || a.again(rate, f); rate = int(float64(rate) * f.raise) {
+	for rate := firstRate; a.bears(rate, f); rate = int(float64(rate) * f.raise) {
 		best = rate
 	}
 	return cmp.Or(best, firstRate)
 }
 
-// again is bears once more.
-func (a *attack) again(rate int, f form) bool { return a.bears(rate, f) }
-
+// bears tries a rate, and once more where it is not borne: something else may have had the machine.
 func (a *attack) bears(rate int, f form) bool {
+	for range 2 {
+		if a.try(rate, f) {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *attack) try(rate int, f form) bool {
 	m := a.run(rate, f.step)
 	a.c.t.Logf("%d requests/s, %d events/s: p99 %s, committed %s, %d refused", rate, rate*batchEvents,
 		m.queued.Latencies.P99.Round(time.Microsecond), m.committed.Latencies.P99.Round(time.Microsecond), m.refused)
